@@ -1,0 +1,31 @@
+"""Build of the compiled kernels; everything else about the package stands in pyproject.toml."""
+
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+ROOT = Path(__file__).parent
+KERNELS = sorted((ROOT / "src/catenary/compiled").glob("[!_]*.py"))
+
+setup(
+    ext_modules=cythonize(
+        [
+            Extension(
+                f"catenary.compiled.{path.stem}",
+                [str(path.relative_to(ROOT))],
+                # No contraction of multiply and add: a fused product would differ between machines.
+                extra_compile_args=["-O3", "-ffp-contract=off", "-fno-strict-aliasing"],
+            )
+            for path in KERNELS
+        ],
+        compiler_directives={
+            "language_level": "3",
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+        },
+        build_dir="build/cython",
+    )
+)

@@ -1,0 +1,92 @@
+"""Instants and the UTC days (`ds` partitions) that hold them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from catenary.errors import DefinitionError
+
+SECOND_MS: Final = 1_000
+MINUTE_MS: Final = 60_000
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 86_400_000
+
+_EPOCH: Final = date(1970, 1, 1)
+_EPOCH_INSTANT: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def floor_ms(instant_ms: int, step_ms: int) -> int:
+    """The greatest multiple of `step_ms` at or before the instant, before 1970 too.
+
+    >>> floor_ms(-1, 1000)
+    -1000
+    """
+    return instant_ms // step_ms * step_ms
+
+
+def ds_of(instant_ms: int) -> str:
+    """The UTC day that holds the instant, as `yyyy-mm-dd`.
+
+    >>> ds_of(86_399_999), ds_of(86_400_000)
+    ('1970-01-01', '1970-01-02')
+    """
+    return (_EPOCH + timedelta(days=instant_ms // DAY_MS)).isoformat()
+
+
+def ds_start_ms(ds: str) -> int:
+    """The first instant of the day.
+
+    Raises:
+        DefinitionError: if `ds` is not a date.
+    """
+    try:
+        return (date.fromisoformat(ds) - _EPOCH).days * DAY_MS
+    except ValueError:
+        problem = f"ds={ds!r} is not a date"
+        raise DefinitionError(
+            problem, hint="write days as yyyy-mm-dd, such as 2013-01-31"
+        ) from None
+
+
+def shift_ds(ds: str, days: int) -> str:
+    """The day `days` after `ds` (before it, when negative)."""
+    return ds_of(ds_start_ms(ds) + days * DAY_MS)
+
+
+def ds_range(start: str, end: str) -> tuple[str, ...]:
+    """All days from `start` to `end`, both included; empty if `end` comes first.
+
+    >>> ds_range("2013-02-27", "2013-03-01")
+    ('2013-02-27', '2013-02-28', '2013-03-01')
+    """
+    first, last = ds_start_ms(start), ds_start_ms(end)
+    return tuple(ds_of(at) for at in range(first, last + 1, DAY_MS))
+
+
+def format_instant(instant_ms: int) -> str:
+    """The instant for people: `2013-01-31 23:59:59.999` (UTC)."""
+    moment = _EPOCH_INSTANT + timedelta(milliseconds=instant_ms)
+    return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{instant_ms % SECOND_MS:03d}"
+
+
+def parse_instant(text: str) -> int:
+    """An instant from ISO text (UTC unless it names an offset) or from plain milliseconds.
+
+    Raises:
+        DefinitionError: if the text is neither.
+
+    >>> parse_instant("1970-01-02"), parse_instant("1970-01-01T00:00:01Z"), parse_instant("-5")
+    (86400000, 1000, -5)
+    """
+    if text.lstrip("-").isdigit():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        problem = f"{text!r} is not an instant"
+        hint = "write 2013-01-31T12:00:00Z, 2013-01-31, or milliseconds since 1970"
+        raise DefinitionError(problem, hint=hint) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH_INSTANT) // timedelta(milliseconds=1)
