@@ -1,0 +1,71 @@
+"""Inputs, made once from fixed seeds and kept below `build/bench` as Arrow IPC files.
+
+Values are multiples of 1/8 below 2^20: every sum of them is exact in doubles in any order, so that
+peers which add plainly must give the same bits.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from bench.harness import BUILD
+
+YEAR_MS = 365 * 86_400_000
+CHUNK = 1_000_000
+
+
+def windows(events: int, queries: int, *, keys: int, kind: str = "plain") -> Path:
+    """A folder with `events.arrow` (k, ts, v, c) and `queries.arrow` (k, ts), both in order of time.
+
+    `c` is one of 50 categories, for operations that count distinct values.
+
+    Args:
+        events: how many.
+        queries: how many.
+        keys: how many distinct keys; int64.
+        kind: `plain`; `wide` mixes exponents over 2^±40; `hot` gives one key 20 % of all.
+    """
+    folder = BUILD / f"{kind}-{events}-{queries}-{keys}"
+    if (folder / "done").exists():
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(20130101)
+    times = np.sort(random.integers(0, YEAR_MS, events))
+    with pa.OSFile(str(folder / "events.arrow"), "wb") as sink:
+        schema = pa.schema({"k": pa.int64(), "ts": pa.int64(), "v": pa.float64(), "c": pa.int64()})
+        with pa.ipc.new_file(sink, schema) as writer:
+            for start in range(0, events, CHUNK):
+                ts = times[start : start + CHUNK]
+                k = _keys(random, len(ts), keys, hot=kind == "hot")
+                values = _values(random, len(ts), wide=kind == "wide")
+                columns = [k, ts, values, random.integers(0, 50, len(ts))]
+                writer.write_batch(pa.record_batch(columns, schema=schema))
+    asked = np.sort(random.integers(YEAR_MS // 4, YEAR_MS, queries))
+    table = pa.table({"k": _keys(random, queries, keys, hot=kind == "hot"), "ts": asked})
+    with pa.OSFile(str(folder / "queries.arrow"), "wb") as sink:
+        with pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+    (folder / "done").touch()
+    return folder
+
+
+def read(path: Path) -> pa.Table:
+    """A file as a table, mapped into memory rather than read."""
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def _keys(random: np.random.Generator, n: int, keys: int, *, hot: bool) -> np.ndarray:
+    found = random.integers(0, keys, n)
+    if hot:
+        found[random.random(n) < 0.2] = keys // 2
+    return found
+
+
+def _values(random: np.random.Generator, n: int, *, wide: bool) -> np.ndarray:
+    values = random.integers(-(1 << 23) + 1, 1 << 23, n) / 8.0
+    if wide:
+        return random.random(n) * np.exp2(random.integers(-40, 41, n).astype(np.float64))
+    return values

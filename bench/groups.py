@@ -1,0 +1,143 @@
+"""The groups of rows: which contestants run, on which input, and what their times become."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from bench import data
+from bench.harness import BUILD, Figure, Run, measure, ratio, run, worker
+from bench.rows import ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+BASIC: Final = "sum,count,average"
+
+
+def windows(rounds: int) -> dict[str, Figure]:
+    """The main row: five windows of sums, counts and averages."""
+    folder = data.windows(10_000_000, 1_000_000, keys=100_000)
+    _assert_equal(folder, BASIC, peers=("duckdb", "polars"))
+    runs = measure({name: _windows(name, folder) for name in ("catenary", "duckdb", "polars")}, rounds=rounds)
+    return {f"windows/{peer}": ratio(runs[peer], runs["catenary"], runs["catenary"]) for peer in ("duckdb", "polars")}
+
+
+def extremes(rounds: int) -> dict[str, Figure]:
+    """The main row with MIN and MAX."""
+    folder = data.windows(10_000_000, 1_000_000, keys=100_000)
+    operations = BASIC + ",min,max"
+    _assert_equal(folder, operations, peers=("polars",))
+    runs = measure({name: _windows(name, folder, operations) for name in ("catenary", "polars")}, rounds=rounds)
+    return {"extremes/polars": ratio(runs["polars"], runs["catenary"], runs["catenary"])}
+
+
+def small(rounds: int) -> dict[str, Figure]:
+    """A small job, where the cold start decides."""
+    folder = data.windows(1_000_000, 100_000, keys=10_000)
+    _assert_equal(folder, BASIC, peers=("duckdb", "polars"))
+    runs = measure({name: _windows(name, folder) for name in ("catenary", "duckdb", "polars")}, rounds=rounds)
+    best = [min(pair, key=lambda each: each.seconds) for pair in zip(runs["duckdb"], runs["polars"], strict=True)]
+    return {"small/best": ratio(best, runs["catenary"], runs["catenary"])}
+
+
+def operations(rounds: int) -> dict[str, Figure]:
+    """Every other operation beside SUM, over the same five windows."""
+    folder = data.windows(4_000_000, 400_000, keys=40_000)
+    names = [row.name.split("/")[1] for row in ROWS if row.name.startswith("operations/")]
+    runs = measure({name: _windows("catenary", folder, name) for name in ("sum", *names)}, rounds=rounds)
+    return {f"operations/{name}": ratio(runs[name], runs["sum"], runs[name]) for name in names}
+
+
+def wide(rounds: int) -> dict[str, Figure]:
+    """Values whose exponents differ by up to 80 beside the plain ones."""
+    folders = {kind: data.windows(10_000_000, 1_000_000, keys=100_000, kind=kind) for kind in ("plain", "wide")}
+    runs = measure({kind: _windows("catenary", folder, "sum") for kind, folder in folders.items()}, rounds=rounds)
+    return {"wide/time": ratio(runs["wide"], runs["plain"], runs["wide"])}
+
+
+def scale(rounds: int) -> dict[str, Figure]:
+    """Cost per event as events grow, and with a hot key."""
+    sizes = {1: data.windows(1_000_000, 100_000, keys=10_000), 50: data.windows(50_000_000, 5_000_000, keys=500_000)}
+    runs = measure({str(size): _windows("catenary", folder) for size, folder in sizes.items()}, rounds=rounds)
+    per_event = tuple(
+        big.reported["kernel"] / small_.reported["kernel"] / 50
+        for big, small_ in zip(runs["50"], runs["1"], strict=True)
+    )
+    folders = {kind: data.windows(10_000_000, 1_000_000, keys=100_000, kind=kind) for kind in ("plain", "hot")}
+    hot = measure({kind: _windows("catenary", folder) for kind, folder in folders.items()}, rounds=rounds)
+    return {
+        "scale/events": Figure(per_event, max(each.peak_bytes for each in runs["50"])),
+        "scale/hot_key": ratio(hot["hot"], hot["plain"], hot["hot"]),
+    }
+
+
+def memory(rounds: int) -> dict[str, Figure]:
+    """An input larger than the memory that it is given."""
+    folder = data.backfill(50_000_000, 5_000_000, keys=500_000)
+    runs = measure(
+        {limit: worker("backfill_catenary", folder, limit) for limit in ("2GB", "64GB")}, rounds=rounds
+    )
+    peaks = tuple(each.peak_bytes / 1e9 for each in runs["2GB"])
+    return {
+        "memory/speed": ratio(runs["64GB"], runs["2GB"], runs["2GB"]),
+        "memory/peak": Figure(peaks, max(each.peak_bytes for each in runs["2GB"])),
+    }
+
+
+def expressions(rounds: int) -> dict[str, Figure]:
+    """One row, and a batch beside Polars written by hand."""
+    runs = measure({"ours": worker("expressions_catenary")}, rounds=rounds)["ours"]
+    peak = max(each.peak_bytes for each in runs)
+    return {
+        "expressions/row": Figure(tuple(each.reported["row_us"] for each in runs), peak),
+        "expressions/batch": Figure(tuple(each.reported["polars"] / each.reported["batch"] for each in runs), peak),
+    }
+
+
+def cold(rounds: int) -> dict[str, Figure]:
+    """The command line in a cold process."""
+    folder = data.flights()
+    runs = measure(
+        {"help": worker("cli_catenary", "--help"), "plan": worker("cli_catenary", "plan", "--root", folder)},
+        rounds=rounds,
+    )
+    return {f"cold/{name}": _seconds(each) for name, each in runs.items()}
+
+
+GROUPS: Final[dict[str, Callable[[int], dict[str, Figure]]]] = {
+    "windows": windows,
+    "extremes": extremes,
+    "small": small,
+    "operations": operations,
+    "memory": memory,
+    "wide": wide,
+    "scale": scale,
+    "expressions": expressions,
+    "cold": cold,
+}
+
+
+def _windows(contestant: str, folder: Path, operations: str = BASIC, *save: object) -> list[str]:
+    return worker(f"windows_{contestant}", folder, operations, *save)
+
+
+def _seconds(runs: list[Run]) -> Figure:
+    return Figure(tuple(each.seconds for each in runs), max(each.peak_bytes for each in runs))
+
+
+def _assert_equal(folder: Path, operations: str, *, peers: tuple[str, ...]) -> None:
+    """Our values and the peers' are the same bits; the inputs leave no room for rounding."""
+    saved = {name: BUILD / f"{name}.arrow" for name in ("catenary", *peers)}
+    for name, path in saved.items():
+        run(_windows(name, folder, operations, path))
+    ours = data.read(saved["catenary"])
+    for peer in peers:
+        theirs = data.read(saved[peer])
+        for column in theirs.column_names:
+            mine, other = ours[column].combine_chunks(), theirs[column].combine_chunks()
+            if not mine.cast(pa.float64()).equals(other.cast(pa.float64())):
+                message = f"{column}: our values and {peer}'s differ"
+                raise AssertionError(message)

@@ -1,0 +1,64 @@
+"""The committed list of rows: what is measured, and which figure must and should be met.
+
+A row that is named here and does not report fails the run; so does one that reports and is not here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure.
+
+    Attributes:
+        name: `group/figure`; `--row` takes a prefix of it.
+        unit: of the value: `x` for a ratio, else seconds or microseconds.
+        at_least: whether more is better; otherwise less is.
+        must, aim: the bounds that the median is held against.
+        says: what is compared with what.
+    """
+
+    name: str
+    unit: str
+    at_least: bool
+    must: float
+    aim: float
+    says: str
+
+    def met(self, value: float) -> str:
+        """`aim`, `must` or `no`: the best bound that the value meets."""
+        for bound, word in ((self.aim, "aim"), (self.must, "must")):
+            if value >= bound if self.at_least else value <= bound:
+                return word
+        return "no"
+
+
+_OPERATIONS: Final = (
+    "count", "average", "variance", "stddev", "skew", "kurtosis", "min", "max", "first", "last",
+    "first_k", "last_k", "top_k", "bottom_k", "unique_top_k",
+)  # fmt: skip
+
+ROWS: Final[tuple[Row, ...]] = (
+    Row("windows/duckdb", "x", True, 1.8, 4.0, "10 M events, 1 M queries, 5 windows, SUM COUNT AVERAGE: DuckDB's time / ours"),
+    Row("windows/polars", "x", True, 1.4, 3.0, "the same: Polars' time / ours"),
+    Row("extremes/polars", "x", True, 4.0, 7.0, "the same with MIN and MAX: Polars' time / ours"),
+    Row("small/best", "x", True, 1.0, 2.0, "1 M events, 100 k queries: time of the faster of DuckDB and Polars / ours"),
+    *(
+        Row(f"operations/{name}", "x", False, 4.0, 2.0, f"{name.upper()}: time of its sweep / SUM's on the same rows")
+        for name in _OPERATIONS
+    ),
+    Row("operations/unique_count", "x", False, 8.0, 4.0, "UNIQUE_COUNT: time of its sweep / SUM's on the same rows"),
+    Row("operations/histogram", "x", False, 8.0, 4.0, "HISTOGRAM: time of its sweep / SUM's on the same rows"),
+    Row("memory/speed", "x", True, 0.8, 0.95, "50 M events: unlimited time / time within 2 GB"),
+    Row("memory/peak", "GB", False, 2.0, 1.6, "50 M events with memory_limit=2GB: peak of the process tree"),
+    Row("wide/time", "x", False, 3.0, 1.5, "sums with exponents over 2^±40 mixed: time / the plain row's"),
+    Row("scale/events", "x", False, 1.5, 1.15, "cost per event at 50 M / at 1 M"),
+    Row("scale/hot_key", "x", False, 1.5, 1.15, "10 M events with one key holding 20 %: time / without"),
+    Row("expressions/row", "µs", False, 5.0, 2.0, "one-row expression"),
+    Row("expressions/batch", "x", True, 0.7, 1.0, "1 M rows: time of hand-written Polars / ours"),
+    Row("cold/help", "s", False, 0.2, 0.12, "catenary --help, cold process"),
+    Row("cold/plan", "s", False, 0.6, 0.35, "catenary plan of the flights definitions, cold process"),
+)  # fmt: skip
