@@ -55,7 +55,7 @@ format: .venv/.dev ## let ruff write the code's form
 	@$(BIN)/ruff check --fix $(CODE)
 	@$(BIN)/ruff format $(CODE)
 
-lock: .venv/.dev ## resolve the requirements anew (needs uv: pip install uv)
+lock: .venv/.dev ## resolve the requirements anew
 	@$(LOCK) --extra demo pyproject.toml requirements/build.in -o requirements/demo.lock >/dev/null
 	@$(LOCK) --all-extras pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.lock >/dev/null
 	@$(LOCK) --no-deps requirements/flights.in -o requirements/flights.lock >/dev/null
