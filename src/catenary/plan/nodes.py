@@ -38,6 +38,8 @@ class ScanNode:
         partition_column: the table's column that names the partition.
         left_is_entities: of a `join` whose (transitive) left is an entity source.
         where: where the source was written.
+        fingerprint: of the rows with all their columns.
+        topic: of events, or of a `join`'s (transitive) left; None without one.
     """
 
     kind: str
@@ -55,6 +57,12 @@ class ScanNode:
     left_is_entities: bool
     where: str
     fingerprint: str
+    topic: str | None = None
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether a `ds` partition holds the state of entities at the end of that day."""
+        return self.kind == "entities" or self.left_is_entities
 
 
 @dataclass(frozen=True)
@@ -78,8 +86,9 @@ class Derivations:
     """Derivations in order, and which columns remain after them.
 
     Attributes:
-        steps: evaluated one after the other.
-        output: the names that remain, in order: base columns kept by `*`, and derived columns.
+        steps: evaluated one after the other; what comes later reads a step's value under its name.
+        output: the names that remain, in order: base columns kept by `*`, and derived columns. A
+            step that fills a left column is not among them: its column is the left's.
     """
 
     steps: tuple[DerivedColumn, ...]
@@ -97,8 +106,8 @@ class GroupByNode:
         derivations: None when there are none.
         schema: of the output columns that a reader sees (no keys, `ts`, `ds`).
         reach_ms: the longest window plus its hop: how far before a read events may count; None if
-            any feature is unwindowed or rows pass through from events.
-        temporal_parents: names of Joins that the sources read.
+            any feature is unwindowed or rows pass through from events; 0 for snapshots of entities,
+            of which a read sees one.
     """
 
     name: str
