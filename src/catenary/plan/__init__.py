@@ -10,6 +10,14 @@ Tables are known by their schemas, which are passed in; nothing here reads one.
 from catenary.plan.builder import build
 from catenary.plan.fingerprints import column_fingerprints
 from catenary.plan.nodes import GroupByNode, JoinNode, Node, PartNode, Plan, ScanNode
+from catenary.plan.ranges import (
+    Reads,
+    Step,
+    Work,
+    partitions,
+    partitions_for_reads,
+    source_days,
+)
 
 __all__ = [
     "GroupByNode",
@@ -17,7 +25,13 @@ __all__ = [
     "Node",
     "PartNode",
     "Plan",
+    "Reads",
     "ScanNode",
+    "Step",
+    "Work",
     "build",
     "column_fingerprints",
+    "partitions",
+    "partitions_for_reads",
+    "source_days",
 ]

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Final
 
 import xxhash
 
+from catenary.plan.nodes import GroupByNode
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from catenary.aggregate.feature import Feature
     from catenary.expressions import Expression
-    from catenary.plan.nodes import Derivations, GroupByNode, JoinNode, PartNode, ScanNode
+    from catenary.plan.nodes import Derivations, JoinNode, PartNode, ScanNode
 
 VERSION: Final = 1
 """Raised when the same canonical form begins to mean other values."""
@@ -75,10 +77,7 @@ def column_fingerprints(node: GroupByNode | JoinNode) -> dict[str, str]:
 
     A changed definition keeps the fingerprints of the columns that it did not change.
     """
-    if hasattr(node, "keys"):
-        base = _group_by_columns(node)  # pyright: ignore[reportArgumentType] - Joins have no keys
-    else:
-        base = _join_columns(node)  # pyright: ignore[reportArgumentType]
+    base = _group_by_columns(node) if isinstance(node, GroupByNode) else _join_columns(node)
     if node.derivations is not None:
         for step in node.derivations.steps:
             inputs = [[name, base.get(name)] for name in sorted(step.expression.inputs)]
