@@ -10,6 +10,8 @@ Tables are known by their schemas, which are passed in; nothing here reads one.
 from catenary.plan.builder import build
 from catenary.plan.fingerprints import column_fingerprints
 from catenary.plan.nodes import GroupByNode, JoinNode, Node, PartNode, Plan, ScanNode
+from catenary.plan.origins import Lineage, Origin, column_origin, lineage
+from catenary.plan.printing import explain
 from catenary.plan.ranges import (
     Reads,
     Step,
@@ -22,7 +24,9 @@ from catenary.plan.ranges import (
 __all__ = [
     "GroupByNode",
     "JoinNode",
+    "Lineage",
     "Node",
+    "Origin",
     "PartNode",
     "Plan",
     "Reads",
@@ -31,6 +35,9 @@ __all__ = [
     "Work",
     "build",
     "column_fingerprints",
+    "column_origin",
+    "explain",
+    "lineage",
     "partitions",
     "partitions_for_reads",
     "source_days",

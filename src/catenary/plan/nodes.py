@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from catenary.aggregate.feature import Feature
     from catenary.definitions import Accuracy
     from catenary.expressions import Expression
@@ -168,7 +170,7 @@ class JoinNode:
 Node = GroupByNode | JoinNode
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """Everything that was asked for and everything that it needs, parents first.
 
@@ -183,3 +185,16 @@ class Plan:
     def node(self, name: str) -> Node:
         """The node of that name; it must be in the plan."""
         return next(each for each in self.nodes if each.name == name)
+
+    def __repr__(self) -> str:
+        return self._printing().explain(self)
+
+    def _repr_html_(self) -> str:
+        return self._printing().explain_html(self)
+
+    @staticmethod
+    def _printing() -> ModuleType:
+        # Printing reads nodes, so it is imported when something is printed.
+        from catenary.plan import printing
+
+        return printing

@@ -185,7 +185,8 @@ class _Ranging:
             return
         first = start or (there[0] if there else end)
         last = end or (there[-1] if there else start)
-        assert first is not None and last is not None
+        assert first is not None
+        assert last is not None
         asked = ds_range(first, last)
         found = set(there)
         wanted = [day for day in asked if day in found]
@@ -283,10 +284,7 @@ class _Ranging:
 
     def _available(self, node: Node) -> tuple[str, ...]:
         """The days that a node can have: those of its rows, and those that stand."""
-        if isinstance(node, JoinNode):
-            days = self._days(node.left)
-        else:
-            days = self._group_by_days(node)
+        days = self._days(node.left) if isinstance(node, JoinNode) else self._group_by_days(node)
         return tuple(sorted({*days, *self._standing_days(node)}))
 
     def _group_by_days(self, node: GroupByNode) -> tuple[str, ...]:
