@@ -6,7 +6,9 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 ROOT = Path(__file__).parent
-KERNELS = sorted((ROOT / "src/catenary/compiled").glob("[!_]*.py"))
+COMPILED = Path("src/catenary/compiled")
+KERNELS = sorted((ROOT / COMPILED).glob("[!_]*.py"))
+HEADERS = sorted(str(COMPILED / path.name) for path in (ROOT / COMPILED).glob("*.h"))
 
 setup(
     ext_modules=cythonize(
@@ -14,6 +16,8 @@ setup(
             Extension(
                 f"catenary.compiled.{path.stem}",
                 [str(path.relative_to(ROOT))],
+                include_dirs=[str(COMPILED)],
+                depends=HEADERS,
                 # No contraction of multiply and add: a fused product would differ between machines.
                 extra_compile_args=["-O3", "-ffp-contract=off", "-fno-strict-aliasing"],
             )
@@ -26,6 +30,7 @@ setup(
             "cdivision": True,
             "initializedcheck": False,
         },
+        include_path=["src"],
         build_dir="build/cython",
     )
 )

@@ -1,0 +1,32 @@
+/* Hashes of keys for the open-addressing tables of keys.py. Not stored anywhere: free to change. */
+#ifndef CATENARY_HASHING_H
+#define CATENARY_HASHING_H
+
+#include <string.h>
+
+static inline unsigned long long catenary_mix(unsigned long long x) {
+    x *= 0x9E3779B97F4A7C15ULL;
+    return x ^ (x >> 29);
+}
+
+static inline unsigned long long catenary_hash_bytes(const unsigned char *data, long long length) {
+    unsigned long long hash = catenary_mix((unsigned long long)length + 1), word;
+    while (length >= 8) {
+        memcpy(&word, data, 8);
+        hash = catenary_mix(hash ^ word);
+        data += 8;
+        length -= 8;
+    }
+    if (length > 0) {
+        word = 0;
+        memcpy(&word, data, (size_t)length);
+        hash = catenary_mix(hash ^ word);
+    }
+    return catenary_mix(hash);
+}
+
+static inline int catenary_same_bytes(const unsigned char *a, const unsigned char *b, long long n) {
+    return memcmp(a, b, (size_t)n) == 0;
+}
+
+#endif
