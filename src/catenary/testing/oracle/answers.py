@@ -72,6 +72,10 @@ class Oracle:
         """The join's output: one row per left row, in the left's order, with `ts` and `ds`."""
         return [{**row.values, "ts": row.ts, "ds": row.ds} for row in self._join(join).rows]
 
+    def schema(self, join: Join) -> Schema:
+        """The columns of the join's output and their types, without `ts` and `ds`."""
+        return self._join(join).columns
+
     def group_by(self, group_by: GroupBy, days: Iterable[str]) -> list[Values]:
         """For each day every key that has a value at its end, with `ds`; sorted by day and key."""
         base, derived = self._base(group_by), self._derived(group_by)

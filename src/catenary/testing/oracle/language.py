@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from catenary.schema import Schema, Type
@@ -30,6 +31,7 @@ class Compiled(Protocol):
 Compile = Callable[[str, Schema], Compiled]
 
 
+@cache
 def by_expressions(text: str, schema: Schema) -> Compiled:
     """The product's expression language."""
     from catenary.expressions import compile_expression
