@@ -119,6 +119,8 @@ class OfTotals(Operation[Totals]):
             raise reader.damaged("its counts contradict each other")
         if plus + minus == count and (any(sums) or floating > count):
             raise reader.damaged("it has totals without values")
+        if not floating and any(total % (1 << UNIT_BITS * p) for p, total in enumerate(sums, 1)):
+            raise reader.damaged("a total of integers has a fraction")
         return Totals(count, sums, plus, minus, floating == 1)
 
 
