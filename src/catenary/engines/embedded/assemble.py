@@ -1,0 +1,71 @@
+"""A Join's output rows: the left's rows, the parts' columns beside them, derivations over both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from catenary.engines.embedded.columns import day_texts, int64_values
+from catenary.engines.embedded.derive import derived
+from catenary.engines.embedded.scan import DAY
+from catenary.windows import DAY_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from catenary.plan.nodes import JoinNode, PartNode, ScanNode
+
+
+def with_ds(left: pa.Table, scan: ScanNode) -> pa.Table:
+    """The left's rows with the `ds` that derivations see.
+
+    It is the UTC date of `ts`; rows that come from entities keep their partition (semantics 4).
+    """
+    if scan.kind == "entities" or scan.left_is_entities:
+        days, nulls = left.column(DAY).to_numpy(), None
+    else:
+        times, nulls = int64_values(left.column("ts"))
+        days = times // DAY_MS
+    return left.append_column("ds", day_texts(days.astype(np.int64), nulls))
+
+
+def reads_of(part: PartNode, left: pa.Table) -> pa.Table:
+    """The left's keys under the GroupBy's names, with `ts` and `ds`."""
+    keys = [name for name, _ in part.group_by.keys]
+    columns = [left.column(name) for name in (*part.left_keys, "ts", "ds")]
+    return pa.table(columns, names=[*keys, "ts", "ds"])
+
+
+def renamed(part: PartNode, columns: pa.Table) -> pa.Table:
+    """A part's columns under their joined names."""
+    return columns.select([own for own, _ in part.columns]).rename_columns(
+        [joined for _, joined in part.columns]
+    )
+
+
+def joined(join: JoinNode, left: pa.Table, parts: Sequence[pa.Table]) -> pa.Table:
+    """The output rows, with the columns of the Join's schema.
+
+    Args:
+        left: with `ts` and `ds`.
+        parts: as `renamed` gives them, rows as in `left`.
+    """
+    base = {name: part.column(name) for part in parts for name in part.column_names}
+    if join.derivations is None:
+        features = base
+    else:
+        # A feature hides a left column of its name: a derivation fills that column afterwards.
+        context = {name: left.column(name) for name in left.column_names if name not in base}
+        rows = derived(join.derivations, pa.table({**context, **base}))
+        features = {name: rows.column(name) for name in rows.column_names}
+    output: dict[str, pa.ChunkedArray] = {}
+    for name, _ in join.left.selects:
+        column = left.column(name)
+        output[name] = pc.coalesce(column, features[name]) if name in features else column
+    output["ts"] = left.column("ts")
+    for name, column in features.items():
+        output.setdefault(name, column)
+    return pa.table(output).select(list(join.schema))

@@ -1,0 +1,105 @@
+"""Arrow columns in their one form: the type that stands for each of ours, no NaN, no minus zero.
+
+What enters a run passes here once (semantics 10 and 14); what comes after may rely on it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from catenary.errors import DataError
+from catenary.schema.arrow import to_arrow
+from catenary.windows import DAY_MS
+
+if TYPE_CHECKING:
+    from catenary.schema import Schema, Type
+
+_US_PER_MS = 1_000
+
+
+def normalised(rows: pa.Table, schema: Schema) -> pa.Table:
+    """The columns of `rows` with the types that `schema` tells, floats cleaned."""
+    columns = [normal_column(rows.column(name), schema[name], name) for name in rows.column_names]
+    return pa.table(columns, names=rows.column_names)
+
+
+def normal_column(column: pa.ChunkedArray, type_: Type, name: str) -> pa.ChunkedArray:
+    """One column in its one form.
+
+    Raises:
+        DataError: if values do not fit the type, such as a time outside the years of a timestamp.
+    """
+    wanted = to_arrow(type_)
+    if column.type != wanted:
+        try:
+            if pa.types.is_timestamp(column.type) and column.type.tz is None:
+                column = column.cast(pa.timestamp(column.type.unit, tz="UTC"))
+            column = column.cast(wanted, safe=not pa.types.is_timestamp(wanted))
+        except pa.ArrowException as error:
+            problem = f"column {name!r} ({column.type}) does not fit {type_}: {error}"
+            raise DataError(problem) from error
+    return clean_floats(column) if type_.is_float else column
+
+
+def clean_floats(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Floats with null for NaN and 0.0 for -0.0; the same buffers if there is neither."""
+    chunks = [_clean_chunk(chunk) for chunk in column.chunks]
+    return pa.chunked_array(chunks, type=column.type)
+
+
+def _clean_chunk(chunk: pa.Array) -> pa.Array:
+    values = np.frombuffer(
+        chunk.buffers()[1] or b"", dtype=chunk.type.to_pandas_dtype(), offset=0
+    )[chunk.offset : chunk.offset + len(chunk)]
+    if np.isnan(values).any():
+        chunk = pc.if_else(pc.is_nan(chunk), pa.scalar(None, chunk.type), chunk)
+    if np.signbit(values[values == 0]).any():
+        chunk = pc.add(chunk, pa.scalar(0.0, chunk.type))
+    return chunk
+
+
+def instants(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Times as milliseconds since the epoch; a timestamp's microseconds are floored."""
+    if pa.types.is_timestamp(column.type):
+        chunks = [_floored(chunk) for chunk in column.chunks]
+        return pa.chunked_array(chunks, type=pa.int64())
+    return column.cast(pa.int64())
+
+
+def _floored(chunk: pa.Array) -> pa.Array:
+    micros = chunk.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    values = micros.fill_null(0).to_numpy() // _US_PER_MS
+    mask = micros.is_null().to_numpy(zero_copy_only=False) if micros.null_count else None
+    return pa.array(values, mask=mask)
+
+
+def int64_values(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:
+    """The values of an int64 column (0 for null), and where it is null; None if nowhere."""
+    if column.null_count == 0:
+        return column.to_numpy(), None
+    return column.fill_null(0).to_numpy(), column.is_null().to_numpy()
+
+
+def int64_column(values: np.ndarray, nulls: np.ndarray | None) -> pa.Array:
+    """The opposite of `int64_values`."""
+    return pa.array(values, type=pa.int64(), mask=nulls)
+
+
+def floored_to_day(column: pa.ChunkedArray) -> pa.Array:
+    """Each instant's UTC midnight at or before it."""
+    values, nulls = int64_values(column)
+    return int64_column(values // DAY_MS * DAY_MS, nulls)
+
+
+def day_texts(days: np.ndarray, nulls: np.ndarray | None = None) -> pa.Array:
+    """Days since the epoch as `yyyy-mm-dd`, each distinct one written once."""
+    distinct, codes = np.unique(days, return_inverse=True)
+    texts = np.datetime_as_string(distinct.astype("datetime64[D]"))
+    taken = pa.array(texts.astype(object), type=pa.string()).take(pa.array(codes))
+    if nulls is None:
+        return taken
+    return pc.if_else(pa.array(nulls), pa.scalar(None, pa.string()), taken)

@@ -1,0 +1,84 @@
+"""What a run did: per table the partitions, the rows, and the rows that did not count.
+
+Nothing that semantics sets aside is silent: rows without a time (7), without a key (8), in a
+partition too far from their day (4), and sums out of range (14) are counted here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """What became of one table in a run.
+
+    Attributes:
+        name: the Join or GroupBy.
+        table: where it was written; empty if it was not (a frame was asked for).
+        written: partitions computed and written, ascending.
+        skipped: partitions of the asked range that stood already.
+        rows: rows written.
+        null_times: rows of sources without a time, which do not count.
+        null_keys: rows of sources without a key, which belong to nobody.
+        misplaced: rows in a partition too far from their day, which do not count.
+        overflows: column to the number of values out of range, which are null.
+        seconds: time spent on it.
+    """
+
+    name: str
+    table: str = ""
+    written: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    rows: int = 0
+    null_times: int = 0
+    null_keys: int = 0
+    misplaced: int = 0
+    overflows: Mapping[str, int] = field(default_factory=dict[str, int])
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        text = f"{self.name}: {len(self.written)} partitions written, {self.rows:,} rows"
+        if self.skipped:
+            text += f", {len(self.skipped)} stood already"
+        text += f", {self.seconds:.1f} s"
+        aside = [
+            f"{count:,} {what}"
+            for count, what in (
+                (self.null_times, "source rows without a time"),
+                (self.null_keys, "source rows without a key"),
+                (self.misplaced, "rows too late for their partition"),
+            )
+            if count
+        ]
+        aside += [f"{count:,} overflows in {name}" for name, count in self.overflows.items()]
+        return text + ("\n  set aside: " + ", ".join(aside) if aside else "")
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a whole run did; its text has a line or two per table.
+
+    Attributes:
+        nodes: in the order in which they were begun.
+        seconds: of the whole run.
+    """
+
+    nodes: tuple[NodeReport, ...]
+    seconds: float
+
+    @property
+    def rows(self) -> int:
+        """Rows written, of all tables."""
+        return sum(each.rows for each in self.nodes)
+
+    def node(self, name: str) -> NodeReport:
+        """The report of one table; it must be part of the run."""
+        return next(each for each in self.nodes if each.name == name)
+
+    def __str__(self) -> str:
+        return "\n".join([*map(str, self.nodes), f"{self.rows:,} rows in {self.seconds:.1f} s"])

@@ -1,0 +1,74 @@
+"""Source tables by name: folders below one root, and the warehouse's current versions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from catenary.errors import MissingTableError, nearest
+from catenary.tables.parquet.folder import FolderTable
+from catenary.tables.parquet.layout import partition_days
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from catenary.ports import Table
+    from catenary.tables.parquet.warehouse import Warehouse
+
+
+class ParquetTables:
+    """Tables below `root`, then those that `warehouse` has published.
+
+    `payments.purchases` is the folder `payments.purchases`, or `payments/purchases`. A single file
+    `<name>.parquet`, or a folder of files without `ds=` folders, is read as a whole and must have
+    the partition column as a column.
+    """
+
+    def __init__(self, root: Path, warehouse: Warehouse | None = None) -> None:
+        self.root = root
+        self.warehouse = warehouse
+
+    def table(self, name: str, *, partition_column: str = "ds") -> Table:
+        """The table of that name."""
+        for folder in (self.root / name, self.root.joinpath(*name.split("."))):
+            if folder.is_dir():
+                return self._folder(name, folder, partition_column)
+            file = folder.with_name(f"{folder.name}.parquet")
+            if file.is_file():
+                return _whole(name, [file], partition_column)
+        published = self.warehouse.current(name) if self.warehouse is not None else None
+        if published is not None:
+            return published
+        problem = f"no table {name!r}"
+        hint = nearest(name, self._names())
+        raise MissingTableError(problem, where=str(self.root), hint=hint)
+
+    def _folder(self, name: str, folder: Path, partition_column: str) -> Table:
+        if not partition_days(folder, partition_column):
+            files = sorted(folder.glob("*.parquet"))
+            if files:
+                return _whole(name, files, partition_column)
+        return FolderTable(name, folder, partition_column=partition_column)
+
+    def _names(self) -> Iterator[str]:
+        if self.root.is_dir():
+            yield from (
+                path.stem if path.suffix == ".parquet" else path.name
+                for path in self.root.iterdir()
+                if path.is_dir() or path.suffix == ".parquet"
+            )
+        if self.warehouse is not None:
+            yield from self.warehouse.names()
+
+
+def _whole(name: str, files: list[Path], partition_column: str) -> Table:
+    """Files without partitions, held in memory."""
+    import pyarrow as pa  # noqa: PLC0415 - not needed to plan over partitioned tables
+
+    from catenary.tables.memory import FrameTable  # noqa: PLC0415
+    from catenary.tables.parquet.files import DataFile  # noqa: PLC0415
+
+    batches = [
+        batch for file in files for batch in (held := DataFile(file)).batches(held.arrow.names)
+    ]
+    return FrameTable(name, pa.Table.from_batches(batches), partition_column=partition_column)
