@@ -141,7 +141,9 @@ carrier_pressure = GroupBy(
         Derivation("*", "*"),
         Derivation("late_share_12h", "late_sum_12h / aircraft_delay_count_12h"),
     ],
-    metadata=MetaData(description="How late the aircraft are with which a carrier leaves from here"),
+    metadata=MetaData(
+        description="How late the aircraft are with which a carrier leaves from here"
+    ),
 )
 
 connections = Join(

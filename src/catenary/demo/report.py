@@ -1,0 +1,126 @@
+"""How the story is told: colour and bars on a terminal, plain lines elsewhere.
+
+What is said is the same in both; with `--json` one object follows as the last line.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from catenary.ports import SilentMeter
+from catenary.windows import format_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from typing import TextIO
+
+    from rich.progress import Progress, TaskID
+
+    from catenary.demo.compare import Comparison, Difference
+    from catenary.ports import Meter
+
+
+class Teller:
+    """Says lines on one stream, with style where the stream is a terminal."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._is_terminal = self._stream.isatty()
+
+    def heading(self, text: str) -> None:
+        """What is done next."""
+        self._say(f"\n{text}", "bold cyan")
+
+    def line(self, text: str = "") -> None:
+        """A fact."""
+        self._say(text, "")
+
+    def good(self, text: str) -> None:
+        """A fact to be glad of."""
+        self._say(text, "bold green")
+
+    def bad(self, text: str) -> None:
+        """A fact that fails the run."""
+        self._say(text, "bold red")
+
+    def emit(self, facts: Mapping[str, object]) -> None:
+        """One JSON object on a line of its own, never styled."""
+        self._stream.write(json.dumps(facts) + "\n")
+        self._stream.flush()
+
+    @contextmanager
+    def meter(self) -> Generator[Meter]:
+        """Bars for what goes on inside, one per table; nothing where there is no terminal."""
+        if not self._is_terminal:
+            yield SilentMeter()
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn())
+        console = Console(file=self._stream)
+        with Progress(*columns, console=console, transient=True) as progress:
+            yield _Bars(progress)
+
+    def _say(self, text: str, style: str) -> None:
+        if not self._is_terminal:
+            self._stream.write(text + "\n")
+            self._stream.flush()
+            return
+        from rich.console import Console
+
+        console = Console(file=self._stream)
+        console.print(text, style=style, markup=False, highlight=not style, soft_wrap=True)
+
+
+class _Bars:
+    """A meter that moves one bar per table."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+        self._totals: dict[str, int] = {}
+
+    def begin(self, name: str, partitions: int) -> None:
+        """Show a bar for the table, or make its bar longer."""
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=0)
+        self._totals[name] = self._totals.get(name, 0) + partitions
+        self._progress.update(self._tasks[name], total=self._totals[name])
+
+    def advance(self, name: str, partitions: int, rows: int) -> None:
+        """Move the table's bar."""
+        self._progress.advance(self._tasks[name], partitions)
+
+    def end(self, name: str) -> None:
+        """Stop the table's clock."""
+        self._progress.stop_task(self._tasks[name])
+
+
+def tell_columns(teller: Teller, comparison: Comparison, carried: frozenset[str]) -> None:
+    """A line per feature: its share of values that are not null, and whether it differs."""
+    width = max(len(each.name) for each in comparison.columns)
+    for each in comparison.columns:
+        if each.name in carried:
+            continue
+        text = f"  {each.name:<{width}}  {each.valid_share:7.1%}"
+        if each.differing:
+            teller.bad(f"{text}  {each.differing:,} differ")
+        else:
+            teller.line(text)
+
+
+def describe(difference: Difference) -> str:
+    """The first difference for people: column, row, instant, and both values."""
+    row = dict(difference.row)
+    instant = row.pop("ts")
+    assert isinstance(instant, int)
+    key = ", ".join(f"{name}={value}" for name, value in row.items())
+    return (
+        f"first difference: column {difference.column}, key {key},"
+        f" instant {format_instant(instant)} UTC:"
+        f" Catenary {difference.ours!r}, SQL {difference.theirs!r}"
+    )

@@ -1,0 +1,210 @@
+"""The story, told once: prepare, plan, backfill, compute again in SQL, compare.
+
+    <folder>/README.txt   what lies here
+    <folder>/tables       the flights, a Parquet file a day
+    <folder>/warehouse    what Catenary made of them
+
+A run begins afresh: what an earlier one left in its folder goes first, and nothing else.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from catenary.demo import data
+from catenary.demo.compare import compare
+from catenary.demo.features import DEFINITIONS
+from catenary.demo.reference import AVERAGES_OF_DOUBLES, Reference
+from catenary.demo.report import Teller, describe, tell_columns
+from catenary.engines.embedded import EmbeddedEngine
+from catenary.errors import DataError
+from catenary.plan import build, lineage
+from catenary.ports import Job
+from catenary.tables.parquet.catalog import ParquetTables
+from catenary.tables.parquet.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from catenary.demo.compare import Comparison
+    from catenary.plan import Plan
+    from catenary.ports import RunReport
+
+RISK: Final = "flight_risk"
+_ROW: Final = ("carrier", "origin", "tailnum", "flight_id")
+_CARRIED: Final = frozenset(
+    {"ts", "carrier", "tailnum", "origin", "distance", "dep_delay", "arr_delay"}
+)
+_README: Final = """\
+Written by `catenary demo`; delete this folder whenever you like.
+
+tables/     the flights, the weather and the planes of 2013: one Parquet file a day
+warehouse/  what Catenary computed from them: <definition>/<fingerprint>/ds=<day>
+"""
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a run of the demo came to."""
+
+    comparison: Comparison
+    report: RunReport
+    seconds: float
+
+    def facts(self) -> dict[str, object]:
+        """For programs: the object of `--json`."""
+        return {
+            "values_compared": self.comparison.compared,
+            "values_differing": self.comparison.differing,
+            "columns_compared": len(self.comparison.columns),
+            "not_compared": [],
+            "rows": self.report.rows,
+            "seconds": round(self.seconds, 3),
+            "backfill_seconds": round(self.report.seconds, 3),
+            "rows_per_second": round(self.report.rows / self.report.seconds),
+            "valid_share": {
+                each.name: round(each.valid_share, 4) for each in self.comparison.columns
+            },
+        }
+
+
+def run_demo(
+    folder: Path, *, json: bool = False, sabotage: bool = False, teller: Teller | None = None
+) -> int:
+    """Tell the story.
+
+    Args:
+        folder: where everything is written; new, empty, or an earlier demo's.
+        json: end with one line of JSON.
+        sabotage: take one arrival from the input of the SQL side; differences must show.
+        teller: where it is told; None for stdout.
+
+    Returns:
+        The exit code: 0 only if no value differs.
+
+    Raises:
+        DataError: if the folder holds something else, or a package is missing.
+    """
+    teller = teller or Teller()
+    began = time.perf_counter()
+    _clear(folder)
+    story = _tell(folder, teller, sabotage=sabotage, began=began)
+    if json:
+        teller.emit(story.facts())
+    return 1 if story.comparison.differing else 0
+
+
+def _tell(folder: Path, teller: Teller, *, sabotage: bool, began: float) -> Story:
+    reference = Reference(folder / "tables")  # first, so that a missing package shows at once
+    teller.heading("A year of flights from New York")
+    _prepare(folder, teller)
+    warehouse = Warehouse(folder / "warehouse")
+    tables = ParquetTables(folder / "tables", warehouse)
+    plan = build(DEFINITIONS, lambda name: tables.table(name).schema())
+    teller.heading(f"Backfilling {len(DEFINITIONS)} definitions, {data.FIRST_DS} to {data.LAST_DS}")
+    report = _backfill(plan, tables, warehouse, teller)
+    ours = _read(warehouse)
+    teller.heading(f"Computing {RISK} again, in SQL")
+    theirs = _compute_again(reference, teller, sabotage=sabotage)
+    comparison = compare(ours, theirs, identity="flight_id", show=_ROW, close=AVERAGES_OF_DOUBLES)
+    _tell_result(teller, comparison, ours)
+    story = Story(comparison, report, time.perf_counter() - began)
+    _tell_end(teller, folder, plan, story)
+    return story
+
+
+def _clear(folder: Path) -> None:
+    """Make the folder hold nothing but its note."""
+    note = folder / "README.txt"
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not note.is_file())):
+        problem = f"{str(folder)!r} is there already and is no earlier demo's folder"
+        raise DataError(problem, hint="name a new folder; the demo overwrites its own only")
+    if note.is_file() and note.read_text(encoding="utf-8") != _README:
+        problem = f"{str(note)!r} was not written by the demo"
+        raise DataError(problem, hint="name a new folder; the demo overwrites its own only")
+    for own in ("tables", "warehouse"):
+        shutil.rmtree(folder / own, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(_README, encoding="utf-8")
+
+
+def _prepare(folder: Path, teller: Teller) -> None:
+    with teller.meter() as meter:
+        meter.begin("tables", 3 * 366)
+        flights = data.prepare(folder, on_day=lambda days: meter.advance("tables", days, 0))
+        meter.end("tables")
+    for name, rows in flights.rows.items():
+        teller.line(f"  {name:<20} {rows:>9,} rows")
+
+
+def _backfill(plan: Plan, tables: ParquetTables, warehouse: Warehouse, teller: Teller) -> RunReport:
+    with teller.meter() as meter:
+        job = Job(
+            plan,
+            tables,
+            warehouse,
+            start=data.FIRST_DS,
+            end=data.LAST_DS,
+            meter=meter,
+        )
+        report = EmbeddedEngine().backfill(job)
+    for node in report.nodes:
+        columns = len(plan.node(node.name).schema.fields)
+        teller.line(f"  {node.name:<20} {node.rows:>9,} rows × {columns} columns")
+    speed = report.rows / report.seconds
+    teller.line(f"  {report.rows:,} rows in {report.seconds:.1f} s: {speed:,.0f} rows/s")
+    return report
+
+
+def _read(warehouse: Warehouse) -> pa.Table:
+    """All rows of `flight_risk` as they were published."""
+    table = warehouse.current(RISK)
+    assert table is not None
+    names = [name for name in table.schema().names if name != "ds"]
+    return pa.Table.from_batches(
+        [batch for ds in table.partitions() for batch in table.batches(ds, names)]
+    )
+
+
+def _compute_again(reference: Reference, teller: Teller, *, sabotage: bool) -> pa.Table:
+    missed = reference.missed_arrival() if sabotage else None
+    if missed is not None:
+        teller.line(f"  sabotage: SQL does not see the arrival of flight_id={missed}")
+    began = time.perf_counter()
+    theirs = reference.flight_risk(without_arrival=missed)
+    reference.close()
+    teller.line(f"  DuckDB took {time.perf_counter() - began:.1f} s")
+    return theirs
+
+
+def _tell_result(teller: Teller, comparison: Comparison, ours: pa.Table) -> None:
+    features = len(comparison.columns) - len(_CARRIED)
+    teller.heading(f"{RISK}: {ours.num_rows:,} rows, {features} features; share that is not null")
+    tell_columns(teller, comparison, _CARRIED)
+    teller.line()
+    found = (
+        f"{comparison.compared:,} values compared in {len(comparison.columns)} columns,"
+        f" {comparison.differing:,} differ"
+    )
+    if comparison.first is None:
+        teller.good(found)
+        return
+    teller.bad(found)
+    teller.bad(describe(comparison.first))
+
+
+def _tell_end(teller: Teller, folder: Path, plan: Plan, story: Story) -> None:
+    teller.heading("What comes from where")
+    for line in lineage(plan).text().splitlines():
+        teller.line(f"  {line}")
+    teller.heading("Where to look next")
+    teller.line("  src/catenary/demo/features.py    the definitions, as you would write them")
+    teller.line("  src/catenary/demo/reference.sql  the same again, in SQL")
+    teller.line(f"  {folder}/warehouse/{RISK}    what a model trains on, as Parquet")
+    teller.line("  catenary init my-features        a worked chain of your own")
+    teller.line(f"\n{story.seconds:.1f} s in all; delete {folder} whenever you like")
