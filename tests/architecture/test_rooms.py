@@ -81,15 +81,17 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
     for node in ast.iter_child_nodes(tree):
         if is_type_checking(node):
             assert isinstance(node, ast.If)
-            for other in node.orelse:
-                yield from imports(other)
+            yield from imports(ast.Module(body=node.orelse, type_ignores=[]))
+            continue
         elif isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"line {node.lineno}: imports are written in full"
             module = node.module or ""
             names = [f"{module}.{alias.name}" for alias in node.names]
-            yield from ((name, node.lineno) for name in (names if module == "catenary" else [module]))
+            yield from (
+                (name, node.lineno) for name in (names if module == "catenary" else [module])
+            )
         yield from imports(node)
 
 
@@ -136,6 +138,10 @@ def test_the_map_refuses_what_it_should() -> None:
     assert refused("testing/oracle/fold.py", "from catenary.windows import DAY_MS")
     assert refused("definitions/join.py", "import pyarrow as pa")
     assert not refused("testing/rows.py", "from catenary.windows import DAY_MS")
+    assert refused(
+        "plan/nodes.py",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    pass\nelse:\n    import catenary.app",
+    )
     assert not refused(
         "plan/nodes.py",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import catenary.engines",

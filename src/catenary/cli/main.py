@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 
 VERBS: Final = {
     "init": "write a folder with a worked chain of features, its data and its test",
-    "demo": "the flights story: a chain of depth 3 over a year, checked against SQL",
-    "plan": "check definitions and show what would run, over which partitions",
-    "lineage": "where a feature comes from, and what is made of it",
-    "backfill": "compute the missing partitions of definitions and what they need",
-    "settings": "every setting, its value, and where the value came from",
 }
 """The verbs in the order in which a newcomer meets them; each is a module of this room."""
 
