@@ -199,28 +199,29 @@ def folded(
 ) -> pa.Table:
     """The kernel's answer to every query, whole or bucket by bucket."""
     if not events.spilled:
-        return _answer(group_by, events.whole(), queries, tally)
+        return answer(group_by, events.whole(), queries, tally)
     numbers = bucket_numbers(queries, [name for name, _ in group_by.keys])
     order = np.argsort(numbers, kind="stable")
     ends = np.searchsorted(numbers[order], np.arange(BUCKETS + 1))
     answers: dict[int, pa.Table] = {}
     for bucket, rows in events.buckets():
         mine = pa.array(order[ends[bucket] : ends[bucket + 1]])
-        answers[bucket] = _answer(group_by, rows, queries.take(mine), tally)
+        answers[bucket] = answer(group_by, rows, queries.take(mine), tally)
         del rows
     for bucket in range(BUCKETS):
         if bucket not in answers:
             mine = pa.array(order[ends[bucket] : ends[bucket + 1]])
-            answers[bucket] = _answer(group_by, _no_rows(group_by), queries.take(mine), tally)
+            answers[bucket] = answer(group_by, _no_rows(group_by), queries.take(mine), tally)
     back = np.empty(len(order), np.int64)
     back[order] = np.arange(len(order))
     whole = pa.concat_tables([answers[bucket] for bucket in range(BUCKETS)]).combine_chunks()
     return whole.take(pa.array(back))
 
 
-def _answer(
+def answer(
     group_by: GroupByNode, events: pa.Table, queries: pa.Table, tally: Tally
 ) -> pa.Table:
+    """The kernel's answer to queries whose rows are all in memory."""
     keys = key_names(group_by)
     if group_by.features:
         result = kernel.aggregate(events, queries, keys=keys, features=group_by.features)
