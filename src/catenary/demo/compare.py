@@ -78,6 +78,8 @@ def compare(
     """Compare all columns but `identity` over all rows.
 
     Args:
+        ours: one side; its types are the ones compared in.
+        theirs: the other side.
         identity: a column whose values name a row; the same on both sides.
         time: an int64 column of `ours`; the first difference is the earliest by it.
         show: columns of `ours` that tell a reader which row a difference is in.
