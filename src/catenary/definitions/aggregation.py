@@ -8,6 +8,7 @@ from enum import Enum
 from typing import ClassVar, Final
 
 from catenary.definitions.origin import written_at
+from catenary.definitions.shown import call
 from catenary.errors import DefinitionError
 from catenary.windows import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, default_hop_ms, parse_length
 
@@ -73,6 +74,9 @@ class Window:
 
     def __str__(self) -> str:
         return f"{self.length}{self.unit.value}"
+
+    def __repr__(self) -> str:
+        return f"Window({self.length}, TimeUnit.{self.unit.name})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,14 @@ class Operation:
 
     def __str__(self) -> str:
         return f"{self.name[:-2]}{self.k}" if self.name.endswith("_k") else self.name
+
+    def __repr__(self) -> str:
+        name = f"SAMPLE_{self.name.upper()}" if self.sample else self.name.upper()
+        if self.k is not None:
+            name = name if name.endswith("_K") else f"{name}_K"
+        if not hasattr(Operation, name):
+            return call("Operation", self.name, k=(self.k, None), sample=(self.sample, False))
+        return f"Operation.{name}" + ("" if self.k is None else f"({self.k})")
 
 
 Operation.COUNT = Operation("count")
@@ -235,6 +247,18 @@ class Aggregation:
         set_(self, "name", name)
         set_(self, "hop", Window.parse(hop) if isinstance(hop, str) else hop)
         set_(self, "where", where)
+
+    def __repr__(self) -> str:
+        return call(
+            "Aggregation",
+            self.input_column,
+            self.operation,
+            windows=([str(each) for each in self.windows], []),
+            buckets=(self.buckets, ()),
+            default=(self.default, None),
+            name=(self.name, None),
+            hop=(None if self.hop is None else str(self.hop), None),
+        )
 
     def columns(self) -> tuple[tuple[str, Window | None, str | None], ...]:
         """Output columns as (name, window, bucket), buckets outermost (semantics 16).

@@ -9,6 +9,7 @@ from enum import Enum
 from catenary.definitions.aggregation import Aggregation
 from catenary.definitions.metadata import Derivation, MetaData, derivations_of
 from catenary.definitions.origin import as_tuple, written_at
+from catenary.definitions.shown import as_html, call
 from catenary.definitions.source import EntitySource, EventSource, JoinSource, Source
 from catenary.errors import DefinitionError
 
@@ -20,6 +21,9 @@ class Accuracy(Enum):
     """The value at the query's millisecond."""
     SNAPSHOT = "snapshot"
     """The value at the last UTC midnight at or before the query."""
+
+    def __repr__(self) -> str:
+        return f"Accuracy.{self.name}"
 
 
 @dataclass(frozen=True, init=False)
@@ -77,6 +81,22 @@ class GroupBy:
         set_(self, "metadata", metadata or MetaData())
         set_(self, "where", where)
         self._check()
+
+    def __repr__(self) -> str:
+        return call(
+            "GroupBy",
+            name=(self.name, None),
+            sources=(self.sources[0] if len(self.sources) == 1 else self.sources, None),
+            keys=(self.keys[0] if len(self.keys) == 1 else self.keys, None),
+            aggregations=(self.aggregations, ()),
+            accuracy=(self.accuracy, None),
+            derivations=(self.derivations, ()),
+            latest_by=(self.latest_by, None),
+            metadata=(self.metadata, MetaData()),
+        )
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
     def _check(self) -> None:
         kinds = {type(source) for source in self.sources}

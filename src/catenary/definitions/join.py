@@ -9,6 +9,7 @@ from types import MappingProxyType
 from catenary.definitions.group_by import GroupBy
 from catenary.definitions.metadata import Derivation, MetaData, derivations_of
 from catenary.definitions.origin import as_tuple, written_at
+from catenary.definitions.shown import as_html, call
 from catenary.definitions.source import Source
 from catenary.errors import DefinitionError, nearest
 
@@ -50,6 +51,14 @@ class JoinPart:
 
     def __hash__(self) -> int:
         return hash((self.group_by, tuple(sorted(self.key_mapping.items())), self.prefix))
+
+    def __repr__(self) -> str:
+        return call(
+            "JoinPart",
+            self.group_by,
+            key_mapping=(self.key_mapping, {}),
+            prefix=(self.prefix, None),
+        )
 
     def left_keys(self) -> tuple[str, ...]:
         """The left column for each of the GroupBy's keys, in the keys' order."""
@@ -106,3 +115,17 @@ class Join:
         )
         set_(self, "metadata", metadata or MetaData())
         set_(self, "where", where)
+
+    def __repr__(self) -> str:
+        return call(
+            "Join",
+            name=(self.name, None),
+            left=(self.left, None),
+            parts=(self.parts, None),
+            derivations=(self.derivations, ()),
+            contextual=(self.contextual, ()),
+            metadata=(self.metadata, MetaData()),
+        )
+
+    def _repr_html_(self) -> str:
+        return as_html(self)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from catenary.definitions.origin import written_at
+from catenary.definitions.shown import call
 from catenary.errors import DefinitionError
 
 
@@ -34,6 +35,9 @@ class Derivation:
                 hint='Derivation("*", "*") keeps all base columns',
             )
 
+    def __repr__(self) -> str:
+        return call("Derivation", self.name, self.expression, description=(self.description, ""))
+
 
 @dataclass(frozen=True)
 class MetaData:
@@ -48,6 +52,14 @@ class MetaData:
     team: str = ""
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+
+    def __repr__(self) -> str:
+        return call(
+            "MetaData",
+            team=(self.team, ""),
+            description=(self.description, ""),
+            tags=(self.tags, {}),
+        )
 
 
 def derivations_of(

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from catenary.definitions.origin import written_at
+from catenary.definitions.shown import call
 from catenary.errors import DefinitionError
 from catenary.windows import ds_start_ms
 
@@ -69,6 +70,19 @@ class Query:
         set_(self, "end", end)
         set_(self, "where", where)
 
+    def __repr__(self) -> str:
+        chosen: object = self.selects
+        if self.selects is not None and all(name == text for name, text in self.selects.items()):
+            chosen = list(self.selects)
+        return call(
+            "Query",
+            *([] if chosen is None else [chosen]),
+            wheres=(self.wheres, ()),
+            time_column=(self.time_column, None),
+            start=(self.start, None),
+            end=(self.end, None),
+        )
+
     def __hash__(self) -> int:
         chosen = None if self.selects is None else tuple(sorted(self.selects.items()))
         return hash((chosen, self.wheres, self.time_column, self.start, self.end))
@@ -104,6 +118,16 @@ class EventSource:
             problem = f"late_partitions={self.late_partitions} is negative"
             raise DefinitionError(problem, where=self.where)
 
+    def __repr__(self) -> str:
+        return call(
+            "EventSource",
+            table=(self.table, None),
+            query=(self.query, None),
+            topic=(self.topic, None),
+            late_partitions=(self.late_partitions, 1),
+            partition_column=(self.partition_column, "ds"),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class EntitySource:
@@ -122,6 +146,15 @@ class EntitySource:
     holds: bool = False
     partition_column: str = "ds"
     where: str = field(default_factory=written_at, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        return call(
+            "EntitySource",
+            snapshot_table=(self.snapshot_table, None),
+            query=(self.query, Query()),
+            holds=(self.holds, False),
+            partition_column=(self.partition_column, "ds"),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +178,9 @@ class JoinSource:
                 where=self.where,
                 hint="set the time on the source at the left of the parent Join",
             )
+
+    def __repr__(self) -> str:
+        return call("JoinSource", join=(self.join, None), query=(self.query, Query()))
 
 
 Source = EventSource | EntitySource | JoinSource

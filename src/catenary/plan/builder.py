@@ -229,7 +229,13 @@ class _Builder:
             parts=parts,
             derivations=derivations,
             base_schema=base,
-            schema=Schema.of({**left.schema, "ts": BIGINT, **features}),
+            schema=Schema.of(
+                {
+                    **left.schema,
+                    "ts": BIGINT,
+                    **{k: v for k, v in features.items() if k not in left.schema},
+                }
+            ),
             where=definition.where,
             fingerprint=join_fingerprint(left, parts, derivations),
         )

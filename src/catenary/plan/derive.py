@@ -64,7 +64,7 @@ def derive(
             expression = _filling(each, expression, left[each.name], Schema.of(scope))
         steps.append(DerivedColumn(each.name, expression, fills))
         scope[each.name] = expression.type
-    return Derivations(tuple(steps), _output(written, base, left))
+    return Derivations(tuple(steps), _output(written, base))
 
 
 def derived_schema(derivations: Derivations | None, base: Schema) -> Schema:
@@ -81,14 +81,14 @@ def renamed(written: Sequence[Derivation], base: Schema) -> frozenset[str]:
     return frozenset(texts & set(base))
 
 
-def _output(written: Sequence[Derivation], base: Schema, left: Schema) -> tuple[str, ...]:
+def _output(written: Sequence[Derivation], base: Schema) -> tuple[str, ...]:
     own = {each.name for each in written}
     kept = [name for name in base if name not in own and name not in renamed(written, base)]
     output: list[str] = []
     for each in written:
         if each.name == "*":
             output += kept
-        elif each.name not in left:
+        else:
             output.append(each.name)
     return tuple(output)
 

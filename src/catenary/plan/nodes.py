@@ -64,7 +64,12 @@ class ScanNode:
     @property
     def is_snapshot(self) -> bool:
         """Whether a `ds` partition holds the state of entities at the end of that day."""
-        return self.kind == "entities" or self.left_is_entities
+        return self.kind == "entities"
+
+    @property
+    def at_day_end(self) -> bool:
+        """Whether rows, as a left, read at the end of their partition's day (semantics 4)."""
+        return self.is_snapshot or self.left_is_entities
 
 
 @dataclass(frozen=True)
@@ -88,9 +93,11 @@ class Derivations:
     """Derivations in order, and which columns remain after them.
 
     Attributes:
-        steps: evaluated one after the other; what comes later reads a step's value under its name.
+        steps: evaluated one after the other; what comes later reads a step's own value under its
+            name, also where the step fills a left column.
         output: the names that remain, in order: base columns kept by `*`, and derived columns. A
-            step that fills a left column is not among them: its column is the left's.
+            step that fills a left column is among them; the Join's column of that name is the left's,
+            with this value where it is null.
     """
 
     steps: tuple[DerivedColumn, ...]

@@ -152,14 +152,16 @@ def source_days(
     last = ds_of(last_ms - 1)
     if source.is_snapshot:
         return _later(ds_of(first_ms - DAY_MS), source.start), _earlier(last, source.end)
+    # A parent's row of entities has the end of its day as its time: it lies a day before that.
+    before = 1 if source.left_is_entities else 0
     first = None
     if group_by.features and all(each.window_ms is not None for each in group_by.features):
         starts = [
             floor_ms(first_ms - (each.window_ms or 0), each.hop_ms or 1)
             for each in group_by.features
         ]
-        first = ds_of(min(starts))
-    last = shift_ds(last, source.late_partitions)
+        first = ds_of(min(starts) - before * DAY_MS)
+    last = shift_ds(last, source.late_partitions - before)
     return (source.start if first is None else _later(first, source.start)), _earlier(
         last, source.end
     )
@@ -232,7 +234,7 @@ class _Ranging:
             return self.reads(node, *_instants(days, late=None))
         left = node.left
         found = [self._read_rows(left, days)]
-        late = None if left.is_snapshot else left.late_partitions
+        late = None if left.at_day_end else left.late_partitions
         for part in node.parts:
             found += self.reads(part.group_by, *_instants(days, late=late))
         return found

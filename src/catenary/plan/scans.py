@@ -69,7 +69,7 @@ def scan(source: Source, schemas: Callable[[str], Schema], parent: JoinNode | No
         start=source.query.start,
         end=source.query.end,
         partition_column="ds" if isinstance(source, JoinSource) else source.partition_column,
-        left_is_entities=parent is not None and parent.left.is_snapshot,
+        left_is_entities=parent is not None and parent.left.at_day_end,
         where=source.where,
         fingerprint="",
         topic=parent.left.topic if parent is not None else (events.topic if events else None),
