@@ -100,7 +100,7 @@ class Join:
         metadata: MetaData | None = None,
     ) -> None:
         where = written_at()
-        if not isinstance(left, Source):
+        if not isinstance(left, Source):  # pyright: ignore[reportUnnecessaryIsInstance] - users' input
             problem = f"left={left!r} is no EventSource, EntitySource or JoinSource"
             raise DefinitionError(problem, where=where)
         given = (parts,) if isinstance(parts, (JoinPart, GroupBy)) else parts

@@ -73,7 +73,8 @@ def derivations_of(
     if given is None:
         return ()
     if isinstance(given, Mapping):
-        found = tuple(Derivation(name, text, where=where) for name, text in given.items())
+        pairs: Mapping[str, str] = given
+        found = tuple(Derivation(name, text, where=where) for name, text in pairs.items())
     else:
         found = tuple(given)
     for each in found:

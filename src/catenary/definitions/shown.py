@@ -12,11 +12,11 @@ from typing import Final
 _WIDTH: Final = 88
 
 
-def call(name: str, *positional: object, **keywords: tuple[object, object]) -> str:
+def call(called: str, /, *positional: object, **keywords: tuple[object, object]) -> str:
     """A call as text, on one line where it fits.
 
     Args:
-        name: what is called.
+        called: what is called.
         positional: values that are always written.
         keywords: (value, default); a value that equals its default is left out.
 
@@ -27,7 +27,7 @@ def call(name: str, *positional: object, **keywords: tuple[object, object]) -> s
     parts += [
         f"{key}={shown(value)}" for key, (value, default) in keywords.items() if value != default
     ]
-    return _bracketed(f"{name}(", parts, ")")
+    return _bracketed(f"{called}(", parts, ")")
 
 
 def shown(value: object) -> str:
