@@ -63,12 +63,11 @@ class ParquetTables:
 
 def _whole(name: str, files: list[Path], partition_column: str) -> Table:
     """Files without partitions, held in memory."""
-    import pyarrow as pa  # noqa: PLC0415 - not needed to plan over partitioned tables
+    import pyarrow as pa
 
-    from catenary.tables.memory import FrameTable  # noqa: PLC0415
-    from catenary.tables.parquet.files import DataFile  # noqa: PLC0415
+    from catenary.tables.memory import FrameTable
+    from catenary.tables.parquet.files import DataFile
 
-    batches = [
-        batch for file in files for batch in (held := DataFile(file)).batches(held.arrow.names)
-    ]
+    opened = [DataFile(file) for file in files]
+    batches = [batch for each in opened for batch in each.batches(each.arrow.names)]
     return FrameTable(name, pa.Table.from_batches(batches), partition_column=partition_column)
