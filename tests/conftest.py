@@ -1,0 +1,18 @@
+"""How randomised tests run: the same on every machine, as many examples as asked for."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# Timing varies with the machine's load and says nothing about a law, so there is no deadline; cases
+# are large by design. `print_blob` prints what reproduces a failure.
+settings.register_profile(
+    "catenary",
+    max_examples=int(os.environ.get("CATENARY_TEST_EXAMPLES", "100")),
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("catenary")
