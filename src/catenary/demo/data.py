@@ -54,7 +54,7 @@ _FLIGHT_TYPES: Final = {
     **dict.fromkeys(("flight", "dep_time", "dep_delay", "arr_time", "sched_arr_time"), pa.int64()),
     **dict.fromkeys(("arr_delay", "air_time", "distance", "minute"), pa.int64()),
 }
-_WEATHER_TYPES: Final = dict.fromkeys(
+_WEATHER_TYPES: Final[dict[str, pa.DataType]] = dict.fromkeys(
     ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"),
     pa.float64(),
 )

@@ -165,7 +165,7 @@ def _read(warehouse: Warehouse) -> pa.Table:
     """All rows of `flight_risk` as they were published."""
     table = warehouse.current(RISK)
     assert table is not None
-    names = [name for name in table.schema().names if name != "ds"]
+    names = [name for name in table.schema() if name != "ds"]
     return pa.Table.from_batches(
         [batch for ds in table.partitions() for batch in table.batches(ds, names)]
     )
