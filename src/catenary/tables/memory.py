@@ -42,7 +42,9 @@ class FrameTable:
         self._partition = partition_column
         if self._schema.get(partition_column) != STRING:
             found = self._schema.get(partition_column, "missing")
-            problem = f"table {name!r}: partition column {partition_column!r} is {found}, not string"
+            problem = (
+                f"table {name!r}: partition column {partition_column!r} is {found}, not string"
+            )
             raise SchemaMismatchError(problem, hint="give every row its day as text: yyyy-mm-dd")
         self._days: dict[str, pa.Table] | None = None
 

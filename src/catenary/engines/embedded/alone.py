@@ -31,7 +31,10 @@ def rows_alone(
     """For each day its output rows, sorted by key: the keys, then the GroupBy's columns.
 
     Args:
+        group_by: what is computed.
         days: ascending.
+        reader: what it reads with.
+        tally: takes what was counted.
     """
     keys = [name for name, _ in group_by.keys]
     wanted = queries_of(group_by, _reads(group_by, _no_keys(group_by), days), reader)
@@ -65,9 +68,11 @@ def _answers(
         values = answer(watched, events, queries_of(group_by, reads, reader), tally)
         seen = [name for name in values.column_names if name.startswith(_SEEN)]
         plain = [name for name in values.column_names if name not in seen]
-        deciding = seen + [
-            each.name for each in group_by.features if each.default is None
-        ] if group_by.features else plain
+        deciding = (
+            seen + [each.name for each in group_by.features if each.default is None]
+            if group_by.features
+            else plain
+        )
         has_value = np.zeros(values.num_rows, bool)
         for name in deciding:
             has_value |= values.column(name).is_valid().to_numpy()

@@ -46,12 +46,20 @@ def renamed(part: PartNode, columns: pa.Table) -> pa.Table:
     )
 
 
-def joined(join: JoinNode, left: pa.Table, parts: Sequence[pa.Table]) -> pa.Table:
-    """The output rows, with the columns of the Join's schema.
+def joined(
+    join: JoinNode,
+    left: pa.Table,
+    parts: Sequence[pa.Table],
+    *,
+    carried: Sequence[str] | None = None,
+) -> pa.Table:
+    """The output rows: the left's columns and `ts`, then the features.
 
     Args:
+        join: the Join.
         left: with `ts` and `ds`.
         parts: as `renamed` gives them, rows as in `left`.
+        carried: the left's columns to carry along; None for all that the Join selects, and `ts`.
     """
     base = {name: part.column(name) for part in parts for name in part.column_names}
     if join.derivations is None:
@@ -61,11 +69,12 @@ def joined(join: JoinNode, left: pa.Table, parts: Sequence[pa.Table]) -> pa.Tabl
         context = {name: left.column(name) for name in left.column_names if name not in base}
         rows = derived(join.derivations, pa.table({**context, **base}))
         features = {name: rows.column(name) for name in rows.column_names}
+    if carried is None:
+        carried = [*(name for name, _ in join.left.selects), "ts"]
     output: dict[str, pa.ChunkedArray] = {}
-    for name, _ in join.left.selects:
+    for name in carried:
         column = left.column(name)
         output[name] = pc.coalesce(column, features[name]) if name in features else column
-    output["ts"] = left.column("ts")
     for name, column in features.items():
         output.setdefault(name, column)
-    return pa.table(output).select(list(join.schema))
+    return pa.table(output)

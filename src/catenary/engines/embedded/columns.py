@@ -52,9 +52,9 @@ def clean_floats(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _clean_chunk(chunk: pa.Array) -> pa.Array:
-    values = np.frombuffer(
-        chunk.buffers()[1] or b"", dtype=chunk.type.to_pandas_dtype(), offset=0
-    )[chunk.offset : chunk.offset + len(chunk)]
+    values = np.frombuffer(chunk.buffers()[1] or b"", dtype=chunk.type.to_pandas_dtype(), offset=0)[
+        chunk.offset : chunk.offset + len(chunk)
+    ]
     if np.isnan(values).any():
         chunk = pc.if_else(pc.is_nan(chunk), pa.scalar(None, chunk.type), chunk)
     if np.signbit(values[values == 0]).any():

@@ -23,9 +23,7 @@ def derived(derivations: Derivations, rows: pa.Table) -> pa.Table:
     """
     for together in _independent(derivations.steps):
         wanted = [(step.name, step.expression) for step in together]
-        for name, column in zip(
-            (name for name, _ in wanted), evaluated(wanted, rows), strict=True
-        ):
+        for name, column in zip((name for name, _ in wanted), evaluated(wanted, rows), strict=True):
             at = rows.schema.get_field_index(name)
             rows = rows.append_column(name, column) if at < 0 else rows.set_column(at, name, column)
     return rows.select(list(derivations.output))

@@ -66,12 +66,13 @@ class Reader:
     limits: Limits
 
 
-def read_part(
-    group_by: GroupByNode, reads: pa.Table, reader: Reader, tally: Tally
-) -> pa.Table:
+def read_part(group_by: GroupByNode, reads: pa.Table, reader: Reader, tally: Tally) -> pa.Table:
     """The GroupBy's columns as of each read, in the reads' order, derivations included.
 
     Args:
+        group_by: what is read.
+        reader: what it reads with.
+        tally: takes what was counted.
         reads: the keys under the GroupBy's names, `ts`, and `ds` for derivations.
     """
     base = base_columns(group_by, reads, reader, tally)
@@ -82,9 +83,7 @@ def read_part(
     return derived(group_by.derivations, base)
 
 
-def base_columns(
-    group_by: GroupByNode, reads: pa.Table, reader: Reader, tally: Tally
-) -> pa.Table:
+def base_columns(group_by: GroupByNode, reads: pa.Table, reader: Reader, tally: Tally) -> pa.Table:
     """The columns before derivations."""
     queries = queries_of(group_by, reads, reader)
     with_rows = collect(group_by, queries, reader, tally)
@@ -125,9 +124,7 @@ def key_names(group_by: GroupByNode) -> list[str]:
     return [*names, SNAPSHOT] if _of_entities(group_by) else names
 
 
-def collect(
-    group_by: GroupByNode, queries: pa.Table, reader: Reader, tally: Tally
-) -> Collector:
+def collect(group_by: GroupByNode, queries: pa.Table, reader: Reader, tally: Tally) -> Collector:
     """The rows of all sources that have a key, with the columns that the kernel needs."""
     limits = reader.limits
     budget = None if limits.memory_bytes is None else limits.memory_bytes // 8
@@ -156,9 +153,7 @@ def _keyed(group_by: GroupByNode, rows: pa.Table, tally: Tally) -> pa.Table:
             lost = pc.or_(lost, each.is_null())
         tally.null_keys.update(rows.filter(lost).column(DAY).to_pylist())
         rows = rows.filter(pc.invert(lost))
-    columns = {
-        name: _key_column(rows.column(name), name, type_) for name, type_ in group_by.keys
-    }
+    columns = {name: _key_column(rows.column(name), name, type_) for name, type_ in group_by.keys}
     for name in (*_inputs(group_by), "ts", DAY):
         columns.setdefault(name, rows.column(name))
     return pa.table(columns)
@@ -194,9 +189,7 @@ def _by_snapshot(
             yield of_day.append_column(SNAPSHOT, number)
 
 
-def folded(
-    group_by: GroupByNode, events: Collector, queries: pa.Table, tally: Tally
-) -> pa.Table:
+def folded(group_by: GroupByNode, events: Collector, queries: pa.Table, tally: Tally) -> pa.Table:
     """The kernel's answer to every query, whole or bucket by bucket."""
     if not events.spilled:
         return answer(group_by, events.whole(), queries, tally)
@@ -218,9 +211,7 @@ def folded(
     return whole.take(pa.array(back))
 
 
-def answer(
-    group_by: GroupByNode, events: pa.Table, queries: pa.Table, tally: Tally
-) -> pa.Table:
+def answer(group_by: GroupByNode, events: pa.Table, queries: pa.Table, tally: Tally) -> pa.Table:
     """The kernel's answer to queries whose rows are all in memory."""
     keys = key_names(group_by)
     if group_by.features:

@@ -48,7 +48,9 @@ def day_number(ds: str) -> int:
     return ds_start_ms(ds) // DAY_MS
 
 
-def scan_left(scan: ScanNode, table: Table, days: Sequence[str], aside: Aside) -> Iterator[pa.Table]:
+def scan_left(
+    scan: ScanNode, table: Table, days: Sequence[str], aside: Aside
+) -> Iterator[pa.Table]:
     """The rows of a Join's left: those without a time stay, those of entities get their day's end.
 
     Columns: the selects, `ts`, `DAY`; days in order, rows in their stored order.
@@ -93,7 +95,7 @@ def _chunks(scan: ScanNode, table: Table, days: Sequence[str]) -> Iterator[pa.Ta
         numbers = [np.full(each.num_rows, day, np.int32) for day, each in batches]
         rows = rows.append_column(DAY, pa.array(np.concatenate(numbers)))
         if scan.wheres:
-            from catenary.expressions import batch  # noqa: PLC0415 - brings Polars; for expressions only
+            from catenary.expressions import batch
 
             rows = batch.filter(list(scan.wheres), rows)
         yield rows
@@ -134,7 +136,7 @@ def evaluated(wanted: Sequence[tuple[str, Expression]], rows: pa.Table) -> list[
     computed = [(name, each) for name, each in wanted if bare[name] is None]
     if not computed:
         return [rows.column(bare[name]) for name, _ in wanted]
-    from catenary.expressions import batch  # noqa: PLC0415 - brings Polars; for expressions only
+    from catenary.expressions import batch
 
     results = batch.evaluate(computed, rows)
     columns: list[pa.ChunkedArray] = []

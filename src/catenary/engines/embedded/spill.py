@@ -70,7 +70,8 @@ class Collector:
 
     def whole(self) -> pa.Table:
         """All rows; only if they were not spilled, and there are some."""
-        assert self._files is None and self._held, "whole() is for rows that fit in memory"
+        assert self._files is None, "whole() is for rows that fit in memory"
+        assert self._held, "there is always a table, if an empty one"
         rows = pa.concat_tables(self._held)
         self._held = []
         return rows
@@ -175,7 +176,7 @@ def _hashed(column: pa.ChunkedArray) -> np.ndarray:
         parts = [_hashed_bytes(chunk) for chunk in column.chunks]
         return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
     if pa.types.is_temporal(kind):
-        column = column.cast(pa.int64() if kind.bit_width == 64 else pa.int32())  # noqa: PLR2004
+        column = column.cast(pa.int64() if kind.bit_width == 64 else pa.int32())
     return pc.fill_null(column.cast(pa.int64()), 0).to_numpy().astype(np.uint64)
 
 

@@ -58,9 +58,11 @@ class DataFile:
         """The rows, these columns only, in this order; the file is closed afterwards."""
         try:
             if self._file.metadata.num_rows <= _BATCH_ROWS:
-                yield from self._file.read(list(columns), use_threads=False).select(
-                    list(columns)
-                ).to_batches()
+                yield from (
+                    self._file.read(list(columns), use_threads=False)
+                    .select(list(columns))
+                    .to_batches()
+                )
                 return
             for batch in self._file.iter_batches(
                 batch_size=_BATCH_ROWS, columns=list(columns), use_threads=False
@@ -97,9 +99,7 @@ def write_file(path: Path, rows: pa.Table, *, compression: str) -> None:
                 file,
                 compression=compression,
                 compression_level=1 if compression == "zstd" else None,
-                use_dictionary=[
-                    each.name for each in rows.schema if pa.types.is_string(each.type)
-                ],
+                use_dictionary=[each.name for each in rows.schema if pa.types.is_string(each.type)],
                 write_statistics=False,
             )
             file.flush()

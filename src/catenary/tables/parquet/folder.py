@@ -51,7 +51,7 @@ class FolderTable:
         if not folder.is_dir():
             problem = f"table {self.name!r} has no partition {self.partition_column}={ds}"
             raise MissingPartitionError(problem, where=str(self.folder), hint=self._range())
-        from catenary.tables.parquet.files import DataFile  # noqa: PLC0415 - Arrow, not needed to plan
+        from catenary.tables.parquet.files import DataFile
 
         stored = [column for column in columns if column != self.partition_column]
         for path in data_files(folder):
@@ -60,17 +60,13 @@ class FolderTable:
             for batch in file.batches(stored):
                 yield self._with_day(batch, ds, columns)
 
-    def _with_day(
-        self, batch: pa.RecordBatch, ds: str, columns: Sequence[str]
-    ) -> pa.RecordBatch:
+    def _with_day(self, batch: pa.RecordBatch, ds: str, columns: Sequence[str]) -> pa.RecordBatch:
         if self.partition_column not in columns:
             return batch
-        import pyarrow as pa  # noqa: PLC0415 - not needed to plan
+        import pyarrow as pa
 
         day = pa.repeat(pa.scalar(ds), batch.num_rows)
-        arrays = [
-            day if each == self.partition_column else batch.column(each) for each in columns
-        ]
+        arrays = [day if each == self.partition_column else batch.column(each) for each in columns]
         return pa.RecordBatch.from_arrays(arrays, names=list(columns))
 
     def _check(self, file: DataFile, ds: str, columns: Sequence[str]) -> None:
@@ -90,7 +86,7 @@ class FolderTable:
             raise SchemaMismatchError(problem, where=str(file.path), hint=hint)
 
     def _newest_columns(self) -> Schema:
-        from catenary.tables.parquet.files import DataFile  # noqa: PLC0415 - Arrow; a sidecar avoids it
+        from catenary.tables.parquet.files import DataFile
 
         for ds in reversed(self.partitions()):
             for path in data_files(self.folder / f"{self.partition_column}={ds}"):

@@ -12,7 +12,6 @@ import json
 import os
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catenary.tables.parquet.folder import FolderTable
@@ -32,6 +31,7 @@ from catenary.tables.parquet.lock import exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -96,7 +96,7 @@ class Version(FolderTable):
 
     def write(self, ds: str, rows: pa.Table, *, inputs: str) -> None:
         """Put one partition in place, then note it in the journal."""
-        from catenary.tables.parquet.files import write_file  # noqa: PLC0415 - Arrow
+        from catenary.tables.parquet.files import write_file
 
         folder = self.folder / f"ds={ds}"
         try:

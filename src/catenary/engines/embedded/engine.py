@@ -1,0 +1,115 @@
+"""The embedded engine's entry: what it can do, a backfill, and features for given rows."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from catenary.engines.embedded.assemble import joined, reads_of, renamed
+from catenary.engines.embedded.columns import day_texts, int64_values, normal_column
+from catenary.engines.embedded.parts import Tally, read_part
+from catenary.engines.embedded.run import Run
+from catenary.engines.embedded.sources import Account
+from catenary.plan import partitions_for_reads
+from catenary.plan.nodes import GroupByNode, JoinNode
+from catenary.ports import Capabilities, NodeReport, RunReport
+from catenary.schema import BIGINT
+from catenary.windows import DAY_MS
+
+if TYPE_CHECKING:
+    from catenary.plan import Work
+    from catenary.plan.nodes import Node
+    from catenary.ports import Job
+
+
+class EmbeddedEngine:
+    """Runs plans in this process."""
+
+    capabilities: Final = Capabilities(batch=True, stream=False)
+
+    def backfill(self, job: Job) -> RunReport:
+        """Write the missing partitions of the targets, and of the parents that they need."""
+        targets = set(job.plan.targets)
+        with Run(job) as run:
+            run.claim([n for n in job.plan.nodes if n.name in targets or _is_parent(job, n)])
+            return run.carry_out(run.asked())
+
+    def work(self, job: Job) -> Work:
+        """The days that a backfill would compute; takes no lock and writes nothing."""
+        with Run(job) as run:
+            return run.asked()
+
+    def features(self, job: Job, node: Node, rows: pa.Table) -> tuple[pa.Table, RunReport]:
+        """The rows' columns, then the features of `node` for them, in their order."""
+        begun = time.perf_counter()
+        at = rows.column_names.index("ts")
+        rows = rows.set_column(at, "ts", normal_column(rows.column("ts"), BIGINT, "ts"))
+        extremes = pc.min_max(rows.column("ts"))
+        first, last = extremes["min"].as_py() or 0, extremes["max"].as_py() or 0
+        with Run(job) as run:
+            run.claim([each for each in job.plan.nodes if _is_parent(job, each)])
+            work = partitions_for_reads(
+                job.plan,
+                node,
+                first,
+                last,
+                inputs=run.sources.existing,
+                outputs=run.current,
+                sparse=run.sources.sparse,
+            )
+            report = run.carry_out(work)
+            account = Account()
+            output = _answered(run, node, rows, first, last, account)
+        mine = NodeReport(
+            node.name,
+            rows=output.num_rows,
+            null_times=sum(account.null_times.values()),
+            null_keys=sum(account.null_keys.values()),
+            misplaced=sum(account.misplaced.values()),
+            overflows=dict(account.overflows),
+            seconds=time.perf_counter() - begun - report.seconds,
+        )
+        return output, RunReport((*report.nodes, mine), time.perf_counter() - begun)
+
+
+def _is_parent(job: Job, node: Node) -> bool:
+    """Whether another node of the plan reads its output."""
+    group_bys = [each for each in job.plan.nodes if isinstance(each, GroupByNode)]
+    joins = [each for each in job.plan.nodes if isinstance(each, JoinNode)]
+    group_bys += [part.group_by for each in joins for part in each.parts]
+    scans = [each.left for each in joins] + [s for each in group_bys for s in each.sources]
+    return any(scan.parent is not None and scan.parent.name == node.name for scan in scans)
+
+
+def _answered(
+    run: Run, node: Node, rows: pa.Table, first: int, last: int, account: Account
+) -> pa.Table:
+    times, nulls = int64_values(rows.column("ts"))
+    left = rows.drop_columns(["ds"]) if "ds" in rows.column_names else rows
+    left = left.append_column("ds", day_texts(times // DAY_MS, nulls))
+    if isinstance(node, GroupByNode):
+        tally = Tally()
+        reader = run.sources.reader(node, first, last, account)
+        columns = read_part(
+            node, left.select([*(k for k, _ in node.keys), "ts", "ds"]), reader, tally
+        )
+        account.take_part(node, tally)
+        features = {name: columns.column(name) for name in node.schema}
+    else:
+        parts: list[pa.Table] = []
+        for part in node.parts:
+            tally = Tally()
+            reader = run.sources.reader(part.group_by, first, last, account)
+            found = read_part(part.group_by, reads_of(part, left), reader, tally)
+            account.take_part(part.group_by, tally)
+            parts.append(renamed(part, found))
+        whole = joined(node, left, parts, carried=())
+        features = {name: whole.column(name) for name in whole.column_names}
+    output = {name: rows.column(name) for name in rows.column_names}
+    for name, column in features.items():
+        held = output.get(name)
+        output[name] = column if held is None else pc.coalesce(held, column)
+    return pa.table(output)

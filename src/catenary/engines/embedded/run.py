@@ -1,0 +1,263 @@
+"""One run: the steps of its plan in order, each node's missing days computed and written.
+
+    plan.partitions ──► for each node, parents first: for each few days:
+        left ──► parts (shared among the Joins of the run) ──► output rows ──► one file per day
+
+A partition is written once all of its columns are there, so whatever stops a run leaves whole
+partitions; the next run computes only what is missing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from catenary.engines.embedded.alone import rows_alone
+from catenary.engines.embedded.assemble import joined, reads_of, renamed, with_ds
+from catenary.engines.embedded.lower import read_instants, steps
+from catenary.engines.embedded.parts import Tally, read_part
+from catenary.engines.embedded.scan import DAY, Aside, day_number, scan_left
+from catenary.engines.embedded.sources import Account, Sources
+from catenary.errors import BackfillError, CatenaryError
+from catenary.plan import partitions
+from catenary.plan.nodes import GroupByNode, JoinNode
+from catenary.ports import NodeReport, RunReport
+from catenary.schema import Schema
+from catenary.schema.arrow import schema_to_arrow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from catenary.plan import Step, Work
+    from catenary.plan.nodes import Node, PartNode
+    from catenary.ports import Job
+
+
+def output_schema(node: Node) -> Schema:
+    """The columns of a node's output table, without `ds`."""
+    if isinstance(node, JoinNode):
+        return node.schema
+    keys = dict(node.keys)
+    return Schema.of({**keys, **{name: t for name, t in node.schema.items() if name not in keys}})
+
+
+class Run:
+    """A job under way. Use it as a context: it holds the output tables' locks."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.sources = Sources(job)
+        self._open = ExitStack()
+        self._parts: dict[tuple[str, str], pa.Table] = {}
+        self._wanted: Counter[tuple[str, str]] = Counter()
+        self._done: Counter[str] = Counter()
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def claim(self, nodes: Sequence[Node]) -> None:
+        """Open the output tables of these nodes; in the order of names, as every run does."""
+        for node in sorted(nodes, key=lambda each: each.name):
+            context = self.job.outputs.open(node.name, node.fingerprint, output_schema(node))
+            self.sources.outputs[node.name] = self._open.enter_context(context)
+
+    def current(self, node: Node) -> set[str]:
+        """The days of a node's output that need not be computed again."""
+        output = self.sources.outputs.get(node.name)
+        if output is None:
+            written = self.job.outputs.written(node.name, node.fingerprint)
+        else:
+            written = output.written()
+        return self.sources.calendar.current(node, written)
+
+    def asked(self) -> Work:
+        """The days to compute for the job's targets."""
+        job = self.job
+        return partitions(
+            job.plan,
+            inputs=self.sources.existing,
+            outputs=self.current,
+            start=job.start,
+            end=job.end,
+            force=job.force,
+            sparse=self.sources.sparse,
+        )
+
+    def carry_out(self, work: Work) -> RunReport:
+        """Compute and write all steps.
+
+        Raises:
+            BackfillError: if it stopped midway.
+        """
+        begun = time.perf_counter()
+        for step in work.steps:
+            node = self.job.plan.node(step.name)
+            if isinstance(node, JoinNode):
+                self._wanted.update(
+                    (part.fingerprint, ds) for part in node.parts for ds in step.compute
+                )
+        reports = tuple(self._step(step, work) for step in work.steps)
+        for step in work.steps:
+            self.sources.outputs[step.name].publish()
+        return RunReport(reports, time.perf_counter() - begun)
+
+    def _step(self, step: Step, work: Work) -> NodeReport:
+        begun = time.perf_counter()
+        node, account = self.job.plan.node(step.name), Account()
+        rows = 0
+        self.job.meter.begin(node.name, len(step.compute))
+        try:
+            for days, output in self._outputs(node, step.compute, account):
+                rows += self._write(node, days, output)
+        except CatenaryError as error:
+            raise self._stopped(error, node, step, work) from error
+        self.job.meter.end(node.name)
+        return NodeReport(
+            node.name,
+            node.name,
+            step.compute,
+            step.standing,
+            rows,
+            null_times=sum(account.null_times.values()),
+            null_keys=sum(account.null_keys.values()),
+            misplaced=sum(account.misplaced.values()),
+            overflows=dict(account.overflows),
+            seconds=time.perf_counter() - begun,
+        )
+
+    def _outputs(
+        self, node: Node, days: Sequence[str], account: Account
+    ) -> Iterator[tuple[Sequence[str], dict[str, pa.Table]]]:
+        """Some days at a time, and the output rows of each."""
+        if isinstance(node, GroupByNode):
+            for some in steps(days, self.job.limits.step_days):
+                tally = Tally()
+                reader = self.sources.reader(node, *read_instants(node, some[0], some[-1]), account)
+                yield some, rows_alone(node, some, reader, tally)
+                account.take_part(node, tally)
+            return
+        for some, left in self._left(node, days, account):
+            parts = [self._part(node, part, some, left, account) for part in node.parts]
+            output = joined(node, left, parts)
+            yield some, {ds: output.slice(*_span(left, ds)) for ds in some}
+
+    def _left(
+        self, node: JoinNode, days: Sequence[str], account: Account
+    ) -> Iterator[tuple[tuple[str, ...], pa.Table]]:
+        """The left's rows, as many days together as a step and the memory allow."""
+        limits = self.job.limits
+        budget = None if limits.memory_bytes is None else limits.memory_bytes // 8
+        table = self.sources.of(node.left)
+        aside = Aside()
+        for some in steps(days, limits.step_days):
+            held: list[pa.Table] = []
+            together: list[str] = []
+            for few in steps(some, None if budget is None else 1):
+                together += few
+                held += scan_left(node.left, table, few, aside)
+                if budget is not None and sum(each.nbytes for each in held) > budget:
+                    yield tuple(together), _joined_rows(node, held)
+                    held, together = [], []
+            if together:
+                yield tuple(together), _joined_rows(node, held)
+        account.take(node.left.fingerprint, aside)
+
+    def _part(
+        self,
+        node: JoinNode,
+        part: PartNode,
+        days: Sequence[str],
+        left: pa.Table,
+        account: Account,
+    ) -> pa.Table:
+        """A part's columns for the left's rows; what another Join of the run needs too is kept."""
+        keys = [(part.fingerprint, ds) for ds in days]
+        if all(key in self._parts for key in keys):
+            columns = pa.concat_tables([self._parts[key] for key in keys])
+        else:
+            tally = Tally()
+            instants = read_instants(node, days[0], days[-1])
+            reader = self.sources.reader(part.group_by, *instants, account)
+            columns = read_part(part.group_by, reads_of(part, left), reader, tally)
+            account.take_part(part.group_by, tally)
+            for key in keys:
+                self._parts[key] = columns.slice(*_span(left, key[1]))
+        for key in keys:
+            self._wanted[key] -= 1
+            if self._wanted[key] <= 0:
+                del self._parts[key]
+        return renamed(part, columns)
+
+    def _write(self, node: Node, days: Sequence[str], output: dict[str, pa.Table]) -> int:
+        """Write each day, a few at once; those that stand are told as they do."""
+        table, calendar = self.sources.outputs[node.name], self.sources.calendar
+
+        def write(ds: str) -> int:
+            table.write(ds, output[ds], inputs=calendar.token(node, ds))
+            return output[ds].num_rows
+
+        for ds in days:
+            calendar.token(node, ds)
+        total = 0
+        with ThreadPoolExecutor(2 * self.job.limits.threads) as pool:
+            waiting = [pool.submit(write, ds) for ds in days]
+            try:
+                for each in waiting:
+                    rows = each.result()
+                    total += rows
+                    self._done[node.name] += 1
+                    self.job.meter.advance(node.name, 1, rows)
+            finally:
+                for each in waiting:
+                    each.cancel()
+        return total
+
+    def _stopped(self, error: CatenaryError, node: Node, step: Step, work: Work) -> BackfillError:
+        """What went wrong, what stands, and how to go on."""
+        standing = set(self.sources.outputs[node.name].written())
+        whole = [ds for ds in step.compute if ds in standing]
+        missing = [ds for ds in step.compute if ds not in standing]
+        stopped = f" at ds={missing[0]}" if missing else ""
+        problem = f"backfill of {node.name!r} stopped{stopped}: {error.problem}"
+        stands = f"{len(whole)} of {len(step.compute)} partitions of this run stand"
+        first, last = self._range(work)
+        names = " ".join(self.job.plan.targets)
+        resume = f"catenary backfill {names} --start {first} --end {last}"
+        cause = f"{error.hint}; " if error.hint else ""
+        hint = f"{cause}{stands}; go on with: {resume}"
+        return BackfillError(problem, where=error.where, hint=hint)
+
+    def _range(self, work: Work) -> tuple[str, str]:
+        """The range that the targets were asked for."""
+        days = [
+            ds
+            for step in work.steps
+            if step.name in self.job.plan.targets
+            for ds in (*step.compute, *step.standing)
+        ]
+        return (self.job.start or min(days)), (self.job.end or max(days))
+
+
+def _joined_rows(node: JoinNode, held: list[pa.Table]) -> pa.Table:
+    """The left's rows with the `ds` that derivations see."""
+    if not held:
+        columns = schema_to_arrow(node.left.schema)
+        columns = columns.append(pa.field("ts", pa.int64())).append(pa.field(DAY, pa.int32()))
+        held = [columns.empty_table()]
+    return with_ds(pa.concat_tables(held), node.left)
+
+
+def _span(left: pa.Table, ds: str) -> tuple[int, int]:
+    """Offset and length of a partition's rows; the left's rows lie in the order of days."""
+    days = left.column(DAY).to_numpy()
+    start, end = np.searchsorted(days, [day_number(ds), day_number(ds) + 1])
+    return int(start), int(end - start)
