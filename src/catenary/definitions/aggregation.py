@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from catenary.definitions.origin import written_at
 from catenary.definitions.shown import call
 from catenary.errors import DefinitionError
 from catenary.windows import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, default_hop_ms, parse_length
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Scalar = bool | int | float | str
 """What `default=` may be."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from catenary.definitions.aggregation import Aggregation
 from catenary.definitions.metadata import Derivation, MetaData, derivations_of
@@ -12,6 +12,9 @@ from catenary.definitions.origin import as_tuple, written_at
 from catenary.definitions.shown import as_html, call
 from catenary.definitions.source import EntitySource, EventSource, JoinSource, Source
 from catenary.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 
 class Accuracy(Enum):

@@ -62,7 +62,8 @@ def load(path: str | Path) -> dict[str, Definition]:
 def _definitions(module: str, file: Path) -> list[tuple[str, Definition]]:
     """The module's variables that hold definitions, imported ones too."""
     spec = importlib.util.spec_from_file_location(module, file)
-    assert spec is not None and spec.loader is not None, file
+    assert spec is not None, file
+    assert spec.loader is not None, file
     loaded = sys.modules.get(module)
     if loaded is None or getattr(loaded, "__file__", None) != str(file):
         loaded = importlib.util.module_from_spec(spec)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import cast
 
 from catenary.definitions.origin import written_at
 from catenary.definitions.shown import call
@@ -73,8 +74,8 @@ def derivations_of(
     if given is None:
         return ()
     if isinstance(given, Mapping):
-        pairs: Mapping[str, str] = given
-        found = tuple(Derivation(name, text, where=where) for name, text in pairs.items())
+        texts = cast("Mapping[str, str]", given)
+        found = tuple(Derivation(name, text, where=where) for name, text in texts.items())
     else:
         found = tuple(given)
     for each in found:

@@ -17,7 +17,7 @@ _OURS: Final = tuple(f"{_PACKAGE}/{room}/" for room in ("definitions", "errors")
 
 def written_at() -> str:
     """`file:line` of the innermost caller outside this room (and outside generated code)."""
-    frame = sys._getframe(1)
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - the only way to a line
     while frame is not None:
         name = frame.f_code.co_filename
         if not name.startswith(_OURS) and not name.startswith("<string"):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from catenary.definitions import Accuracy, GroupBy, Join, JoinSource
 from catenary.errors import CycleError, DefinitionError, UnsupportedError, nearest
@@ -78,12 +78,13 @@ def gather(definitions: Iterable[Definition] | Mapping[str, Definition]) -> dict
         definitions = (definitions,)
     names: dict[int, str] = {}
     if isinstance(definitions, Mapping):
-        for name, each in definitions.items():
+        mapping = cast("Mapping[str, Definition]", definitions)
+        for name, each in mapping.items():
             if each.name is not None and each.name != name:
                 problem = f"the definition named {each.name!r} is given as {name!r}"
                 raise DefinitionError(problem, where=each.where)
             names[id(each)] = name
-        definitions = definitions.values()
+        definitions = mapping.values()
     given: dict[str, Definition] = {}
     known: dict[str, Definition] = {}
     for each in definitions:
