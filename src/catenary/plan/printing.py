@@ -34,7 +34,7 @@ def explain(plan: Plan, work: Work | None = None) -> str:
         step = None if work is None else work.step(node.name)
         lines += ["", *_node(node)]
         if work is not None:
-            lines += [f"  {line}" for line in _work(step)]
+            lines += [f"  {line}" for line in _work(node, step)]
     return "\n".join(lines)
 
 
@@ -157,9 +157,12 @@ def _columns(columns: Iterable[tuple[str, object, str]]) -> list[str]:
     return [f"  {name} {type_} = {how}" for name, type_, how in columns]
 
 
-def _work(step: Step | None) -> list[str]:
+def _work(node: Node, step: Step | None) -> list[str]:
     if step is None:
-        return ["nothing to do"]
+        alone = isinstance(node, JoinNode)
+        return [
+            "nothing to do" if alone else "no table of its own here: computed where it is joined"
+        ]
     lines = [f"compute {counted(len(step.compute), 'day')}"]
     lines[0] += f": {spans(step.compute)}" if step.compute else ""
     if step.standing:
