@@ -101,3 +101,24 @@ def map_bounds(
     with cython.nogil:
         for query in range(first, end):
             mapped[query] = before[bounds[query]]
+
+
+def spread(
+    firsts: cython.const[cython.int][::1],
+    step: cython.int,
+    offsets: cython.const[cython.int][::1],
+    images: cython.const[cython.longlong][::1],
+    first: cython.Py_ssize_t,
+    end: cython.Py_ssize_t,
+    results: cython.longlong[::1],
+):
+    """Images of runs of positions: `firsts[q]`, `firsts[q] + step`, … fill slot q of `offsets`."""
+    query: cython.Py_ssize_t
+    at: cython.Py_ssize_t
+    position: cython.Py_ssize_t
+    with cython.nogil:
+        for query in range(first, end):
+            position = firsts[query]
+            for at in range(offsets[query], offsets[query + 1]):
+                results[at] = images[position]
+                position += step

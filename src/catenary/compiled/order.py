@@ -86,9 +86,9 @@ def scatter(
                 continue
             at = cursors[code >> part_shift]
             cursors[code >> part_shift] = at + 1
-            packed[at] = (
-                cython.cast(cython.ulonglong, code & low) << time_bits
-            ) | (cython.cast(cython.ulonglong, times[row]) - cython.cast(cython.ulonglong, least))
+            packed[at] = (cython.cast(cython.ulonglong, code & low) << time_bits) | (
+                cython.cast(cython.ulonglong, times[row]) - cython.cast(cython.ulonglong, least)
+            )
             rows[at] = cython.cast(cython.int, row)
 
 
