@@ -1,0 +1,123 @@
+"""A project opened: its definitions, its tables, its warehouse, and the engine that runs plans.
+
+    Settings ──► Project ──► plan ──► work ──► engine.backfill
+
+The only place that chooses adapters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from catenary.definitions import GroupBy, Join, load
+from catenary.ports import Job, Limits, SilentMeter
+from catenary.tables.parquet import ParquetTables, Warehouse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from catenary.app.settings import Settings
+    from catenary.plan import Node, Plan, Work
+    from catenary.ports import Engine, Meter, Outputs, RunReport, Tables
+    from catenary.schema import Schema
+
+Definition = GroupBy | Join
+
+
+@dataclass(frozen=True)
+class Project:
+    """What settings lead to; everything is opened when it is first asked for."""
+
+    settings: Settings
+
+    @cached_property
+    def definitions(self) -> dict[str, Definition]:
+        """The folder's definitions by name."""
+        return load(self.settings.path("definitions"))
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """Where output tables are."""
+        return Warehouse(self.settings.path("warehouse"), compression=self.settings.compression)
+
+    @cached_property
+    def tables(self) -> Tables:
+        """Where source tables are."""
+        return ParquetTables(self.settings.path("tables"), self.warehouse)
+
+    @property
+    def limits(self) -> Limits:
+        """What a run may use."""
+        held = self.settings
+        spill = str(held.path("spill_dir")) if held.spill_dir else None
+        return Limits(held.memory_bytes, held.threads, held.step_days or None, spill)
+
+    def plan(self, names: Iterable[str] | None = None) -> Plan:
+        """The checked plan of some definitions of the folder, or of all."""
+        return planned(self.definitions, self.tables, names)
+
+    def work(
+        self, plan: Plan, *, start: str | None = None, end: str | None = None, force: bool = False
+    ) -> Work:
+        """What a backfill of this range would compute; nothing is read but folders' names."""
+        from catenary.engines.embedded.lower import Calendar
+        from catenary.plan import partitions
+
+        def inputs(table: str, column: str) -> tuple[str, ...]:
+            return self.tables.table(table, partition_column=column).partitions()
+
+        calendar = Calendar(inputs)
+
+        def outputs(node: Node) -> set[str]:
+            return calendar.current(node, self.warehouse.written(node.name, node.fingerprint))
+
+        return partitions(plan, inputs=inputs, outputs=outputs, start=start, end=end, force=force)
+
+    def backfill(
+        self,
+        plan: Plan,
+        *,
+        start: str | None = None,
+        end: str | None = None,
+        force: bool = False,
+        meter: Meter | None = None,
+    ) -> RunReport:
+        """Write what is missing of the plan's targets and of what they need."""
+        job = Job(
+            plan,
+            self.tables,
+            self.warehouse,
+            start=start,
+            end=end,
+            force=force,
+            limits=self.limits,
+            meter=meter or SilentMeter(),
+        )
+        return engine().backfill(job)
+
+    def job(self, plan: Plan, tables: Tables, outputs: Outputs) -> Job:
+        """A run over other tables, under this project's limits."""
+        return Job(plan, tables, outputs, limits=self.limits)
+
+
+def planned(
+    definitions: Iterable[Definition] | Mapping[str, Definition],
+    tables: Tables,
+    names: Iterable[str] | None = None,
+) -> Plan:
+    """A plan over tables that are asked for their columns."""
+    from catenary.plan import build
+
+    def schemas(table: str) -> Schema:
+        return tables.table(table).schema()
+
+    return build(definitions, schemas, targets=None if names is None else tuple(names))
+
+
+def engine() -> Engine:
+    """The engine that runs batch plans."""
+    from catenary.engines.embedded import EmbeddedEngine
+
+    return EmbeddedEngine()
