@@ -13,15 +13,17 @@ Held to account by: ``tests/golden/expressions``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from catenary.expressions.tree import Node, columns_of
+from catenary.expressions.tree import Node, columns_read
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from catenary.expressions.row import RowFunction
+    from catenary.expressions.udf import register_function
     from catenary.schema import Type
 
 __all__ = ["Expression", "compile_expression", "register_function"]
@@ -62,9 +64,12 @@ class Expression:
 
         return compiled(self.node)
 
-    def __getstate__(self) -> dict[str, object]:
-        problem = "an Expression does not travel; send its text and compile it where it arrives"
-        raise TypeError(problem)
+    def __reduce__(self) -> tuple[object, ...]:
+        # Generated functions don't travel; the text does, and compiles to the same.
+        return compile_expression, (
+            self.text,
+            {each.name: each.type for each in columns_read(self.node)},
+        )
 
 
 def compile_expression(
@@ -90,7 +95,9 @@ def compile_expression(
     from catenary.expressions.parse import parse
 
     node = check(text, parse(text, where=where), schema, where)
-    return Expression(text, str(node), node.type, frozenset(columns_of(node)), node)
+    return Expression(
+        text, str(node), node.type, frozenset(each.name for each in columns_read(node)), node
+    )
 
 
 def __getattr__(name: str) -> object:

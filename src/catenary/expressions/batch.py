@@ -9,21 +9,22 @@ counts as null (semantics 10), and a NaN result is null; between, NaN is as Spar
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from catenary.expressions.row import constant, scalar
-from catenary.expressions.tree import Call, Column, Literal, Node, columns_of
+from catenary.expressions.tree import Call, Column, Literal, Node, columns_read
 from catenary.schema import BOOLEAN, Type
 from catenary.schema.arrow import to_arrow
 
 if TYPE_CHECKING:
     from catenary.expressions import Expression
 
+_compute: Any = importlib.import_module("pyarrow.compute")  # its functions are made at import
 _DTYPES: Final[dict[str, Any]] = {
     "boolean": pl.Boolean, "tinyint": pl.Int8, "smallint": pl.Int16, "int": pl.Int32,
     "bigint": pl.Int64, "float": pl.Float32, "double": pl.Float64, "string": pl.String,
@@ -37,7 +38,8 @@ def dtype(type_: Type) -> Any:
         assert type_.item is not None
         return pl.List(dtype(type_.item))
     if type_.name == "map":
-        assert type_.item is not None and type_.key is not None
+        assert type_.item is not None
+        assert type_.key is not None
         return pl.Map(dtype(type_.key), dtype(type_.item))
     if type_.name == "struct":
         return pl.Struct({each.name: dtype(each.type) for each in type_.fields})
@@ -59,7 +61,9 @@ def evaluate(
     clean: dict[str, pa.ChunkedArray] = {}
     for at, (_, expression) in enumerate(pairs):
         node = expression.node
-        if isinstance(node, Column):
+        if table.num_rows == 0:
+            columns[at] = pa.array([], to_arrow(node.type))
+        elif isinstance(node, Column):
             columns[at] = _cleaned(node, table, clean)
         elif not expression.inputs:
             columns[at] = _repeated(expression.evaluate_row({}), node.type, table.num_rows)
@@ -90,7 +94,7 @@ def filter(wheres: Iterable[Expression], table: pa.Table) -> pa.Table:  # noqa: 
     masks = evaluate(named, table)
     mask = masks.column(0)
     for at in range(1, masks.num_columns):
-        mask = pc.and_kleene(mask, masks.column(at))
+        mask = _compute.and_kleene(mask, masks.column(at))
     return table.filter(mask, null_selection_behavior="drop")
 
 
@@ -104,9 +108,9 @@ def _cleaned(node: Column, table: pa.Table, clean: dict[str, pa.ChunkedArray]) -
     if column.type != wanted:
         column = column.cast(wanted)
     if node.type.is_float:
-        odd = pc.is_nan(column)
-        if pc.any(odd).as_py():
-            column = pc.if_else(odd, pa.scalar(None, wanted), column)
+        odd = _compute.is_nan(column)
+        if _compute.any(odd).as_py():
+            column = _compute.if_else(odd, pa.scalar(None, wanted), column)
     clean[node.name] = column
     return column
 
@@ -138,7 +142,7 @@ def _selected(
 ) -> list[pa.Array]:
     read: dict[str, Column] = {}
     for node in nodes:
-        for column in _columns(node):
+        for column in columns_read(node):
             read.setdefault(column.name, column)
     arrow = pa.table({name: _cleaned(column, table, clean) for name, column in read.items()})
     frame = pl.from_arrow(arrow, rechunk=False)
@@ -146,14 +150,6 @@ def _selected(
     exprs = [expression_of(node).alias(str(at)) for at, node in enumerate(nodes)]
     done = frame.lazy().select(exprs).collect()
     return [_result(done.get_column(str(at)), node.type) for at, node in enumerate(nodes)]
-
-
-def _columns(node: Node) -> Iterable[Column]:
-    if isinstance(node, Column):
-        yield node
-    elif isinstance(node, Call):
-        for each in node.args:
-            yield from _columns(each)
 
 
 def _result(series: pl.Series, type_: Type) -> pa.Array:
@@ -175,7 +171,7 @@ def expression_of(node: Node) -> Any:
         return pl.col(node.name)
     if isinstance(node, Literal):
         return _constant(node.value, node.type)
-    if next(columns_of(node), None) is None:
+    if next(columns_read(node), None) is None:
         return _constant(constant(node), node.type)
     args = [expression_of(each) for each in node.args]
     if node.function.batch is not None:

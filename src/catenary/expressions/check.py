@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from catenary.errors import CatenaryError, ExpressionError, UnsupportedError, nearest
 from catenary.expressions import types
-from catenary.expressions.functions import FUNCTIONS
 from catenary.expressions.functions.casts import cast
+from catenary.expressions.functions.catalogue import FUNCTIONS
 from catenary.expressions.functions.collections import field_of
 from catenary.expressions.tree import Call, Column, Literal, Node, Term
 from catenary.expressions.udf import USER_FUNCTIONS
@@ -18,10 +18,82 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ELSEWHERE: Final = {
-    "aggregations": ["count", "sum", "avg", "mean", "min", "max", "first", "last", "first_value", "last_value", "stddev", "stddev_pop", "stddev_samp", "variance", "var_pop", "var_samp", "skewness", "kurtosis", "collect_list", "collect_set", "approx_count_distinct", "percentile", "percentile_approx", "median", "mode", "max_by", "min_by", "corr", "any", "some", "every", "bool_and", "bool_or", "count_if", "array_agg", "histogram_numeric", "any_value", "listagg", "string_agg"],
-    "generators, which give several rows,": ["explode", "explode_outer", "posexplode", "posexplode_outer", "inline", "inline_outer", "stack", "json_tuple"],
-    "window functions": ["row_number", "rank", "dense_rank", "ntile", "lag", "lead", "cume_dist", "percent_rank", "nth_value"],
-    "functions that take a lambda": ["transform", "filter", "exists", "forall", "aggregate", "reduce", "zip_with", "map_filter", "transform_keys", "transform_values", "map_zip_with", "array_sort"],
+    "aggregations": [
+        "count",
+        "sum",
+        "avg",
+        "mean",
+        "min",
+        "max",
+        "first",
+        "last",
+        "first_value",
+        "last_value",
+        "stddev",
+        "stddev_pop",
+        "stddev_samp",
+        "variance",
+        "var_pop",
+        "var_samp",
+        "skewness",
+        "kurtosis",
+        "collect_list",
+        "collect_set",
+        "approx_count_distinct",
+        "percentile",
+        "percentile_approx",
+        "median",
+        "mode",
+        "max_by",
+        "min_by",
+        "corr",
+        "any",
+        "some",
+        "every",
+        "bool_and",
+        "bool_or",
+        "count_if",
+        "array_agg",
+        "histogram_numeric",
+        "any_value",
+        "listagg",
+        "string_agg",
+    ],
+    "generators, which give several rows,": [
+        "explode",
+        "explode_outer",
+        "posexplode",
+        "posexplode_outer",
+        "inline",
+        "inline_outer",
+        "stack",
+        "json_tuple",
+    ],
+    "window functions": [
+        "row_number",
+        "rank",
+        "dense_rank",
+        "ntile",
+        "lag",
+        "lead",
+        "cume_dist",
+        "percent_rank",
+        "nth_value",
+    ],
+    "functions that take a lambda": [
+        "transform",
+        "filter",
+        "exists",
+        "forall",
+        "aggregate",
+        "reduce",
+        "zip_with",
+        "map_filter",
+        "transform_keys",
+        "transform_values",
+        "map_zip_with",
+        "array_sort",
+    ],
 }
 _ELSEWHERE_HINT: Final = {
     "aggregations": "aggregate with a GroupBy's Aggregation",

@@ -37,10 +37,15 @@ _DATE: Final = re.compile(
 )
 _TIMESTAMP: Final = re.compile(
     r"([+-]?\d{4,6})(?:-(\d{1,2})(?:-(\d{1,2})(?:[ T]"
-    r"(?:(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.(\d*))?)?)? *([A-Za-z+-].*)?)?)?)?)?",
+    r"(?:(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.(\d*))? *([A-Za-z+-].*)?)?)?)?)?)?)?",
     re.ASCII,
 )
 _OFFSET: Final = re.compile(r"(?:UTC|GMT|UT)?([+-])(\d{1,2})(?::?(\d{2}))?(?::?(\d{2}))?", re.ASCII)
+
+
+def fitting(value: int, bits: int) -> int | None:
+    """The value, if a signed integer of that width holds it."""
+    return value if fits(value, bits) else None
 
 
 def fits(value: int, bits: int) -> bool:

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from catenary.errors import DefinitionError, ExpressionError, UnsupportedError
 from catenary.expressions import convert
@@ -35,6 +34,9 @@ from catenary.schema import (
     Type,
     parse_type,
 )
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +242,7 @@ class _Reader:
             return self.call("<=>", left, Term("literal", False, type=BOOLEAN, at=left.at))
         if self.take("DISTINCT", "FROM"):
             return self.call("not", self.call("<=>", left, self.binary(0)))
-        self.unexpected("NULL, TRUE, FALSE or DISTINCT FROM")
+        return self.unexpected("NULL, TRUE, FALSE or DISTINCT FROM")
 
     # -- values ------------------------------------------------------------------------------
 
@@ -312,7 +314,7 @@ class _Reader:
             return self.word(self.step())
         if token.upper == "*":
             self.refuse("*", "name the columns; count(*) is an aggregation")
-        self.unexpected("a value")
+        return self.unexpected("a value")
 
     def parenthesised(self) -> Term:
         self.need("(")
@@ -457,8 +459,8 @@ class _Reader:
             args = [self.expression(), what]
         self.need(")")
         if len(args) == 2:
-            # Spark's function form has the characters first; the definition follows that form.
-            args = [args[1], args[0]] if side != "BOTH" else [args[1], args[0]]
+            # The function form has the characters first.
+            args.reverse()
         return self.call(names.get(side, "trim"), *args, at=at)
 
     def type_name(self) -> Type:

@@ -8,7 +8,6 @@ operators as they are read, functions by their first name, implied casts written
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 from catenary.schema import BIGINT, DOUBLE, FLOAT, SMALLINT, TINYINT, Type
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from catenary.expressions.functions.registry import Function
 
 DECIMAL: Final = Type("decimal")
@@ -79,13 +80,13 @@ class Call:
 Node = Column | Literal | Call
 
 
-def columns_of(node: Node) -> Iterator[str]:
-    """Names of the columns that a node reads, in order, repeated as often as they are read."""
+def columns_read(node: Node) -> Iterator[Column]:
+    """The columns that a node reads, in order, repeated as often as they are read."""
     pending = [node]
     while pending:
         one = pending.pop()
         if isinstance(one, Column):
-            yield one.name
+            yield one
         elif isinstance(one, Call):
             pending.extend(reversed(one.args))
 

@@ -58,11 +58,15 @@ def _common_nested(left: Type, right: Type) -> Type | None:
     if left.name != right.name:
         return None
     if left.name == "array":
-        assert left.item is not None and right.item is not None
+        assert left.item is not None
+        assert right.item is not None
         item = common(left.item, right.item)
         return array(item) if item is not None else None
     if left.name == "map":
-        assert left.item and right.item and left.key and right.key
+        assert left.item
+        assert right.item
+        assert left.key
+        assert right.key
         key, item = common(left.key, right.key), common(left.item, right.item)
         return map_of(key, item) if key is not None and item is not None else None
     if left.name == "struct" and len(left.fields) == len(right.fields):
@@ -227,10 +231,14 @@ def _bind(pattern: Type, type_: Type, found: dict[str, Type]) -> bool:
     if type_ == NULL:
         return True
     if pattern.name == "array" and type_.name == "array":
-        assert pattern.item and type_.item
+        assert pattern.item
+        assert type_.item
         return _bind(pattern.item, type_.item, found)
     if pattern.name == "map" and type_.name == "map":
-        assert pattern.item and type_.item and pattern.key and type_.key
+        assert pattern.item
+        assert type_.item
+        assert pattern.key
+        assert type_.key
         return _bind(pattern.key, type_.key, found) and _bind(pattern.item, type_.item, found)
     return not pattern.is_nested
 
@@ -245,7 +253,8 @@ def _filled(pattern: Type, found: dict[str, Type]) -> Type:
         assert pattern.item
         return array(_filled(pattern.item, found))
     if pattern.name == "map":
-        assert pattern.item and pattern.key
+        assert pattern.item
+        assert pattern.key
         return map_of(_filled(pattern.key, found), _filled(pattern.item, found))
     return pattern
 

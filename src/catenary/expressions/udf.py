@@ -62,7 +62,7 @@ def register_function(
 
 
 def _is_built_in(name: str) -> bool:
-    from catenary.expressions.functions import FUNCTIONS
+    from catenary.expressions.functions.catalogue import FUNCTIONS
 
     return name in FUNCTIONS
 

@@ -98,7 +98,9 @@ def spark_lines() -> tuple[list[str], dict[str, str]]:
         plain = table()
         for at, name in enumerate(plain.column_names):
             if pa.types.is_floating(plain.schema.field(name).type):
-                values = [None if v is None or v != v else v for v in plain.column(name).to_pylist()]
+                values = [
+                    None if v is None or v != v else v for v in plain.column(name).to_pylist()
+                ]
                 plain = plain.set_column(at, name, pa.array(values, plain.schema.field(name).type))
         frame = spark.createDataFrame(plain).coalesce(1)
         refused: dict[str, str] = {}
@@ -113,7 +115,9 @@ def spark_lines() -> tuple[list[str], dict[str, str]]:
         lines: list[str] = []
         for start in range(0, len(taken), 40):
             part = taken[start : start + 40]
-            result = frame.selectExpr(*(f"{text} AS v{at}" for at, (text, _) in enumerate(part))).toArrow()
+            result = frame.selectExpr(
+                *(f"{text} AS v{at}" for at, (text, _) in enumerate(part))
+            ).toArrow()
             for (text, type_), column in zip(part, result.columns, strict=True):
                 values = [encoded(each) for each in column.to_pylist()]
                 line = {"expression": text, "type": type_, "values": values}

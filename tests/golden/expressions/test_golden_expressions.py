@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import os
+import random
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from catenary.expressions import compile_expression
@@ -87,3 +90,33 @@ def test_a_canonical_text_means_the_same_when_it_is_read_again():
         assert (again.canonical, again.type) == (first.canonical, first.type)
 
 
+def _drawn(seed, rows=20):
+    """Rows whose cells are drawn apart from each other, numbers from all of their range too."""
+    draw = random.Random(seed)
+    wide = {"t": 8, "sm": 16, "i": 32, "b": 64}
+    columns = {}
+    for name, (type_, values) in MADE.COLUMNS.items():
+        cells = [draw.choice(values) for _ in range(rows)]
+        for at in range(0, rows, 3):
+            if name in wide:
+                half = 1 << (wide[name] - 1)
+                cells[at] = draw.randrange(-half, half)
+            elif name in ("d", "e"):
+                cells[at] = draw.uniform(-1, 1) * 10.0 ** draw.randint(-12, 12)
+        columns[name] = pa.array(cells, type_)
+    return pa.table(columns)
+
+
+@pytest.mark.property
+@pytest.mark.parametrize("seed", range(int(os.environ.get("CATENARY_TEST_EXAMPLES", "20"))))
+def test_batch_and_row_agree_on_drawn_rows(seed):
+    table = _drawn(seed)
+    compiled = [
+        (line["expression"], compile_expression(line["expression"], SCHEMA)) for line in LINES
+    ]
+    together = evaluate(compiled, table)
+    rows = table.to_pylist(maps_as_pydicts="strict")
+    for at, (text, expression) in enumerate(compiled):
+        by_batch = [_encoded(each, expression.type) for each in together.column(at).to_pylist()]
+        by_row = [_encoded(expression.evaluate_row(row), expression.type) for row in rows]
+        assert json.dumps(by_batch) == json.dumps(by_row), text

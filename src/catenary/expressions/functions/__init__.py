@@ -1,22 +1,5 @@
-"""The functions by subject; importing this package defines them all."""
+"""One definition per function: its types, its value for a row, its Polars form, side by side.
 
-from catenary.expressions.functions import (
-    collections,
-    dates,
-    json,
-    numbers,
-    operators,
-    strings,
-)
-from catenary.expressions.functions.registry import FUNCTIONS, Function
-
-__all__ = [
-    "FUNCTIONS",
-    "Function",
-    "collections",
-    "dates",
-    "json",
-    "numbers",
-    "operators",
-    "strings",
-]
+`registry` says what a definition is; `catalogue` holds them all; a new function is one `define`
+in the file of its subject, and goldens in `tests/golden/expressions/expressions.txt`.
+"""

@@ -5,8 +5,7 @@ Refused by name: casts from numbers to dates, from boolean to timestamp, to and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from catenary.errors import UnsupportedError
 from catenary.expressions import convert
@@ -23,6 +22,9 @@ from catenary.schema import (
     TIMESTAMP,
     Type,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _BITS: Final = {"tinyint": 8, "smallint": 16, "int": 32, "bigint": 64}
 _TO_TEXT: Final[dict[Type, Row]] = {
@@ -84,7 +86,8 @@ def _row(source: Type, target: Type) -> Row:
     elif target == TIMESTAMP and source.is_float:
         found = _instant_of_seconds
     elif source.name == target.name == "array":
-        assert source.item is not None and target.item is not None
+        assert source.item is not None
+        assert target.item is not None
         found = _array(source.item, target.item)
     if found is None:
         problem = f"there is no cast from {source} to {target}"
@@ -112,7 +115,7 @@ def _seconds(target: Type) -> Row:
     if bits == 64:
         return "(convert.micros_of({0}) // 1000000)"
     if bits:
-        return f"convert.wrap(convert.micros_of({{0}}) // 1000000, {bits})"
+        return f"convert.fitting(convert.micros_of({{0}}) // 1000000, {bits})"
     if target == DOUBLE:
         return "(convert.micros_of({0}) / 1000000.0)"
     return "convert.single(convert.micros_of({0}) / 1000000.0)"

@@ -7,7 +7,7 @@ from typing import Any
 
 from catenary.errors import ExpressionError, UnsupportedError, nearest
 from catenary.expressions.functions.registry import FUNCTIONS, define
-from catenary.expressions.tree import Call, Column, Literal, Node
+from catenary.expressions.tree import Call, Column, Literal, Node, quoted
 from catenary.expressions.types import common_of, match, widened
 from catenary.schema import STRING, Type, array, map_of, struct
 from catenary.schema.types import Field
@@ -216,7 +216,8 @@ def _indexed(args: tuple[Node, ...]) -> Node:
 
 def _looked_up(name: str, args: tuple[Node, ...]) -> Node:
     holder, key = args
-    assert holder.type.key is not None and holder.type.item is not None
+    assert holder.type.key is not None
+    assert holder.type.item is not None
     fixed = match("T, T -> T", (Literal(None, holder.type.key), key))
     if fixed is None or fixed[1] != holder.type.key:
         problem = f"{name}: a key of {holder.type} must be {holder.type.key}, {key} is {key.type}"
@@ -327,6 +328,11 @@ def _field(args: tuple[Node, ...]) -> Node:
     raise ExpressionError(problem, hint=nearest(name, names))
 
 
+def _label(node: Node) -> str:
+    assert isinstance(node, Literal)
+    return quoted(str(node.value))
+
+
 def _field_batch(call: Call, value: Any, _name: Any) -> Any:
     label = call.args[1]
     assert isinstance(label, Literal)
@@ -337,8 +343,8 @@ FIELD = define(
     "field",
     row="{0}[{1}]",
     batch=_field_batch,
-    printed=lambda call: f"{call.args[0]}.{call.args[1].value}",
-)  # pyright: ignore
+    printed=lambda call: f"{call.args[0]}.{_label(call.args[1])}",
+)
 del FUNCTIONS["field"]
 field_of = _field
 

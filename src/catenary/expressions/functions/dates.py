@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from catenary.errors import ExpressionError, UnsupportedError
 from catenary.expressions import convert
@@ -15,6 +14,9 @@ from catenary.expressions.functions.registry import FUNCTIONS, define
 from catenary.expressions.tree import Call, Literal, Node
 from catenary.expressions.types import match
 from catenary.schema import BIGINT, DATE, STRING, TIMESTAMP, Type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def _int32(method: str) -> Callable[..., Any]:
@@ -385,7 +387,30 @@ def _unix_timestamp(args: tuple[Node, ...]) -> Node:
         raise UnsupportedError(problem, hint="use ts")
     if len(args) == 1 and args[0].type == STRING:
         args = (*args, Literal("yyyy-MM-dd HH:mm:ss", STRING))
-    return Call(FUNCTIONS["unix_seconds"], (_to_timestamp("unix_timestamp", args),), BIGINT)
+    return Call(UNIX_TIMESTAMP, (_to_timestamp("unix_timestamp", args),), BIGINT)
+
+
+# Unlike unix_seconds, Spark's unix_timestamp cuts towards 1970.
+UNIX_TIMESTAMP: Final = define(
+    "unix_timestamp ",
+    row=lambda value: _cut(convert.micros_of(value)),
+    batch=lambda _call, value: _cut_batch(value),
+    printed=lambda call: f"unix_timestamp({call.args[0]})",
+)
+del FUNCTIONS["unix_timestamp "]
+
+
+def _cut_batch(value: Any) -> Any:
+    import polars as pl
+
+    micros = value.dt.timestamp("us")
+    step = pl.lit(1_000_000, dtype=pl.Int64)
+    past = pl.lit(0, dtype=pl.Int64) - (pl.lit(0, dtype=pl.Int64) - micros).floordiv(step)
+    return pl.when(micros >= 0).then(micros.floordiv(step)).otherwise(past)
+
+
+def _cut(micros: int) -> int:
+    return micros // 1_000_000 if micros >= 0 else -(-micros // 1_000_000)
 
 
 define("to_timestamp", rewrite=lambda args: _to_timestamp("to_timestamp", args), group="dates")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from catenary.expressions import convert
 from catenary.expressions.functions.registry import define
-from catenary.expressions.tree import Call
 from catenary.expressions.types import BITS
 from catenary.schema import FLOAT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from catenary.expressions.tree import Call
 
 _WIDE: Final = Context(prec=400)
 

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from catenary.expressions.tree import Call, Node
-from catenary.schema import Type
+if TYPE_CHECKING:
+    from catenary.expressions.tree import Call, Node
+    from catenary.schema import Type
 
 Row = str | Callable[..., object]
 Batch = Callable[..., Any]

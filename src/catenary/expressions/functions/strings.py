@@ -148,7 +148,12 @@ define("right", "string, int -> string", row="({0}[-{1}:] if {1} > 0 else '')", 
 define("instr", "string, string -> int", row="({0}.find({1}) + 1)", group="strings")
 
 
-def _locate(part: str, text: str, position: int = 1) -> int:
+def _locate(part: str | None, text: str | None, position: int | None = 1) -> int | None:
+    """As Spark has it, a null position gives 0, even for null texts."""
+    if position is None:
+        return 0
+    if part is None or text is None:
+        return None
     return text.find(part, position - 1) + 1 if position > 0 else 0
 
 
@@ -157,6 +162,7 @@ define(
     "string, string -> int",
     "string, string, int -> int",
     row=_locate,
+    strict=False,
     aliases=("position",),
     group="strings",
 )
@@ -251,10 +257,10 @@ _PORTABLE: Final = re.compile(rf"{_ATOM}*", re.DOTALL)
 
 
 def portable(pattern: str) -> re.Pattern[str]:
-    """The pattern compiled, if Java reads it alike.
+    r"""The pattern compiled, if Java reads it alike.
 
     Raises:
-        UnsupportedError: for look-around, back references, possessive quantifiers, `\\b`, named
+        UnsupportedError: for look-around, back references, possessive quantifiers, `\b`, named
             groups and the like; `$` may only stand at the end.
     """
     hint = (
