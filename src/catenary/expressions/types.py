@@ -217,12 +217,11 @@ def _bind(pattern: Type, type_: Type, found: dict[str, Type]) -> bool:
     """Whether the type fits the pattern as far as variables go; remembers what they stand for."""
     name = pattern.name
     if name in _VARIABLES:
-        if type_ != NULL and (
-            (name == "N" and not type_.is_numeric)
-            or (name == "I" and not type_.is_integer)
-            or (type_ == DECIMAL and name not in ("T", "N", "V", "K"))
-        ):
-            return type_ == DECIMAL and name == "N"
+        wrong = (name == "N" and not (type_.is_numeric or type_ == DECIMAL)) or (
+            name == "I" and not type_.is_integer
+        )
+        if type_ != NULL and wrong:
+            return False
         known = common(found.get(name, NULL), type_)
         if known is None:
             return False

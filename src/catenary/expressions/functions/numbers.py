@@ -6,15 +6,18 @@ import math
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from catenary.errors import ExpressionError
 from catenary.expressions import convert
 from catenary.expressions.functions.registry import define
-from catenary.expressions.types import BITS
+from catenary.expressions.tree import DECIMAL
+from catenary.expressions.types import BITS, match, refuse_decimal
 from catenary.schema import FLOAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from catenary.expressions.tree import Call
+    from catenary.expressions.tree import Call, Node
+    from catenary.schema import Type
 
 _WIDE: Final = Context(prec=400)
 
@@ -88,6 +91,16 @@ def _floor(value: float) -> int:
     return convert.float_to_int(
         value if math.isinf(value) or value != value else float(math.floor(value)), 64
     )
+
+
+def _whole_types(name: str, args: tuple[Node, ...]) -> tuple[tuple[Node, ...], Type]:
+    if any(each.type == DECIMAL for each in args):
+        raise refuse_decimal(f"{name} of {args[0]}", None)
+    found = match("bigint -> bigint", args) or match("double -> bigint", args)
+    if found is None:
+        problem = f"{name} takes one number, not {', '.join(str(each.type) for each in args)}"
+        raise ExpressionError(problem)
+    return found
 
 
 def _whole(way: str) -> Callable[..., Any]:

@@ -266,7 +266,13 @@ def portable(pattern: str) -> re.Pattern[str]:
     hint = (
         "use groups, classes such as [a-z], \\d \\s \\w, ^ at the start, $ at the end, * + ? {m,n}"
     )
-    if not _PORTABLE.fullmatch(pattern) or re.search(r"[*+?}]\+", re.sub(r"\\.", "", pattern)):
+    bare = re.sub(r"\\.", "", pattern)
+    odd = re.search(r"\(\?(?!:)|--|\|\||~~", bare)
+    if (
+        odd
+        or not _PORTABLE.fullmatch(pattern)
+        or re.search(r"[*+?}]\+", re.sub(r"\\.", "", pattern))
+    ):
         problem = f"the regular expression {pattern!r} uses what Java may read differently"
         raise UnsupportedError(problem, hint=hint)
     body = re.sub(r"(?<!\\)((?:\\\\)*)\$$", r"\1(?=\n?\\Z)", pattern)
