@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 VERBS: Final = {
     "init": "write a folder with a worked chain of features, its data and its test",
+    "demo": "a year of real flights: a chain of depth 3, checked by an independent computation",
+    "plan": "check definitions; show what would be computed, over which days",
+    "lineage": "show what comes from where, down to source columns",
+    "backfill": "compute missing days of features and write them",
+    "settings": "show every setting and where it came from",
 }
 """The verbs in the order in which a newcomer meets them; each is a module of this room."""
 
