@@ -115,11 +115,13 @@ def _whole(way: str) -> Callable[..., Any]:
 
 
 define(
-    "ceil", "bigint -> bigint", "double -> bigint", aliases=("ceiling",), group="numbers",
+    "ceil", resolve=_whole_types,
+    aliases=("ceiling",), group="numbers",
     typed_row=lambda call: "{0}" if call.args[0].type in BITS else _ceiling, batch=_whole("up"),
 )  # fmt: skip
 define(
-    "floor", "bigint -> bigint", "double -> bigint", group="numbers",
+    "floor", resolve=_whole_types,
+    group="numbers",
     typed_row=lambda call: "{0}" if call.args[0].type in BITS else _floor, batch=_whole("down"),
 )  # fmt: skip
 
