@@ -7,7 +7,7 @@
 
 CREATE MACRO start_of(q, length, hop) AS (q - length) // hop * hop;
 CREATE MACRO hours(n) AS n * 3600000;
-CREATE MACRO mean_of(total, n) AS total / power(2, 66) / n;
+CREATE MACRO mean_of(total, n) AS total / power(2, 66) / nullif(n, 0);
 
 CREATE VIEW departure AS
 SELECT epoch_ms(departed_at) AS q, * EXCLUDE (departed_at, ds)
@@ -107,35 +107,48 @@ WINDOW
 
 -- Depth 3. Every departure, with its carrier's pressure, is an event for those after it at the hub.
 -- Delays cancel out, so a sum of doubles would lose digits: these are summed as whole multiples of
--- 2^-66, which every one of them is.
+-- 2^-66, which every one of them is. A window's total is the running total before its end without
+-- the running total before its start.
 
 CREATE TABLE hub_pressure AS
-WITH enriched AS (
-    SELECT flight_id, q, origin,
-        (carrier_pressure_aircraft_delay_average_12h * power(2, 66))::HUGEINT AS pressure,
-        (carrier_pressure_late_share_12h * power(2, 66))::HUGEINT AS late_share
+WITH by_minute AS (
+    SELECT origin, q AS minute,
+        sum((carrier_pressure_aircraft_delay_average_12h * power(2, 66))::HUGEINT) AS pressure,
+        sum((carrier_pressure_late_share_12h * power(2, 66))::HUGEINT) AS late_share,
+        count(carrier_pressure_late_share_12h) AS n
     FROM departure JOIN carrier_pressure USING (flight_id)
+    GROUP BY origin, q
+),
+running AS (
+    SELECT origin, minute,
+        coalesce(sum(pressure) OVER so_far, 0) AS pressure,
+        coalesce(sum(late_share) OVER so_far, 0) AS late_share,
+        sum(n) OVER so_far AS n
+    FROM by_minute
+    WINDOW so_far AS (PARTITION BY origin ORDER BY minute)
+    UNION ALL
+    SELECT DISTINCT origin, 0, 0, 0, 0 FROM by_minute
+),
+windows AS (
+    SELECT flight_id, origin, q,
+        start_of(q, hours(3), 300000) AS start_3h,
+        start_of(q, hours(24), hours(1)) AS start_1d
+    FROM departure
 )
 SELECT
     flight_id,
-    mean_of(sum(pressure) OVER three_hours, count(pressure) OVER three_hours)
+    mean_of(upto.pressure - upto_3h.pressure, upto.n - upto_3h.n)
         AS hub_pressure_pressure_average_3h,
-    mean_of(sum(pressure) OVER one_day, count(pressure) OVER one_day)
+    mean_of(upto.pressure - upto_1d.pressure, upto.n - upto_1d.n)
         AS hub_pressure_pressure_average_1d,
-    mean_of(sum(late_share) OVER three_hours, count(late_share) OVER three_hours)
+    mean_of(upto.late_share - upto_3h.late_share, upto.n - upto_3h.n)
         AS hub_pressure_late_share_average_3h,
-    mean_of(sum(late_share) OVER one_day, count(late_share) OVER one_day)
+    mean_of(upto.late_share - upto_1d.late_share, upto.n - upto_1d.n)
         AS hub_pressure_late_share_average_1d
-FROM enriched
-WINDOW
-    three_hours AS (
-        PARTITION BY origin ORDER BY q
-        RANGE BETWEEN q - start_of(q, hours(3), 300000) PRECEDING AND 1 PRECEDING
-    ),
-    one_day AS (
-        PARTITION BY origin ORDER BY q
-        RANGE BETWEEN q - start_of(q, hours(24), hours(1)) PRECEDING AND 1 PRECEDING
-    );
+FROM windows
+ASOF JOIN running AS upto ON windows.origin = upto.origin AND q > upto.minute
+ASOF JOIN running AS upto_3h ON windows.origin = upto_3h.origin AND start_3h > upto_3h.minute
+ASOF JOIN running AS upto_1d ON windows.origin = upto_1d.origin AND start_1d > upto_1d.minute;
 
 -- The rows that a model trains on. Weather is the last observation before the departure.
 
