@@ -19,7 +19,7 @@ from catenary.definitions import (
     Operation,
     Query,
 )
-from catenary.errors import CatenaryError, DataError, DefinitionError, UnsupportedError
+from catenary.errors import CatenaryError, DefinitionError, UnsupportedError
 from catenary.plan import build
 from catenary.testing import check, entities, events, features
 
@@ -69,6 +69,13 @@ def test_rule_02_an_author_s_hop_replaces_the_default():
     assert seen(of, at, day) == [{"total": 2.0}]
 
 
+def test_rule_02_each_window_of_an_aggregation_has_its_own_hop():
+    of = clicks(("2024-01-20 09:36", "ann", 1.0), ("2024-01-20 10:30", "ann", 2.0))
+    at = views(("2024-01-20 10:37:30", "ann"))
+    both = Aggregation("price", SUM, windows=["59m", "1d"])
+    assert seen(of, at, both) == [{"price_sum_59m": 2.0, "price_sum_1d": 3.0}]
+
+
 def test_rule_03_snapshot_accuracy_reads_the_last_midnight():
     of = clicks(("2024-01-01 23:59:59.999", "ann", 1.0), ("2024-01-02 00:00", "ann", 2.0))
     at = views(
@@ -106,6 +113,11 @@ def test_rule_04_a_late_row_counts_and_a_misplaced_one_does_not():
         late_partitions=2,
     )
     assert seen(events(columns, *rows), at, TOTAL, sources=patient) == [{"total": 7.0}]
+
+
+def test_rule_04_a_late_row_counts_even_for_reads_of_the_days_before_its_partition():
+    of = events("ts user price ds", ("2024-01-01 10:00", "ann", 1.0, "2024-01-02"))
+    assert seen(of, views(("2024-01-01 12:00", "ann")), TOTAL) == [{"total": 1.0}]
 
 
 def test_rule_04_left_entities_read_at_the_end_of_their_day():
@@ -216,7 +228,7 @@ def test_rule_11_several_rows_of_an_entity_need_latest_by():
     source = EntitySource(snapshot_table="users", query=Query(["user", "plan", "age"]))
     tables = {"users": held, "views": views(("2024-01-02 09:00", "ann"))}
     vague = Join("vague", left=VIEWS, parts=[GroupBy("u", sources=source, keys="user")])
-    with pytest.raises(DataError, match="latest_by"):
+    with pytest.raises(CatenaryError, match="latest_by"):
         features(vague, tables)
     clear = GroupBy("u", sources=source, keys="user", latest_by="age")
     join = Join("clear", left=VIEWS, parts=[clear])

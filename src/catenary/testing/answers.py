@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -14,7 +14,7 @@ from catenary.tables.memory import FrameTable, MemoryOutputs, MemoryTables
 from catenary.windows import parse_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from catenary.definitions import GroupBy, Join
     from catenary.plan import Plan
@@ -127,13 +127,19 @@ def arrow(rows: Rows) -> pa.Table:
 def rows_of(table: pa.Table) -> list[dict[str, object]]:
     """The rows of an Arrow table, maps as dictionaries."""
     schema = schema_from_arrow(table.schema)
-    return [dict(_plain(row, schema)) for row in table.to_pylist()]
+    return [
+        {name: _plain(value, schema[name]) for name, value in row.items()}
+        for row in table.to_pylist()
+    ]
 
 
-def _plain(row: Mapping[str, object], schema: Schema) -> Iterator[tuple[str, object]]:
-    for field in schema.fields:
-        value = row[field.name]
-        yield field.name, dict(value) if field.type.name == "map" and value is not None else value  # pyright: ignore[reportCallIssue, reportArgumentType] - a map's items, says its type
+def _plain(value: Any, type_: Type) -> object:
+    """A value with dictionaries for maps, which Arrow gives as lists of pairs."""
+    if value is None or type_.item is None:
+        return value
+    if type_.name == "map":
+        return {key: _plain(each, type_.item) for key, each in value}
+    return [_plain(each, type_.item) for each in value]
 
 
 def _plan(definition: Join | GroupBy, tables: Mapping[str, Rows]) -> Plan:

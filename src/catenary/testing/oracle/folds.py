@@ -144,7 +144,9 @@ def _skew(_: Operation, seen: Seen) -> float | None:
     # sqrt(n) * m3 / m2^1.5 as the root of an exact square, so that nothing overflows midway.
     third = _moment(numbers, 3)
     square = _nearest(len(numbers) * third**2 / _moment(numbers, 2) ** 3)
-    return None if square is None else math.copysign(math.sqrt(square), third)
+    if square is None:
+        return None
+    return -math.sqrt(square) if third < 0 else math.sqrt(square)
 
 
 def _kurtosis(_: Operation, seen: Seen) -> float | None:
