@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from catenary.app.backfill import backfill, plan
+    from catenary.app.backfill import backfill
+    from catenary.app.wiring import Project
     from catenary.definitions import (
         Accuracy,
         Aggregation,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         Window,
         load,
     )
+    from catenary.expressions import register_function
 
 __all__ = [
     "Accuracy",
@@ -40,15 +42,20 @@ __all__ = [
     "JoinSource",
     "MetaData",
     "Operation",
+    "Project",
     "Query",
     "TimeUnit",
     "Window",
     "backfill",
     "load",
-    "plan",
+    "register_function",
 ]
 
-_ELSEWHERE: Final = {"backfill": "catenary.app.backfill", "plan": "catenary.app.backfill"}
+_ELSEWHERE: Final = {
+    "Project": "catenary.app.wiring",
+    "backfill": "catenary.app.backfill",
+    "register_function": "catenary.expressions",
+}
 
 
 def __getattr__(name: str) -> object:
