@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from catenary.aggregate import arrow, buckets, codes, registry
+from catenary.aggregate import arrow, buckets, codes, registry, threads
 from catenary.aggregate.slices import (
     Bounds,
     SortedColumn,
@@ -32,6 +32,7 @@ from catenary.aggregate.slices import (
     ends_of,
     sort_rows,
 )
+from catenary.compiled import columns
 from catenary.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -106,8 +107,8 @@ def aggregate(
             swept = _with_default(swept, counts, feature.default)
         results[at] = place.back(swept)
     names = [each.name for each in features]
-    columns = [results[at] for at in range(len(features))]
-    table = pa.Table.from_arrays(columns, names=names) if columns else _no_columns(len(queries))
+    arrays = [results[at] for at in range(len(features))]
+    table = pa.Table.from_arrays(arrays, names=names) if arrays else _no_columns(len(queries))
     return Aggregated(table, overflows, coded.null_events)
 
 
@@ -190,31 +191,29 @@ class _Places:
     """Where sorted results belong among the queries."""
 
     def __init__(self, queries: int, readers: SortedRows) -> None:
-        self._readers = readers
-        self._all = len(readers.rows) == queries
-        self._queries = queries
-        self._back = np.full(queries, -1, np.int32)
-        self._back[readers.rows] = np.arange(len(readers.rows), dtype=np.int32)
+        self._places = np.full(queries, -1, np.int32)
+        self._places[readers.rows] = np.arange(len(readers.rows), dtype=np.int32)
 
     def back(self, swept: pa.Array) -> pa.Array:
         """Results in the queries' order; null for queries that have no place among the sorted."""
         type_ = swept.type
-        if not arrow.is_integral(type_) and not arrow.is_floating(type_):
-            return arrow.take(swept, self._back)
-        valid = arrow.validity(swept)
-        numbers = np.frombuffer(swept.buffers()[1], np.int64) if type_.bit_width == 64 else None
-        values = arrow.numbers(swept) if numbers is None else numbers[: len(swept)]
-        placed = np.zeros(self._queries, values.dtype)
-        rows = self._readers.rows
-        placed[rows] = values
-        if valid is None and self._all:
-            placed_valid = None
-        else:
-            placed_valid = np.zeros(self._queries, bool)
-            placed_valid[rows] = True if valid is None else valid
-        if numbers is not None and arrow.is_floating(type_):
-            placed = placed.view(np.float64)
-        return arrow.from_numbers(placed, placed_valid, type_)
+        if type_ not in (pa.int64(), pa.float64()):
+            return arrow.take(swept, self._places)
+        queries = len(self._places)
+        values = arrow.numbers(swept).view(np.int64)
+        valid = np.frombuffer(swept.buffers()[0], np.uint8) if swept.null_count else arrow.NO_BITS
+        placed = np.empty(queries, np.int64)
+        placed_valid = np.empty((queries + 7) // 8, np.uint8)
+        nulls = threads.each(
+            threads.ranges(queries, step=8),
+            lambda first, end: columns.place(
+                values, valid, self._places, first, end, placed, placed_valid
+            ),
+        )
+        bits = pa.py_buffer(placed_valid) if sum(nulls) else None
+        return pa.Array.from_buffers(
+            type_, queries, [bits, pa.py_buffer(placed)], null_count=sum(nulls)
+        )
 
 
 def _encode(events: pa.Table, queries: pa.Table, keys: Sequence[str], time: str) -> codes.Codes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -21,15 +22,15 @@ WORTH_SPLITTING: Final = 200_000
 _THREADS: Final = min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
 
 
-def ranges(n: int) -> list[tuple[int, int]]:
-    """`[0, n)` cut into as many even ranges as threads are worth it; never empty.
+def ranges(n: int, *, step: int = 1) -> list[tuple[int, int]]:
+    """`[0, n)` cut at multiples of `step` into even ranges, as many as are worth a thread; never none.
 
     >>> ranges(10)
     [(0, 10)]
     """
     parts = _THREADS if n >= WORTH_SPLITTING else 1
-    cuts = [n * part // parts for part in range(parts + 1)]
-    return list(zip(cuts, cuts[1:], strict=False))
+    cuts = [*(n * part // parts // step * step for part in range(parts)), n]
+    return list(pairwise(cuts))
 
 
 def key_ranges(starts: Any, other_starts: Any) -> list[tuple[int, int]]:

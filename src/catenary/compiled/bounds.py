@@ -122,3 +122,17 @@ def spread(
             for at in range(offsets[query], offsets[query + 1]):
                 results[at] = images[position]
                 position += step
+
+
+def counts(
+    begins: cython.const[cython.int][::1],
+    ends: cython.const[cython.int][::1],
+    first: cython.Py_ssize_t,
+    end: cython.Py_ssize_t,
+    numbers: cython.longlong[::1],
+):
+    """`numbers[q] = ends[q] - begins[q]`."""
+    query: cython.Py_ssize_t
+    with cython.nogil:
+        for query in range(first, end):
+            numbers[query] = ends[query] - begins[query]

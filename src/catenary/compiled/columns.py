@@ -143,3 +143,48 @@ def infinite_positions(images: cython.const[cython.longlong][::1], positions: cy
             if images[at] == INFINITE or images[at] == ~INFINITE:
                 positions[found] = at
                 found += 1
+
+
+def place(
+    values: cython.const[cython.longlong][::1],
+    validity: cython.const[cython.uchar][::1],
+    places: cython.const[cython.int][::1],
+    first: cython.Py_ssize_t,
+    end: cython.Py_ssize_t,
+    placed: cython.longlong[::1],
+    placed_validity: cython.uchar[::1],
+):
+    """Bring sorted results back: row r of [first, end) gets the value at `places[r]`, null for -1.
+
+    Both validities are bitmaps; an empty one says that no value is null. `first` is a multiple of 8.
+
+    Returns:
+        How many rows are null.
+    """
+    all_valid: cython.bint = validity.shape[0] == 0
+    row: cython.Py_ssize_t
+    stop: cython.Py_ssize_t
+    at: cython.Py_ssize_t
+    byte: cython.int
+    bit: cython.int
+    nulls: cython.longlong = 0
+    with cython.nogil:
+        row = first
+        while row < end:
+            stop = row + 8
+            if stop > end:
+                stop = end
+            byte = 0
+            bit = 1
+            for row in range(row, stop):
+                at = places[row]
+                if at >= 0 and (all_valid or (validity[at >> 3] >> (at & 7)) & 1):
+                    placed[row] = values[at]
+                    byte |= bit
+                else:
+                    placed[row] = 0
+                    nulls += 1
+                bit <<= 1
+            placed_validity[(stop - 1) >> 3] = cython.cast(cython.uchar, byte)
+            row = stop
+    return nulls

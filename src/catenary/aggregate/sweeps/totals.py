@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from catenary.aggregate import arrow, threads
+from catenary.compiled import bounds as compiled_bounds
 from catenary.compiled import moments as compiled_moments
 from catenary.compiled import totals as compiled_totals
 
@@ -42,8 +43,13 @@ class _Narrow:
 
 def counts(column: SortedColumn, bounds: Bounds) -> pa.Array:
     """How many non-null values; null for none."""
-    many = column.counts(bounds)
-    return arrow.from_numbers(many.astype(np.int64), many > 0, pa.int64())
+    own = column.bounds(bounds)
+    many = np.empty(len(own), np.int64)
+    threads.each(
+        threads.ranges(len(own)),
+        lambda first, end: compiled_bounds.counts(own.begins, own.ends, first, end, many),
+    )
+    return arrow.from_numbers(many, own.ends > own.begins, pa.int64())
 
 
 def sums(column: SortedColumn, bounds: Bounds) -> pa.Array:
