@@ -124,6 +124,10 @@ _CAST_NAMES: Final = {
     "tinyint", "smallint", "int", "bigint", "float", "double", "string", "boolean", "binary",
     "date", "timestamp",
 }  # fmt: skip
+_EXTRACTED: Final = {
+    "year": "year", "quarter": "quarter", "month": "month", "week": "weekofyear", "day": "day",
+    "dayofweek": "dayofweek", "dow": "dayofweek", "doy": "dayofyear", "hour": "hour", "minute": "minute",
+}  # fmt: skip
 _UNDECIDED: Final = {
     "CURRENT_DATE", "CURRENT_TIMESTAMP", "NOW", "CURDATE", "RAND", "RANDN", "RANDOM", "UUID", "LOCALTIMESTAMP",
 }  # fmt: skip
@@ -441,11 +445,15 @@ class _Reader:
 
     def extract(self, at: int) -> Term:
         self.need("(")
-        field = self.step().text.lower()
+        word = self.step().text.lower()
+        field = _EXTRACTED.get(word.removesuffix("s"))
+        if field is None:
+            # EXTRACT(SECOND …) is a decimal with its fraction in Spark.
+            self.refuse(f"EXTRACT({word.upper()} …)", "use second(ts), unix_micros(ts), or year …")
         self.need("FROM")
         inner = self.expression()
         self.need(")")
-        return self.call(field.removesuffix("s") if len(field) > 3 else field, inner, at=at)
+        return self.call(field, inner, at=at)
 
     def trim(self, at: int) -> Term:
         self.need("(")

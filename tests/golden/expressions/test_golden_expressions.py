@@ -32,7 +32,21 @@ MADE = _made()
 TABLE = MADE.table()
 SCHEMA = schema_from_arrow(TABLE.schema)
 LINES = [json.loads(line) for line in MADE.GOLDEN.read_text(encoding="utf-8").splitlines()]
-LAST_BIT = ("exp(", "ln(", "log10(", "log2(", "pow(", "sin(", "cos(", "atan(")
+LAST_BIT = (
+    "exp(",
+    "ln(",
+    "log10(",
+    "log2(",
+    "pow(",
+    "sin(",
+    "cos(",
+    "atan(",
+    "asin(",
+    "acos(",
+    "tan(",
+    "tanh(",
+    "log(",
+)
 """Functions of the C library, which may differ from Java's in the last bit."""
 
 

@@ -80,6 +80,7 @@ DOCS = Path(__file__).parents[3] / "docs" / "expressions.md"
         ("element_at(a, i)", UnsupportedError, "literal position"),
         ("substring(s, b)", ExpressionError, "does not fit"),
         ("99999999999999999999", ExpressionError, "does not fit bigint"),
+        ("EXTRACT(SECOND FROM ts)", UnsupportedError, "use second(ts)"),
         ("s ILIKE 'x'", UnsupportedError, "lower(x) LIKE"),
     ],
 )

@@ -33,11 +33,11 @@ for _name, _aliases, _row, _method in (
     ("quarter", (), "(({0}.month + 2) // 3)", "quarter"),
     ("month", (), "{0}.month", "month"),
     ("day", ("dayofmonth",), "{0}.day", "day"),
-    ("dayofyear", ("doy",), "{0}.timetuple().tm_yday", "ordinal_day"),
-    ("weekofyear", ("week",), "{0}.isocalendar()[1]", "week"),
+    ("dayofyear", (), "{0}.timetuple().tm_yday", "ordinal_day"),
+    ("weekofyear", (), "{0}.isocalendar()[1]", "week"),
 ):
     define(_name, "date -> int", row=_row, batch=_int32(_method), aliases=_aliases, group="dates")
-define("dayofweek", "date -> int", row="({0}.isoweekday() % 7 + 1)", group="dates", aliases=("dow",),
+define("dayofweek", "date -> int", row="({0}.isoweekday() % 7 + 1)", group="dates",
        batch=lambda call, a: _int32("weekday")(call, a) % 7 + 1)  # fmt: skip
 define(
     "weekday",
