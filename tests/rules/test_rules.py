@@ -169,10 +169,11 @@ def test_rule_09_composite_keys_do_not_run_together():
     )
     left = EventSource(table="views", query=Query(["a", "b"], time_column="ts"))
     pair = GroupBy("pair", sources=source, keys=["a", "b"], aggregations=[TOTAL])
-    of = events("ts a b price", ("2024-01-01", "ab", "c", 1.0), ("2024-01-01", "a", "bc", 2.0))
-    at = events("ts a b", ("2024-01-02", "ab", "c"), ("2024-01-02", "a", "bc"))
+    keys = [("ab", "c"), ("a", "bc"), ("ab", "bc"), ("a", "c")]
+    of = events("ts a b price", *(("2024-01-01", *key, 2.0**at) for at, key in enumerate(keys)))
+    at = events("ts a b", *(("2024-01-02", *key) for key in keys))
     join = Join("joined", left=left, parts=[pair])
-    assert column("pair_total", join, clicks=of, views=at) == [1.0, 2.0]
+    assert column("pair_total", join, clicks=of, views=at) == [1.0, 2.0, 4.0, 8.0]
 
 
 def test_rule_09_keys_of_different_integer_widths_meet():

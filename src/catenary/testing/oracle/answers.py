@@ -164,9 +164,11 @@ class Oracle:
             scanned = self._scan(source)
             if isinstance(source, EntitySource):
                 wanted = _snapshot(scanned.days, day_of(at // DAY * DAY - 1), holds=source.holds)
+                timed = source.query.time_column is not None
+                # A row that passes through is the snapshot's word at the end of its day.
+                end = at if group_by.aggregations or wanted is None else day_start(wanted) + DAY
                 for row in scanned.rows:
-                    timed = source.query.time_column is not None
-                    if row.ds == wanted and (not timed or (row.ts is not None and row.ts < at)):
+                    if row.ds == wanted and (not timed or (row.ts is not None and row.ts < end)):
                         yield row
             else:
                 yield from (row for row in scanned.rows if row.ts is not None and row.ts < at)
