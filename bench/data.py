@@ -69,3 +69,17 @@ def _values(random: np.random.Generator, n: int, *, wide: bool) -> np.ndarray:
     if wide:
         return random.random(n) * np.exp2(random.integers(-40, 41, n).astype(np.float64))
     return values
+
+
+def flights() -> Path:
+    """A project over the flights tables, whose definitions are the demo's own."""
+    folder = BUILD / "flights"
+    if (folder / "done").exists():
+        return folder
+    from catenary.demo import data as story
+    from catenary.demo import features
+
+    story.prepare(folder)
+    (folder / "catenary.toml").write_text(f'definitions = "{features.__file__}"\n', encoding="utf-8")
+    (folder / "done").touch()
+    return folder
