@@ -10,7 +10,11 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from catenary.errors import UnsupportedError
+from catenary.aggregate import threads
+from catenary.compiled import columns
+from catenary.errors import DataError, UnsupportedError
+
+Array = np.ndarray[Any, Any]
 
 NO_BITS: Final = np.zeros(0, np.uint8)
 
@@ -33,7 +37,7 @@ def one_chunk(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     return array
 
 
-def validity(array: pa.Array) -> np.ndarray[Any, Any] | None:
+def validity(array: pa.Array) -> Array | None:
     """bool[n], true where the value is not null; None if none is null."""
     if array.null_count == 0:
         return None
@@ -48,7 +52,7 @@ def validity(array: pa.Array) -> np.ndarray[Any, Any] | None:
     return unpacked[start : start + len(array)].view(bool)
 
 
-def bitmap_of(array: pa.Array) -> tuple[np.ndarray[Any, Any], int]:
+def bitmap_of(array: pa.Array) -> tuple[Array, int]:
     """The validity bits and the offset of the first; the array has nulls."""
     buffer = array.buffers()[0]
     if buffer is not None:
@@ -75,7 +79,7 @@ def is_bytes(type_: pa.DataType) -> bool:
     return type_ in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
 
 
-def numbers(array: pa.Array) -> np.ndarray[Any, Any]:
+def numbers(array: pa.Array) -> Array:
     """int64[n] of an integral array, float64[n] of a floating one; what stands under a null is any value.
 
     Raises:
@@ -100,9 +104,7 @@ def numbers(array: pa.Array) -> np.ndarray[Any, Any]:
     return stored[array.offset : array.offset + len(array)].astype(wanted, copy=False)
 
 
-def from_numbers(
-    values: np.ndarray[Any, Any], valid: np.ndarray[Any, Any] | None, type_: pa.DataType
-) -> pa.Array:
+def from_numbers(values: Array, valid: Array | None, type_: pa.DataType) -> pa.Array:
     """An array of a numeric, boolean or temporal type; `valid` is None if no value is null."""
     if pa.types.is_boolean(type_):
         data = np.packbits(values.astype(bool), bitorder="little")
@@ -121,7 +123,7 @@ def nulls(type_: pa.DataType, n: int) -> pa.Array:
     return pa.nulls(n, type_)
 
 
-def offsets_of(array: pa.Array) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def offsets_of(array: pa.Array) -> tuple[Array, Array]:
     """Offsets[n + 1] (int32 or int64) and the bytes of a text or binary array."""
     wide = array.type in (pa.large_string(), pa.large_binary())
     _, offsets, data = array.buffers()
@@ -134,11 +136,67 @@ def offsets_of(array: pa.Array) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, A
     )
 
 
-def take(array: pa.Array, rows: np.ndarray[Any, Any]) -> pa.Array:
-    """The rows of an array; -1 gives a null."""
+def take(array: pa.Array, rows: Array) -> pa.Array:
+    """The rows of an array; -1 gives a null.
+
+    Numbers of 64 bits and runs of them go through compiled loops, several times as fast as Arrow's.
+    """
+    rows = rows.astype(np.int32, copy=False)
+    type_ = array.type
+    if type_ in (pa.int64(), pa.float64()):
+        return _take_numbers(array, rows)
+    if (pa.types.is_list(type_) or pa.types.is_map(type_)) and array.offset == 0 and len(array):
+        return _take_runs(array, rows)
     if len(rows) and int(rows.min()) < 0:
         return array.take(pa.array(rows, mask=rows < 0))
     return array.take(pa.array(rows))
+
+
+def _take_numbers(array: pa.Array, rows: Array) -> pa.Array:
+    n = len(rows)
+    values = numbers(array).view(np.int64)
+    bits = NO_BITS
+    if array.null_count:
+        bits, offset = bitmap_of(array)
+        if offset:
+            bits = np.packbits(validity(array), bitorder="little")
+    placed, placed_bits = np.empty(n, np.int64), np.empty((n + 7) // 8, np.uint8)
+    absent = sum(
+        threads.each(
+            threads.ranges(n, step=8),
+            lambda first, end: columns.place(values, bits, rows, first, end, placed, placed_bits),
+        )
+    )
+    buffers = [pa.py_buffer(placed_bits) if absent else None, pa.py_buffer(placed)]
+    return pa.Array.from_buffers(array.type, n, buffers, null_count=absent)
+
+
+def _take_runs(array: pa.Array, rows: Array) -> pa.Array:
+    n = len(rows)
+    offsets = np.frombuffer(array.buffers()[1], np.int32)[: len(array) + 1]
+    wide = np.empty(n + 1, np.int64)
+    columns.place_offsets(offsets, rows, wide)
+    if wide[-1] > np.iinfo(np.int32).max:
+        problem = f"the lists of one column hold {int(wide[-1]):,} values; a column holds 2^31"
+        raise DataError(problem, hint="ask for fewer rows at once")
+    placed = wide.astype(np.int32)
+    items = np.empty(int(wide[-1]), np.int32)
+    threads.each(
+        threads.ranges(n),
+        lambda first, end: columns.place_runs(offsets, rows, placed, first, end, items),
+    )
+    present = rows >= 0
+    valid = validity(array)
+    if valid is not None:
+        present &= valid[np.maximum(rows, 0)]
+    bits = None if bool(present.all()) else pa.py_buffer(np.packbits(present, bitorder="little"))
+    if pa.types.is_map(array.type):
+        entries = [take(array.keys, items), take(array.items, items)]
+        type_ = array.type
+        child = pa.StructArray.from_arrays(entries, fields=[type_.key_field, type_.item_field])
+    else:
+        child = take(array.values, items)
+    return pa.Array.from_buffers(array.type, n, [bits, pa.py_buffer(placed)], children=[child])
 
 
 def _storage(type_: pa.DataType) -> Any:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from catenary.aggregate import arrow, buckets, codes, registry, threads
+from catenary.aggregate import arrow, buckets, codes, registry
 from catenary.aggregate.slices import (
     Bounds,
     SortedColumn,
@@ -32,7 +32,6 @@ from catenary.aggregate.slices import (
     ends_of,
     sort_rows,
 )
-from catenary.compiled import columns
 from catenary.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -85,7 +84,8 @@ def aggregate(
     _require(queries, [*keys, time], "queries")
     coded = _encode(events, queries, keys, time)
     readers = sort_rows(coded.queries, _times(queries, time), coded.keys)
-    place = _Places(len(queries), readers)
+    places = np.full(len(queries), -1, np.int32)
+    places[readers.rows] = np.arange(len(readers.rows), dtype=np.int32)
     results: dict[int, pa.Array] = {}
     overflows: dict[str, int] = {}
     work = _Slices(events, coded, _times(events, time), readers)
@@ -105,7 +105,7 @@ def aggregate(
                 overflows[feature.name] = lost
         if feature.default is not None:
             swept = _with_default(swept, counts, feature.default)
-        results[at] = place.back(swept)
+        results[at] = arrow.take(swept, places)
     names = [each.name for each in features]
     arrays = [results[at] for at in range(len(features))]
     table = pa.Table.from_arrays(arrays, names=names) if arrays else _no_columns(len(queries))
@@ -140,10 +140,11 @@ def latest(
     ordered = _break_ties(rows, [arrow.one_chunk(events.column(name)) for name in columns])
     bounds = bounds_of(rows, readers, ends_of(rows, readers), None, None)
     found = bounds.ends > bounds.begins
-    chosen = np.full(len(queries), -1, np.int64)
+    chosen = np.full(len(queries), -1, np.int32)
     chosen[readers.rows[found]] = ordered[bounds.ends[found] - 1]
-    indices = pa.array(chosen, mask=chosen < 0)
-    return pa.table({name: arrow.one_chunk(events.column(name)).take(indices) for name in columns})
+    return pa.table(
+        {name: arrow.take(arrow.one_chunk(events.column(name)), chosen) for name in columns}
+    )
 
 
 class _Slices:
@@ -185,35 +186,6 @@ class _Slices:
                 buckets.sort_events(self._events, self._coded, self._times, name),
             )
         return self._bucketed[1]
-
-
-class _Places:
-    """Where sorted results belong among the queries."""
-
-    def __init__(self, queries: int, readers: SortedRows) -> None:
-        self._places = np.full(queries, -1, np.int32)
-        self._places[readers.rows] = np.arange(len(readers.rows), dtype=np.int32)
-
-    def back(self, swept: pa.Array) -> pa.Array:
-        """Results in the queries' order; null for queries that have no place among the sorted."""
-        type_ = swept.type
-        if type_ not in (pa.int64(), pa.float64()):
-            return arrow.take(swept, self._places)
-        queries = len(self._places)
-        values = arrow.numbers(swept).view(np.int64)
-        valid = np.frombuffer(swept.buffers()[0], np.uint8) if swept.null_count else arrow.NO_BITS
-        placed = np.empty(queries, np.int64)
-        placed_valid = np.empty((queries + 7) // 8, np.uint8)
-        nulls = threads.each(
-            threads.ranges(queries, step=8),
-            lambda first, end: columns.place(
-                values, valid, self._places, first, end, placed, placed_valid
-            ),
-        )
-        bits = pa.py_buffer(placed_valid) if sum(nulls) else None
-        return pa.Array.from_buffers(
-            type_, queries, [bits, pa.py_buffer(placed)], null_count=sum(nulls)
-        )
 
 
 def _encode(events: pa.Table, queries: pa.Table, keys: Sequence[str], time: str) -> codes.Codes:

@@ -17,16 +17,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pyarrow as pa
 
 from catenary.aggregate import arrow, codes, threads
 from catenary.compiled import bounds as compiled_bounds
 from catenary.compiled import columns as compiled_columns
 from catenary.compiled import order as compiled_order
 from catenary.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Array = np.ndarray[Any, Any]
 

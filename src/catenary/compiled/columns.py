@@ -188,3 +188,43 @@ def place(
             placed_validity[(stop - 1) >> 3] = cython.cast(cython.uchar, byte)
             row = stop
     return nulls
+
+
+def place_offsets(
+    offsets: cython.const[cython.int][::1],
+    places: cython.const[cython.int][::1],
+    placed: cython.longlong[::1],
+):
+    """Where each row's run starts once run `places[r]` is row r's; -1 is an empty run."""
+    row: cython.Py_ssize_t
+    at: cython.Py_ssize_t
+    total: cython.longlong = 0
+    with cython.nogil:
+        for row in range(places.shape[0]):
+            placed[row] = total
+            at = places[row]
+            if at >= 0:
+                total += offsets[at + 1] - offsets[at]
+        placed[places.shape[0]] = total
+
+
+def place_runs(
+    offsets: cython.const[cython.int][::1],
+    places: cython.const[cython.int][::1],
+    placed: cython.const[cython.int][::1],
+    first: cython.Py_ssize_t,
+    end: cython.Py_ssize_t,
+    items: cython.int[::1],
+):
+    """`items[i]`: which item of the old runs becomes item i of the new."""
+    row: cython.Py_ssize_t
+    at: cython.Py_ssize_t
+    item: cython.int
+    with cython.nogil:
+        for row in range(first, end):
+            if places[row] < 0:
+                continue
+            item = offsets[places[row]]
+            for at in range(placed[row], placed[row + 1]):
+                items[at] = item
+                item += 1

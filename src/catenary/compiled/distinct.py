@@ -10,6 +10,7 @@ slide is O(1), one entry of a result a few steps; nothing depends on the length 
 """
 
 import cython
+from cython.cimports.catenary.compiled.hashing import catenary_highest_bit, catenary_lowest_bit
 from cython.cimports.libc.string import memset
 
 
@@ -17,30 +18,41 @@ from cython.cimports.libc.string import memset
 @cython.nogil
 @cython.exceptval(check=False)
 def _sort(
-    values: cython.p_longlong, spare: cython.p_longlong, size: cython.Py_ssize_t
+    values: cython.p_longlong,
+    places: cython.p_int,
+    spare_values: cython.p_longlong,
+    spare_places: cython.p_int,
+    size: cython.Py_ssize_t,
 ) -> cython.void:
-    """Ascending: insertion where short, else byte by byte over the bytes that differ."""
+    """Ascending, places along with values: insertion where short, else byte by byte that differs."""
     i: cython.Py_ssize_t
     j: cython.Py_ssize_t
     at: cython.Py_ssize_t
     total: cython.Py_ssize_t
     value: cython.longlong
+    place: cython.int
     counts: cython.Py_ssize_t[256]
     differ: cython.ulonglong = 0
     byte: cython.ulonglong
     shift: cython.int
     turn: cython.ulonglong
     here: cython.p_longlong = values
-    there: cython.p_longlong = spare
+    there: cython.p_longlong = spare_values
     swap: cython.p_longlong
-    if size <= 32:
+    here_places: cython.p_int = places
+    there_places: cython.p_int = spare_places
+    swap_places: cython.p_int
+    if size <= 24:
         for i in range(1, size):
             value = values[i]
+            place = places[i]
             j = i
             while j > 0 and values[j - 1] > value:
                 values[j] = values[j - 1]
+                places[j] = places[j - 1]
                 j -= 1
             values[j] = value
+            places[j] = place
         return
     for i in range(1, size):
         differ |= cython.cast(cython.ulonglong, values[i] ^ values[0])
@@ -61,12 +73,17 @@ def _sort(
             at = counts[byte]
             counts[byte] = at + 1
             there[at] = here[i]
+            there_places[at] = here_places[i]
         swap = here
         here = there
         there = swap
+        swap_places = here_places
+        here_places = there_places
+        there_places = swap_places
     if here != values:
         for i in range(size):
             values[i] = here[i]
+            places[i] = here_places[i]
 
 
 def rank(
@@ -75,19 +92,24 @@ def rank(
     first_key: cython.Py_ssize_t,
     end_key: cython.Py_ssize_t,
     spare: cython.longlong[::1],
+    spare_places: cython.int[::1],
     domain: cython.longlong[::1],
     sizes: cython.int[::1],
     ranks: cython.int[::1],
 ):
-    """Rank the values of keys [first_key, end_key); `spare` is as long as the longest key."""
+    """Rank the values of keys [first_key, end_key).
+
+    Values that lie close together are ranked through a table, others sorted. `spare` has room for
+    the longest key, `spare_places` for 4 times that and 64 more.
+    """
     key: cython.Py_ssize_t
     start: cython.Py_ssize_t
     size: cython.Py_ssize_t
     i: cython.Py_ssize_t
-    low: cython.Py_ssize_t
-    high: cython.Py_ssize_t
-    middle: cython.Py_ssize_t
     distinct: cython.Py_ssize_t
+    span: cython.ulonglong
+    least: cython.longlong
+    greatest: cython.longlong
     value: cython.longlong
     with cython.nogil:
         for key in range(first_key, end_key):
@@ -96,26 +118,45 @@ def rank(
             sizes[key] = 0
             if size == 0:
                 continue
-            for i in range(size):
-                domain[start + i] = images[start + i]
-            _sort(cython.address(domain[start]), cython.address(spare[0]), size)
-            distinct = 1
-            for i in range(1, size):
-                if domain[start + i] != domain[start + distinct - 1]:
-                    domain[start + distinct] = domain[start + i]
-                    distinct += 1
+            least = images[start]
+            greatest = least
+            for i in range(start + 1, start + size):
+                value = images[i]
+                if value < least:
+                    least = value
+                if value > greatest:
+                    greatest = value
+            span = cython.cast(cython.ulonglong, greatest) - cython.cast(cython.ulonglong, least)
+            distinct = 0
+            if span < cython.cast(cython.ulonglong, 4 * size + 64):
+                memset(cython.address(spare_places[0]), 0, (span + 1) * 4)
+                for i in range(start, start + size):
+                    spare_places[images[i] - least] = 1
+                for i in range(cython.cast(cython.Py_ssize_t, span) + 1):
+                    if spare_places[i] != 0:
+                        spare_places[i] = cython.cast(cython.int, distinct)
+                        domain[start + distinct] = least + i
+                        distinct += 1
+                for i in range(start, start + size):
+                    ranks[i] = spare_places[images[i] - least]
+            else:
+                for i in range(size):
+                    domain[start + i] = images[start + i]
+                    spare_places[i] = cython.cast(cython.int, i)
+                _sort(
+                    cython.address(domain[start]),
+                    cython.address(spare_places[0]),
+                    cython.address(spare[0]),
+                    cython.address(spare_places[size]),
+                    size,
+                )
+                for i in range(size):
+                    value = domain[start + i]
+                    if i == 0 or value != domain[start + distinct - 1]:
+                        domain[start + distinct] = value
+                        distinct += 1
+                    ranks[start + spare_places[i]] = cython.cast(cython.int, distinct - 1)
             sizes[key] = cython.cast(cython.int, distinct)
-            for i in range(size):
-                value = images[start + i]
-                low = 0
-                high = distinct - 1
-                while low < high:
-                    middle = (low + high) >> 1
-                    if domain[start + middle] < value:
-                        low = middle + 1
-                    else:
-                        high = middle
-                ranks[start + i] = cython.cast(cython.int, low)
 
 
 def unique_counts(
@@ -202,29 +243,6 @@ def _unmark(
 
 
 @cython.cfunc
-@cython.inline
-@cython.nogil
-@cython.exceptval(check=False)
-def _lowest_bit(word: cython.ulonglong) -> cython.int:
-    return _highest_bit(word & (~word + 1))
-
-
-@cython.cfunc
-@cython.inline
-@cython.nogil
-@cython.exceptval(check=False)
-def _highest_bit(word: cython.ulonglong) -> cython.int:
-    bit: cython.int = 0
-    step: cython.int = 32
-    while step > 0:
-        if word >> step != 0:
-            word >>= step
-            bit += step
-        step >>= 1
-    return bit
-
-
-@cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
 def _above(
@@ -248,10 +266,10 @@ def _above(
             return -1
         rank = index + 1
         level += 1
-    rank = (index << 6) + _lowest_bit(word)
+    rank = (index << 6) + catenary_lowest_bit(word)
     while level > 0:
         level -= 1
-        rank = (rank << 6) + _lowest_bit(bits[levels[level] + rank])
+        rank = (rank << 6) + catenary_lowest_bit(bits[levels[level] + rank])
     return rank
 
 
@@ -278,10 +296,10 @@ def _below(
             return -1
         rank = index - 1
         level += 1
-    rank = (index << 6) + _highest_bit(word)
+    rank = (index << 6) + catenary_highest_bit(word)
     while level > 0:
         level -= 1
-        rank = (rank << 6) + _highest_bit(bits[levels[level] + rank])
+        rank = (rank << 6) + catenary_highest_bit(bits[levels[level] + rank])
     return rank
 
 

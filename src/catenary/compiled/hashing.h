@@ -1,4 +1,5 @@
-/* Hashes of keys for the open-addressing tables of keys.py. Not stored anywhere: free to change. */
+/* Hashes of keys for the open-addressing tables of keys.py, and bits of words for distinct.py.
+ * Hashes are not stored anywhere: free to change. */
 #ifndef CATENARY_HASHING_H
 #define CATENARY_HASHING_H
 
@@ -28,5 +29,9 @@ static inline unsigned long long catenary_hash_bytes(const unsigned char *data, 
 static inline int catenary_same_bytes(const unsigned char *a, const unsigned char *b, long long n) {
     return memcmp(a, b, (size_t)n) == 0;
 }
+
+/* Positions of the lowest and the highest set bit of a word that is not 0. */
+static inline int catenary_lowest_bit(unsigned long long word) { return __builtin_ctzll(word); }
+static inline int catenary_highest_bit(unsigned long long word) { return 63 - __builtin_clzll(word); }
 
 #endif

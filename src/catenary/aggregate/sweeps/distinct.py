@@ -120,6 +120,7 @@ def _ranks(column: SortedColumn) -> _Ranks:
                 first,
                 end,
                 np.empty(column.longest + 1, np.int64),
+                np.empty(4 * column.longest + 65, np.int32),
                 domain,
                 sizes,
                 ranks,
