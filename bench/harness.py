@@ -94,7 +94,8 @@ def ratio(top: list[Run], bottom: list[Run], ours: list[Run]) -> Figure:
 
 def _environment() -> dict[str, str]:
     # Settings for old processors' OpenBLAS slow a current NumPy; nothing here calls BLAS.
-    dropped = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+    # An installed package has its bytecode; without it every start would compile the sources again.
+    dropped = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONDONTWRITEBYTECODE")
     return {name: value for name, value in os.environ.items() if name not in dropped}
 
 

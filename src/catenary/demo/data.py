@@ -29,6 +29,8 @@ import pyarrow.parquet as pq
 
 from catenary.demo.clocks import Zone
 from catenary.errors import DataError
+from catenary.schema.arrow import schema_from_arrow
+from catenary.tables.parquet.layout import write_columns
 from catenary.windows import DAY_MS, MINUTE_MS, ds_range, ds_start_ms
 
 if TYPE_CHECKING:
@@ -86,9 +88,11 @@ def prepare(folder: Path, *, on_day: Callable[[int], None] = lambda _: None) -> 
     rows: dict[str, int] = {}
     for name, (table, time) in tables.items():
         _write_days(folder / "tables" / name, table, time, on_day)
+        _write_schema(folder / "tables" / name, table)
         rows[name] = table.num_rows
     planes = _planes()
     _write(folder / "tables" / PLANES / f"ds={PLANES_DS}", planes)
+    _write_schema(folder / "tables" / PLANES, planes)
     rows[PLANES] = planes.num_rows
     return Flights(rows)
 
@@ -195,6 +199,12 @@ def _write_days(folder: Path, table: pa.Table, time: str, on_day: Callable[[int]
 
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(write, range(len(days))))
+
+
+def _write_schema(folder: Path, table: pa.Table) -> None:
+    """The columns beside the files, so that a plan need not open one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_columns(folder, schema_from_arrow(table.schema))
 
 
 def _write(folder: Path, table: pa.Table) -> None:
