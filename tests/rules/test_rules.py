@@ -408,6 +408,22 @@ def test_rule_23_enrichment_is_frozen_at_the_event_s_own_time():
     assert column("child_x", join, clicks=of, views=at) == [None, 1.0, 3.0]
 
 
+def test_rule_23_rows_of_entities_read_at_their_day_s_end_through_a_chain_too():
+    users = EntitySource(snapshot_table="users", query=Query(["user"]))
+    parent = Join("parent", left=users, parts=[spent(TOTAL)])
+    child = GroupBy(
+        "child",
+        sources=JoinSource(join=parent, query=Query(["user", "spent_total"])),
+        keys="user",
+        aggregations=[Aggregation("spent_total", LAST, name="x")],
+    )
+    again = JoinSource(join=parent, query=Query(["user"]))
+    of = clicks(("2024-01-01 10:00", "ann", 1.0))
+    held = entities("ds user", ("2024-01-01", "ann"), ("2024-01-02", "ann"))
+    join = Join("j", left=again, parts=[child])
+    assert column("child_x", join, clicks=of, users=held) == [None, 1.0]
+
+
 def test_rule_26_selects_wheres_and_derivations_are_spark_sql():
     query = Query(
         {"user": "lower(user)", "price": "CASE WHEN price > 2 THEN price ELSE 0.0D END"},

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def read_instants(node: Node, first: str, last: str) -> tuple[int, int]:
     """The first and the last instant at which rows of these partitions may read."""
     start, end = ds_start_ms(first), ds_start_ms(last) + DAY_MS
-    if isinstance(node, GroupByNode) or node.left.is_snapshot:
+    if isinstance(node, GroupByNode) or node.left.at_day_end:
         return start + DAY_MS, end
     return start - node.left.late_partitions * DAY_MS, end - 1
 

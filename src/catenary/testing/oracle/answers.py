@@ -315,7 +315,7 @@ def _seen(aggregation: Aggregation, bucket: str | None, rows: Sequence[Row]) -> 
 
 
 def _folded(aggregation: Aggregation, bucket: str | None, seen: Sequence[Seen]) -> object:
-    """One output column over at least one value; by bucket, a map without null entries."""
+    """One output column over at least one value; by bucket, a map without null entries, or null."""
     if bucket is None:
         return fold(aggregation.operation, [(each.ts, each.value) for each in seen])
     result: dict[object, object] = {}
@@ -324,7 +324,7 @@ def _folded(aggregation: Aggregation, bucket: str | None, seen: Sequence[Seen]) 
         folded = fold(aggregation.operation, inside)
         if folded is not None:
             result[group] = folded
-    return result
+    return result or None
 
 
 def _snapshot(days: Iterable[str], wanted: str, *, holds: bool) -> str | None:
