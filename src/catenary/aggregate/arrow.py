@@ -158,8 +158,9 @@ def _take_numbers(array: pa.Array, rows: Array) -> pa.Array:
     bits = NO_BITS
     if array.null_count:
         bits, offset = bitmap_of(array)
-        if offset:
-            bits = np.packbits(validity(array), bitorder="little")
+        valid = validity(array) if offset else None
+        if valid is not None:
+            bits = np.packbits(valid, bitorder="little")
     placed, placed_bits = np.empty(n, np.int64), np.empty((n + 7) // 8, np.uint8)
     absent = sum(
         threads.each(

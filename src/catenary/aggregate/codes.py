@@ -3,7 +3,8 @@
     one column:      values ──► code            int by value, text by bytes, family by family
     several columns: (code, code) ──► one number ──► code, pair by pair
 
-Codes are dense, 0 … keys - 1. -1 stands for a null key, and for an event whose key no query has.
+Codes are dense, 0 … keys - 1. -1 stands for a null key; an event whose key no query has gets -1, or a
+code that no query has (that of whatever stood under a null).
 An int of any width equals the same int of another (semantics 9).
 """
 
@@ -34,7 +35,7 @@ class Codes:
     """Codes of both sides.
 
     Attributes:
-        events: int32[events], -1 where no query has the key.
+        events: int32[events], a query's code exactly where its key is the query's.
         queries: int32[queries], -1 where the key is null.
         keys: how many codes there are.
         null_events: how many events have a null in their key.

@@ -364,10 +364,8 @@ class SortedColumn:
             compiled_columns.gather_doubles(bits, self._rows, first, end, images, odd)
             return odd
 
-        nans, infinities = (
-            int(each) for each in sum(threads.each(threads.ranges(len(images)), gather))
-        )
-        self.infinities = infinities
+        odd = np.sum(threads.each(threads.ranges(len(images)), gather), axis=0)
+        nans, self.infinities = int(odd[0]), int(odd[1])
         if nans:
             before = np.empty(len(images) + 1, np.int32)
             kept = compiled_columns.drop_marked(images, before)

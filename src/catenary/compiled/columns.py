@@ -163,20 +163,21 @@ def place(
     """
     all_valid: cython.bint = validity.shape[0] == 0
     row: cython.Py_ssize_t
+    start: cython.Py_ssize_t
     stop: cython.Py_ssize_t
     at: cython.Py_ssize_t
     byte: cython.int
     bit: cython.int
     nulls: cython.longlong = 0
     with cython.nogil:
-        row = first
-        while row < end:
-            stop = row + 8
+        start = first
+        while start < end:
+            stop = start + 8
             if stop > end:
                 stop = end
             byte = 0
             bit = 1
-            for row in range(row, stop):
+            for row in range(start, stop):
                 at = places[row]
                 if at >= 0 and (all_valid or (validity[at >> 3] >> (at & 7)) & 1):
                     placed[row] = values[at]
@@ -185,8 +186,8 @@ def place(
                     placed[row] = 0
                     nulls += 1
                 bit <<= 1
-            placed_validity[(stop - 1) >> 3] = cython.cast(cython.uchar, byte)
-            row = stop
+            placed_validity[start >> 3] = cython.cast(cython.uchar, byte)
+            start = stop
     return nulls
 
 
