@@ -11,12 +11,12 @@ from tests.property.values import LAWS, events_of, features, types_of
 
 from catenary.aggregate import registry
 from catenary.definitions import Operation
-from catenary.schema import Type
 from catenary.testing import differences
 from catenary.testing.oracle.folds import clean, fold
 
 if TYPE_CHECKING:
     from catenary.aggregate.feature import Feature
+    from catenary.schema import Type
 
 pytestmark = pytest.mark.property
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from catenary.definitions import GroupBy, Join
+    from catenary.engines.embedded import EmbeddedEngine
     from catenary.plan import Plan
-    from catenary.ports import Engine
     from catenary.testing.rows import Rows
 
 
@@ -147,7 +147,7 @@ def _plan(definition: Join | GroupBy, tables: Mapping[str, Rows]) -> Plan:
     return build([definition], lambda name: held.table(name).schema())
 
 
-def _engine() -> Engine:
+def _engine() -> EmbeddedEngine:
     # Opened when first asked for: stating rows needs no engine.
     from catenary.engines.embedded import EmbeddedEngine
 
