@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catenary.definitions import GroupBy, Join, load
@@ -92,10 +93,21 @@ class Project:
             start=start,
             end=end,
             force=force,
+            command=self._command(),
             limits=self.limits,
             meter=meter or SilentMeter(),
         )
         return engine().backfill(job)
+
+    def _command(self) -> tuple[str, ...]:
+        """The words with which this project's backfill is started, wherever one stands."""
+        words = ["catenary", "backfill"]
+        if self.settings.root != Path():
+            words += ["--root", str(self.settings.root)]
+        # What a file or the environment says holds for the next run as well.
+        if self.settings.origins.get("definitions", "").startswith("--"):
+            words += ["--definitions", self.settings.definitions]
+        return tuple(words)
 
     def job(self, plan: Plan, tables: Tables, outputs: Outputs) -> Job:
         """A run over other tables, under this project's limits."""

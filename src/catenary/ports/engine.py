@@ -52,6 +52,8 @@ class Job:
     Attributes:
         start, end: `ds` of the targets, both included; None for what their rows allow.
         force: compute partitions that stand already, too (of the targets).
+        command: the words that start a run of this project, to which names and a range are added when
+            a message says how to go on; None if it was started from Python.
     """
 
     plan: Plan
@@ -60,6 +62,7 @@ class Job:
     start: str | None = None
     end: str | None = None
     force: bool = False
+    command: tuple[str, ...] | None = None
     limits: Limits = field(default_factory=Limits)
     meter: Meter = field(default_factory=SilentMeter)
 

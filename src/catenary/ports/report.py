@@ -7,10 +7,13 @@ partition too far from their day (4), and sums out of range (14) are counted her
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_SHOWN: Final = 5
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class NodeReport:
         null_keys: rows of sources without a key, which belong to nobody.
         misplaced: rows in a partition too far from their day, which do not count.
         overflows: column to the number of values out of range, which are null.
+        unavailable: partitions that were asked for and that its rows do not have.
+        missing: table to the days that were read as empty, because the table lacks them.
         seconds: time spent on it.
     """
 
@@ -39,6 +44,8 @@ class NodeReport:
     null_keys: int = 0
     misplaced: int = 0
     overflows: Mapping[str, int] = field(default_factory=dict[str, int])
+    unavailable: tuple[str, ...] = ()
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     seconds: float = 0.0
 
     def __str__(self) -> str:
@@ -56,7 +63,21 @@ class NodeReport:
             if count
         ]
         aside += [f"{count:,} overflows in {name}" for name, count in self.overflows.items()]
-        return text + ("\n  set aside: " + ", ".join(aside) if aside else "")
+        lines = [text]
+        if aside:
+            lines.append("set aside: " + ", ".join(aside))
+        if self.unavailable:
+            lines.append(f"not computed, its rows lack these days: {_few(self.unavailable)}")
+        lines += [
+            f"read as empty, {table} lacks: {_few(days)}" for table, days in self.missing.items()
+        ]
+        return "\n  ".join(lines)
+
+
+def _few(days: tuple[str, ...]) -> str:
+    """Days as text, the first few of many."""
+    shown = ", ".join(days[:_SHOWN])
+    return shown if len(days) <= _SHOWN else f"{shown} and {len(days) - _SHOWN} more"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ partitions; the next run computes only what is missing.
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from catenary.engines.embedded.lower import read_instants, steps
 from catenary.engines.embedded.parts import Tally, read_part
 from catenary.engines.embedded.scan import DAY, Aside, day_number, scan_left
 from catenary.engines.embedded.sources import Account, Sources
-from catenary.errors import BackfillError, CatenaryError
+from catenary.errors import BackfillError, CatenaryError, DataError
 from catenary.plan import partitions
 from catenary.plan.nodes import GroupByNode, JoinNode
 from catenary.ports import NodeReport, RunReport
@@ -56,7 +57,7 @@ class Run:
         self._open = ExitStack()
         self._parts: dict[tuple[str, str], pa.Table] = {}
         self._wanted: Counter[tuple[str, str]] = Counter()
-        self._done: Counter[str] = Counter()
+        self._done: dict[str, set[str]] = {}
 
     def __enter__(self) -> Run:
         return self
@@ -116,7 +117,7 @@ class Run:
         rows = 0
         self.job.meter.begin(node.name, len(step.compute))
         try:
-            for days, output in self._outputs(node, step.compute, account):
+            for days, output in self._whole_days(node, step.compute, account):
                 rows += self._write(node, days, output)
         except CatenaryError as error:
             raise self._stopped(error, node, step, work) from error
@@ -131,8 +132,31 @@ class Run:
             null_keys=sum(account.null_keys.values()),
             misplaced=sum(account.misplaced.values()),
             overflows=dict(account.overflows),
+            unavailable=step.unavailable,
+            missing={each.table: each.missing for each in step.reads if each.missing},
             seconds=time.perf_counter() - begun,
         )
+
+    def _whole_days(
+        self, node: Node, days: Sequence[str], account: Account
+    ) -> Iterator[tuple[Sequence[str], dict[str, pa.Table]]]:
+        """Like `_outputs`, but rows that cannot be read stop only the days that read them.
+
+        Days are computed together; where that fails they are halved, so that the days before the
+        first that fails are written, and it is known which one that is.
+        """
+        given = 0
+        try:
+            for some, output in self._outputs(node, days, account):
+                yield some, output
+                given += len(some)
+        except DataError:
+            left = days[given:]
+            if len(left) <= 1:
+                raise
+            middle = len(left) // 2
+            yield from self._whole_days(node, left[:middle], account)
+            yield from self._whole_days(node, left[middle:], account)
 
     def _outputs(
         self, node: Node, days: Sequence[str], account: Account
@@ -148,7 +172,8 @@ class Run:
         for some, left in self._left(node, days, account):
             parts = [self._part(node, part, some, left, account) for part in node.parts]
             output = joined(node, left, parts)
-            yield some, {ds: output.slice(*_span(left, ds)) for ds in some}
+            spans = _spans(left, some)
+            yield some, {ds: output.slice(*spans[ds]) for ds in some}
 
     def _left(
         self, node: JoinNode, days: Sequence[str], account: Account
@@ -189,8 +214,8 @@ class Run:
             reader = self.sources.reader(part.group_by, *instants, account)
             columns = read_part(part.group_by, reads_of(part, left), reader, tally)
             account.take_part(part.group_by, tally)
-            for key in keys:
-                self._parts[key] = columns.slice(*_span(left, key[1]))
+            for ds, span in _spans(left, days).items():
+                self._parts[part.fingerprint, ds] = columns.slice(*span)
         for key in keys:
             self._wanted[key] -= 1
             if self._wanted[key] <= 0:
@@ -209,32 +234,53 @@ class Run:
             calendar.token(node, ds)
         total = 0
         with ThreadPoolExecutor(2 * self.job.limits.threads) as pool:
-            waiting = [pool.submit(write, ds) for ds in days]
+            waiting = {ds: pool.submit(write, ds) for ds in days}
             try:
-                for each in waiting:
+                for ds, each in waiting.items():
                     rows = each.result()
                     total += rows
-                    self._done[node.name] += 1
+                    self._done.setdefault(node.name, set()).add(ds)
                     self.job.meter.advance(node.name, 1, rows)
             finally:
-                for each in waiting:
+                for each in waiting.values():
                     each.cancel()
         return total
 
     def _stopped(self, error: CatenaryError, node: Node, step: Step, work: Work) -> BackfillError:
         """What went wrong, what stands, and how to go on."""
-        standing = set(self.sources.outputs[node.name].written())
-        whole = [ds for ds in step.compute if ds in standing]
-        missing = [ds for ds in step.compute if ds not in standing]
+        missing = self._still_missing(node, step)
+        whole = len(step.compute) - len(missing)
         stopped = f" at ds={missing[0]}" if missing else ""
         problem = f"backfill of {node.name!r} stopped{stopped}: {error.problem}"
-        stands = f"{len(whole)} of {len(step.compute)} partitions of this run stand"
-        first, last = self._range(work)
-        names = " ".join(self.job.plan.targets)
-        resume = f"catenary backfill {names} --start {first} --end {last}"
+        stands = f"{whole} of {len(step.compute)} partitions of this run stand"
         cause = f"{error.hint}; " if error.hint else ""
-        hint = f"{cause}{stands}; go on with: {resume}"
+        hint = f"{cause}{stands}; go on with: {self._resume(work)}"
         return BackfillError(problem, where=error.where, hint=hint)
+
+    def _still_missing(self, node: Node, step: Step) -> list[str]:
+        """The step's days that the next run has to compute."""
+        done = self._done.get(node.name, set())
+        if not self.job.force:
+            done = done | self.current(node)
+        return [ds for ds in step.compute if ds not in done]
+
+    def _resume(self, work: Work) -> str:
+        """What computes the rest, and only that."""
+        first, last = self._range(work)
+        if self.job.force:
+            # Days that this run wrote are not to be computed a third time.
+            mine = [step for step in work.steps if step.name in self.job.plan.targets]
+            left = [
+                ds
+                for step in mine
+                for ds in self._still_missing(self.job.plan.node(step.name), step)
+            ]
+            first = min(left, default=first)
+        if self.job.command is None:
+            return f"the same call, start={first!r}, end={last!r}"
+        force = ("--force",) if self.job.force else ()
+        words = (*self.job.command, *self.job.plan.targets, "--start", first, "--end", last, *force)
+        return shlex.join(words)
 
     def _range(self, work: Work) -> tuple[str, str]:
         """The range that the targets were asked for."""
@@ -256,8 +302,13 @@ def _joined_rows(node: JoinNode, held: list[pa.Table]) -> pa.Table:
     return with_ds(pa.concat_tables(held), node.left)
 
 
-def _span(left: pa.Table, ds: str) -> tuple[int, int]:
-    """Offset and length of a partition's rows; the left's rows lie in the order of days."""
-    days = left.column(DAY).to_numpy()
-    start, end = np.searchsorted(days, [day_number(ds), day_number(ds) + 1])
-    return int(start), int(end - start)
+def _spans(left: pa.Table, days: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Offset and length of each partition's rows; the left's rows lie in the order of days."""
+    held = left.column(DAY).to_numpy()
+    wanted = np.array([day_number(ds) for ds in days], held.dtype)
+    starts = np.searchsorted(held, wanted)
+    counts = np.searchsorted(held, wanted, side="right") - starts
+    return {
+        ds: (start, count)
+        for ds, start, count in zip(days, starts.tolist(), counts.tolist(), strict=True)
+    }
