@@ -10,10 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from bench.harness import BUILD
 
-YEAR_MS = 365 * 86_400_000
+DAY_MS = 86_400_000
+YEAR_MS = 365 * DAY_MS
+FIRST_DAY = 15_706  # 2013-01-01
+BACKFILL_DAYS = 180
 CHUNK = 1_000_000
 
 
@@ -48,6 +52,30 @@ def windows(events: int, queries: int, *, keys: int, kind: str = "plain") -> Pat
     with pa.OSFile(str(folder / "queries.arrow"), "wb") as sink:
         with pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
+    (folder / "done").touch()
+    return folder
+
+
+def backfill(events: int, queries: int, *, keys: int) -> Path:
+    """A folder of tables `events` (k, ts, v, c) and `queries` (k, ts), one Parquet file a day.
+
+    Made day by day, so that making them takes no more memory than a day does.
+    """
+    folder = BUILD / f"tables-{events}-{queries}-{keys}"
+    if (folder / "done").exists():
+        return folder
+    random = np.random.default_rng(20130102)
+    for day in range(BACKFILL_DAYS):
+        for name, rows in (("events", events), ("queries", queries)):
+            count = rows * (day + 1) // BACKFILL_DAYS - rows * day // BACKFILL_DAYS
+            times = np.sort(random.integers(0, DAY_MS, count)) + (FIRST_DAY + day) * DAY_MS
+            columns = {"k": random.integers(0, keys, count), "ts": times}
+            if name == "events":
+                columns |= {"v": _values(random, count, wide=False), "c": random.integers(0, 50, count)}
+            ds = np.datetime64(FIRST_DAY + day, "D")
+            path = folder / name / f"ds={ds}"
+            path.mkdir(parents=True, exist_ok=True)
+            pq.write_table(pa.table(columns), path / "part-0.parquet", compression="lz4", use_dictionary=False)
     (folder / "done").touch()
     return folder
 
