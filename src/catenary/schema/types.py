@@ -112,7 +112,7 @@ def map_of(key: Type, item: Type) -> Type:
 def struct(fields: Mapping[str, Type] | Iterable[Field]) -> Type:
     """The type of records with the given fields, in order."""
     if isinstance(fields, Mapping):
-        return Type("struct", fields=tuple(Field(name, type_) for name, type_ in fields.items()))
+        return Type("struct", fields=tuple(Field(name, type_) for name, type_ in fields.items()))  # pyright: ignore[reportArgumentType] - a mapping's keys are names
     return Type("struct", fields=tuple(fields))
 
 

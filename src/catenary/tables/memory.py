@@ -21,7 +21,7 @@ from catenary.schema import STRING, Field, Schema
 from catenary.schema.arrow import schema_from_arrow, schema_to_arrow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from catenary.ports import OutputTable, Table, Tables
 
@@ -155,7 +155,7 @@ class MemoryOutputs:
         self._versions: dict[tuple[str, str], MemoryOutput] = {}
 
     @contextmanager
-    def open(self, name: str, fingerprint: str, schema: Schema) -> Iterator[OutputTable]:
+    def open(self, name: str, fingerprint: str, schema: Schema) -> Generator[OutputTable]:
         """The version of that fingerprint."""
         key = (name, fingerprint)
         if key not in self._versions:

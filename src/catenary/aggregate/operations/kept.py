@@ -107,3 +107,9 @@ class Kept(Operation[Winners]):
 def _order(winner: tuple[int, Scalar]) -> tuple[int, Any]:
     ts, value = winner
     return ts, ordering(value)
+
+
+def length(feature: Feature) -> int:
+    """How many values a feature keeps; its operation has refused to be without."""
+    assert feature.k is not None
+    return feature.k

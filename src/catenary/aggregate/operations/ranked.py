@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from catenary.aggregate.operations.base import ORDERED
-from catenary.aggregate.operations.kept import Kept
+from catenary.aggregate.operations.kept import Kept, length
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +33,7 @@ class TopK(Kept):
     def _sweep(self, column: Any, bounds: Any, feature: Feature) -> pa.Array:
         from catenary.aggregate.sweeps import extremes
 
-        return extremes.top(column, bounds, feature.k)
+        return extremes.top(column, bounds, length(feature))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class BottomK(Kept):
     def _sweep(self, column: Any, bounds: Any, feature: Feature) -> pa.Array:
         from catenary.aggregate.sweeps import extremes
 
-        return extremes.bottom(column, bounds, feature.k)
+        return extremes.bottom(column, bounds, length(feature))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +70,4 @@ class UniqueTopK(Kept):
     def _sweep(self, column: Any, bounds: Any, feature: Feature) -> pa.Array:
         from catenary.aggregate.sweeps import extremes
 
-        return extremes.distinct_top(column, bounds, feature.k)
+        return extremes.distinct_top(column, bounds, length(feature))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from catenary.aggregate.operations.base import SCALARS
-from catenary.aggregate.operations.kept import Kept
+from catenary.aggregate.operations.kept import Kept, length
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,7 +66,7 @@ class FirstK(Kept):
     def _sweep(self, column: Any, bounds: Any, feature: Feature) -> pa.Array:
         from catenary.aggregate.sweeps import ordered
 
-        return ordered.first_k(column, bounds, feature.k)
+        return ordered.first_k(column, bounds, length(feature))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,4 +84,4 @@ class LastK(Kept):
     def _sweep(self, column: Any, bounds: Any, feature: Feature) -> pa.Array:
         from catenary.aggregate.sweeps import ordered
 
-        return ordered.last_k(column, bounds, feature.k)
+        return ordered.last_k(column, bounds, length(feature))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class EmbeddedEngine:
     """Runs plans in this process."""
 
-    capabilities: Final = Capabilities(batch=True, stream=False)
+    capabilities = Capabilities(batch=True, stream=False)
 
     def backfill(self, job: Job) -> RunReport:
         """Write the missing partitions of the targets, and of the parents that they need."""

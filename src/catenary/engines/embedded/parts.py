@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from catenary.plan.nodes import GroupByNode, ScanNode
     from catenary.ports import Limits
+    from catenary.schema import Type
 
 SNAPSHOT: Final = "__snapshot"
 """The extra key of entities: the day of the snapshot that holds a row, or that a read wants."""
@@ -246,7 +247,7 @@ def _refuse_several(group_by: GroupByNode, events: pa.Table, queries: pa.Table) 
         raise DataError(problem, where=group_by.where, hint=hint)
 
 
-def _key_column(column: pa.ChunkedArray, name: str, type_: object) -> pa.ChunkedArray:
+def _key_column(column: pa.ChunkedArray, name: str, type_: Type) -> pa.ChunkedArray:
     if isinstance(column, pa.Array):
         column = pa.chunked_array([column])
     return normal_column(column, type_, name)

@@ -99,7 +99,9 @@ def write_file(path: Path, rows: pa.Table, *, compression: str) -> None:
                 file,
                 compression=compression,
                 compression_level=1 if compression == "zstd" else None,
-                use_dictionary=[each.name for each in rows.schema if pa.types.is_string(each.type)],
+                use_dictionary=[  # pyright: ignore[reportArgumentType] - names do, too
+                    each.name for each in rows.schema if pa.types.is_string(each.type)
+                ],
                 write_statistics=False,
             )
             file.flush()

@@ -11,12 +11,12 @@ from catenary.errors import BusyError
 from catenary.tables.parquet.layout import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 
 @contextmanager
-def exclusive(path: Path, *, table: str) -> Iterator[None]:
+def exclusive(path: Path, *, table: str) -> Generator[None]:
     """Hold the lock file `path` meanwhile; it stays in place, since removing it would race.
 
     Raises:

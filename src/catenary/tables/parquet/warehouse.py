@@ -30,7 +30,7 @@ from catenary.tables.parquet.layout import (
 from catenary.tables.parquet.lock import exclusive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
     import pyarrow as pa
@@ -47,7 +47,7 @@ class Warehouse:
         self.compression = compression
 
     @contextmanager
-    def open(self, name: str, fingerprint: str, schema: Schema) -> Iterator[OutputTable]:
+    def open(self, name: str, fingerprint: str, schema: Schema) -> Generator[OutputTable]:
         """The version of that fingerprint, for this run alone to write."""
         folder = self.root / name / fingerprint
         try:
