@@ -24,12 +24,16 @@ REPORT = Path("build/bench.json")
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--row", default="", help="only rows whose name begins so, such as windows or cold/help")
+    parser.add_argument(
+        "--row", default="", help="only rows whose name begins so, such as windows or cold/help"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     wanted = [row for row in ROWS if row.name.startswith(options.row)]
     if not wanted:
-        print(f"no row begins with {options.row!r}; there are: " + ", ".join(row.name for row in ROWS))
+        print(
+            f"no row begins with {options.row!r}; there are: " + ", ".join(row.name for row in ROWS)
+        )
         return 2
     figures: dict[str, Figure] = {}
     for name in dict.fromkeys(row.name.split("/")[0] for row in wanted):

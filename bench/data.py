@@ -6,13 +6,16 @@ peers which add plainly must give the same bits.
 
 from __future__ import annotations
 
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.harness import BUILD
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DAY_MS = 86_400_000
 YEAR_MS = 365 * DAY_MS
@@ -71,11 +74,16 @@ def backfill(events: int, queries: int, *, keys: int) -> Path:
             times = np.sort(random.integers(0, DAY_MS, count)) + (FIRST_DAY + day) * DAY_MS
             columns = {"k": random.integers(0, keys, count), "ts": times}
             if name == "events":
-                columns |= {"v": _values(random, count, wide=False), "c": random.integers(0, 50, count)}
+                columns |= {
+                    "v": _values(random, count, wide=False),
+                    "c": random.integers(0, 50, count),
+                }
             ds = np.datetime64(FIRST_DAY + day, "D")
             path = folder / name / f"ds={ds}"
             path.mkdir(parents=True, exist_ok=True)
-            pq.write_table(pa.table(columns), path / "part-0.parquet", compression="lz4", use_dictionary=False)
+            pq.write_table(
+                pa.table(columns), path / "part-0.parquet", compression="lz4", use_dictionary=False
+            )
     (folder / "done").touch()
     return folder
 
@@ -108,6 +116,8 @@ def flights() -> Path:
     from catenary.demo import features
 
     story.prepare(folder)
-    (folder / "catenary.toml").write_text(f'definitions = "{features.__file__}"\n', encoding="utf-8")
+    (folder / "catenary.toml").write_text(
+        f'definitions = "{features.__file__}"\n', encoding="utf-8"
+    )
     (folder / "done").touch()
     return folder

@@ -21,8 +21,13 @@ def windows(rounds: int) -> dict[str, Figure]:
     """The main row: five windows of sums, counts and averages."""
     folder = data.windows(10_000_000, 1_000_000, keys=100_000)
     _assert_equal(folder, BASIC, peers=("duckdb", "polars"))
-    runs = measure({name: _windows(name, folder) for name in ("catenary", "duckdb", "polars")}, rounds=rounds)
-    return {f"windows/{peer}": ratio(runs[peer], runs["catenary"], runs["catenary"]) for peer in ("duckdb", "polars")}
+    runs = measure(
+        {name: _windows(name, folder) for name in ("catenary", "duckdb", "polars")}, rounds=rounds
+    )
+    return {
+        f"windows/{peer}": ratio(runs[peer], runs["catenary"], runs["catenary"])
+        for peer in ("duckdb", "polars")
+    }
 
 
 def extremes(rounds: int) -> dict[str, Figure]:
@@ -30,7 +35,9 @@ def extremes(rounds: int) -> dict[str, Figure]:
     folder = data.windows(10_000_000, 1_000_000, keys=100_000)
     operations = BASIC + ",min,max"
     _assert_equal(folder, operations, peers=("polars",))
-    runs = measure({name: _windows(name, folder, operations) for name in ("catenary", "polars")}, rounds=rounds)
+    runs = measure(
+        {name: _windows(name, folder, operations) for name in ("catenary", "polars")}, rounds=rounds
+    )
     return {"extremes/polars": ratio(runs["polars"], runs["catenary"], runs["catenary"])}
 
 
@@ -38,8 +45,13 @@ def small(rounds: int) -> dict[str, Figure]:
     """A small job, where the cold start decides."""
     folder = data.windows(1_000_000, 100_000, keys=10_000)
     _assert_equal(folder, BASIC, peers=("duckdb", "polars"))
-    runs = measure({name: _windows(name, folder) for name in ("catenary", "duckdb", "polars")}, rounds=rounds)
-    best = [min(pair, key=lambda each: each.seconds) for pair in zip(runs["duckdb"], runs["polars"], strict=True)]
+    runs = measure(
+        {name: _windows(name, folder) for name in ("catenary", "duckdb", "polars")}, rounds=rounds
+    )
+    best = [
+        min(pair, key=lambda each: each.seconds)
+        for pair in zip(runs["duckdb"], runs["polars"], strict=True)
+    ]
     return {"small/best": ratio(best, runs["catenary"], runs["catenary"])}
 
 
@@ -47,27 +59,45 @@ def operations(rounds: int) -> dict[str, Figure]:
     """Every other operation beside SUM, over the same five windows."""
     folder = data.windows(4_000_000, 400_000, keys=40_000)
     names = [row.name.split("/")[1] for row in ROWS if row.name.startswith("operations/")]
-    runs = measure({name: _windows("catenary", folder, name) for name in ("sum", *names)}, rounds=rounds)
+    runs = measure(
+        {name: _windows("catenary", folder, name) for name in ("sum", *names)}, rounds=rounds
+    )
     return {f"operations/{name}": ratio(runs[name], runs["sum"], runs[name]) for name in names}
 
 
 def wide(rounds: int) -> dict[str, Figure]:
     """Values whose exponents differ by up to 80 beside the plain ones."""
-    folders = {kind: data.windows(10_000_000, 1_000_000, keys=100_000, kind=kind) for kind in ("plain", "wide")}
-    runs = measure({kind: _windows("catenary", folder, "sum") for kind, folder in folders.items()}, rounds=rounds)
+    folders = {
+        kind: data.windows(10_000_000, 1_000_000, keys=100_000, kind=kind)
+        for kind in ("plain", "wide")
+    }
+    runs = measure(
+        {kind: _windows("catenary", folder, "sum") for kind, folder in folders.items()},
+        rounds=rounds,
+    )
     return {"wide/time": ratio(runs["wide"], runs["plain"], runs["wide"])}
 
 
 def scale(rounds: int) -> dict[str, Figure]:
     """Cost per event as events grow, and with a hot key."""
-    sizes = {1: data.windows(1_000_000, 100_000, keys=10_000), 50: data.windows(50_000_000, 5_000_000, keys=500_000)}
-    runs = measure({str(size): _windows("catenary", folder) for size, folder in sizes.items()}, rounds=rounds)
+    sizes = {
+        1: data.windows(1_000_000, 100_000, keys=10_000),
+        50: data.windows(50_000_000, 5_000_000, keys=500_000),
+    }
+    runs = measure(
+        {str(size): _windows("catenary", folder) for size, folder in sizes.items()}, rounds=rounds
+    )
     per_event = tuple(
         big.reported["kernel"] / small_.reported["kernel"] / 50
         for big, small_ in zip(runs["50"], runs["1"], strict=True)
     )
-    folders = {kind: data.windows(10_000_000, 1_000_000, keys=100_000, kind=kind) for kind in ("plain", "hot")}
-    hot = measure({kind: _windows("catenary", folder) for kind, folder in folders.items()}, rounds=rounds)
+    folders = {
+        kind: data.windows(10_000_000, 1_000_000, keys=100_000, kind=kind)
+        for kind in ("plain", "hot")
+    }
+    hot = measure(
+        {kind: _windows("catenary", folder) for kind, folder in folders.items()}, rounds=rounds
+    )
     return {
         "scale/events": Figure(per_event, max(each.peak_bytes for each in runs["50"])),
         "scale/hot_key": ratio(hot["hot"], hot["plain"], hot["hot"]),
@@ -78,7 +108,8 @@ def memory(rounds: int) -> dict[str, Figure]:
     """An input larger than the memory that it is given."""
     folder = data.backfill(50_000_000, 5_000_000, keys=500_000)
     runs = measure(
-        {limit: worker("backfill_catenary", folder, limit) for limit in ("2GB", "64GB")}, rounds=rounds
+        {limit: worker("backfill_catenary", folder, limit) for limit in ("2GB", "64GB")},
+        rounds=rounds,
     )
     peaks = tuple(each.peak_bytes / 1e9 for each in runs["2GB"])
     return {
@@ -93,7 +124,9 @@ def expressions(rounds: int) -> dict[str, Figure]:
     peak = max(each.peak_bytes for each in runs)
     return {
         "expressions/row": Figure(tuple(each.reported["row_us"] for each in runs), peak),
-        "expressions/batch": Figure(tuple(each.reported["polars"] / each.reported["batch"] for each in runs), peak),
+        "expressions/batch": Figure(
+            tuple(each.reported["polars"] / each.reported["batch"] for each in runs), peak
+        ),
     }
 
 
@@ -101,7 +134,10 @@ def cold(rounds: int) -> dict[str, Figure]:
     """The command line in a cold process."""
     folder = data.flights()
     runs = measure(
-        {"help": worker("cli_catenary", "--help"), "plan": worker("cli_catenary", "plan", "--root", folder)},
+        {
+            "help": worker("cli_catenary", "--help"),
+            "plan": worker("cli_catenary", "plan", "--root", folder),
+        },
         rounds=rounds,
     )
     return {f"cold/{name}": _seconds(each) for name, each in runs.items()}

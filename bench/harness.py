@@ -48,7 +48,11 @@ class Figure:
 
 def worker(name: str, *arguments: object) -> list[str]:
     """The command of a worker script of `bench/workers`."""
-    return [sys.executable, str(Path(__file__).parent / "workers" / f"{name}.py"), *map(str, arguments)]
+    return [
+        sys.executable,
+        str(Path(__file__).parent / "workers" / f"{name}.py"),
+        *map(str, arguments),
+    ]
 
 
 def run(command: list[str], *, cap: bool = True) -> Run:

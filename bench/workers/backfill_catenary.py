@@ -12,7 +12,7 @@ from pathlib import Path
 
 from catenary import Aggregation, EventSource, GroupBy, Join, Operation, Query
 from catenary.app.settings import parse_bytes
-from catenary.engines.embedded import EmbeddedEngine
+from catenary.engines.embedded.engine import EmbeddedEngine
 from catenary.plan import build
 from catenary.ports import Job, Limits
 from catenary.tables.parquet import ParquetTables, Warehouse
@@ -20,7 +20,9 @@ from catenary.tables.parquet import ParquetTables, Warehouse
 folder, limit = Path(sys.argv[1]), sys.argv[2]
 WINDOWS = ["1h", "1d", "7d", "30d"]
 OPERATIONS = (Operation.SUM, Operation.COUNT, Operation.AVERAGE)
-events = EventSource(table="events", topic="log:///events", query=Query(["k", "v"], time_column="ts"))
+events = EventSource(
+    table="events", topic="log:///events", query=Query(["k", "v"], time_column="ts")
+)
 queries = EventSource(table="queries", query=Query(["k"], time_column="ts"))
 folded = GroupBy(
     "folded",

@@ -29,7 +29,9 @@ for name, window, hop in WINDOWS:
     s, c = "hi.s", "coalesce(hi.c, 0)"
     if window is not None:
         start = f"((asked.ts - {window}) - ((asked.ts - {window}) % {hop} + {hop}) % {hop})"
-        joins.append(f"asof left join totals as lo{name} on asked.k = lo{name}.k and {start} > lo{name}.ts")
+        joins.append(
+            f"asof left join totals as lo{name} on asked.k = lo{name}.k and {start} > lo{name}.ts"
+        )
         s, c = f"hi.s - coalesce(lo{name}.s, 0)", f"coalesce(hi.c, 0) - coalesce(lo{name}.c, 0)"
     sums.append(f"case when {c} > 0 then {s} end as sum_{name}")
     counts.append(f"nullif({c}, 0) as count_{name}")

@@ -42,9 +42,15 @@ if {"sum", "count", "average"} & set(operations):
         if window is None:
             wide = high.with_columns(c=pl.col("c").fill_null(0))
         else:
-            low = before(high.with_columns(at=start(window, hop)), totals.rename({"s": "s0", "c": "c0"}), on="at", by=["k"])
+            low = before(
+                high.with_columns(at=start(window, hop)),
+                totals.rename({"s": "s0", "c": "c0"}),
+                on="at",
+                by=["k"],
+            )
             wide = low.with_columns(
-                s=pl.col("s") - pl.col("s0").fill_null(0.0), c=pl.col("c").fill_null(0) - pl.col("c0").fill_null(0)
+                s=pl.col("s") - pl.col("s0").fill_null(0.0),
+                c=pl.col("c").fill_null(0) - pl.col("c0").fill_null(0),
             )
         some = pl.col("c") > 0
         columns = wide.sort("id").select(
@@ -60,9 +66,13 @@ if {"min", "max"} <= set(operations):
         hour = pl.lit(0, pl.Int64) if hop is None else pl.col("ts").floordiv(hop) * hop
         reach = 1 << 60 if hop is None else hop
         parts = events.select("k", "ts", h=hour, lo="v", hi="v", id=unasked)
-        points = asked.select("k", "ts", h=hour, lo=pl.lit(None, pl.Float64), hi=pl.lit(None, pl.Float64), id="id")
+        points = asked.select(
+            "k", "ts", h=hour, lo=pl.lit(None, pl.Float64), hi=pl.lit(None, pl.Float64), id="id"
+        )
         mixed = pl.concat([parts, points]).sort("k", "ts")
-        head = mixed.rolling("ts", period=f"{reach}i", closed="left", group_by=["k", "h"]).agg(*both)
+        head = mixed.rolling("ts", period=f"{reach}i", closed="left", group_by=["k", "h"]).agg(
+            *both
+        )
         found = head.hstack(mixed.select("id")).filter(pl.col("id").is_not_null())
         if window is not None:
             tiles = parts.group_by("k", "h").agg(*both).with_columns(id=unasked)
@@ -71,7 +81,11 @@ if {"min", "max"} <= set(operations):
             closed = whole.hstack(mixed.select("id")).filter(pl.col("id").is_not_null())
             found = pl.concat([found.select("id", "lo", "hi"), closed.select("id", "lo", "hi")])
             found = found.group_by("id").agg(*both)
-        out = out.hstack(found.sort("id").select(pl.col("lo").alias(f"min_{name}"), pl.col("hi").alias(f"max_{name}")))
+        out = out.hstack(
+            found.sort("id").select(
+                pl.col("lo").alias(f"min_{name}"), pl.col("hi").alias(f"max_{name}")
+            )
+        )
 result = out.drop("id")
 if len(sys.argv) > 3:
     result.write_ipc(sys.argv[3])

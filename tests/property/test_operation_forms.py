@@ -8,13 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from catenary.aggregate.kernel import aggregate
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.property.values import LAWS, Event, events_of, features, types_of
 
 from catenary.aggregate import registry
 from catenary.aggregate.feature import Feature
+from catenary.aggregate.kernel import aggregate
 from catenary.schema.arrow import to_arrow
 from catenary.windows import window_start_ms
 

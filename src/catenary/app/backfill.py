@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from catenary.app.settings import Settings
 from catenary.app.wiring import Project, engine, planned
-from catenary.definitions import GroupBy, Join
 from catenary.errors import DataError, nearest
 from catenary.ports import Job, SilentMeter
 
 if TYPE_CHECKING:
+    from catenary.definitions import GroupBy, Join
     from collections.abc import Mapping
     from pathlib import Path
 
