@@ -6,11 +6,14 @@ import inspect
 import re
 import subprocess
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 import catenary
+import catenary.testing
+from catenary.cli.main import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -38,9 +41,27 @@ def test_every_public_name_can_be_had_and_is_documented(name: str) -> None:
     assert name in dir(catenary)
 
 
-@pytest.mark.parametrize("name", catenary.__all__)
-def test_the_reference_lists_every_public_name(name: str) -> None:
-    assert f"`{name}`" in (ROOT / "docs" / "reference.md").read_text()
+PUBLIC = [*catenary.__all__, *catenary.testing.__all__, *(f"catenary {verb}" for verb in VERBS)]
+
+
+def test_the_reference_lists_every_public_name_and_verb_once_and_nothing_else() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text()
+    listed = re.findall(r"^\| `([^`]+)` \| \S", text, flags=re.MULTILINE)
+    assert sorted(listed) == sorted(PUBLIC)
+
+
+def test_every_exception_from_the_type_checker_is_listed_with_its_reason() -> None:
+    written: Counter[str] = Counter()
+    for file in sorted((ROOT / "src").rglob("*.py")):
+        if file.parent.name == "compiled":
+            continue  # Cython's; the page says why
+        number = len(re.findall(r"#\s*(?:pyright|type):\s*ignore", file.read_text()))
+        if number:
+            written[file.relative_to(ROOT / "src" / "catenary").as_posix()] = number
+    page = (ROOT / "docs" / "typing.md").read_text()
+    rows = re.findall(r"^\| `([^`]+)` \| (\d+) \| \S", page, flags=re.MULTILINE)
+    assert {name: int(number) for name, number in rows} == written
+    assert written.total() <= 30
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

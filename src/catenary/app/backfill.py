@@ -10,10 +10,10 @@ from catenary.errors import DataError, nearest
 from catenary.ports import Job, SilentMeter
 
 if TYPE_CHECKING:
-    from catenary.definitions import GroupBy, Join
-    from collections.abc import Mapping
+        from collections.abc import Mapping
     from pathlib import Path
 
+    from catenary.definitions import GroupBy, Join
     from catenary.plan import Node, Plan
     from catenary.ports import Meter, Tables
 
