@@ -6,13 +6,13 @@ peers which add plainly must give the same bits.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.harness import BUILD
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,9 +52,9 @@ def windows(events: int, queries: int, *, keys: int, kind: str = "plain") -> Pat
                 writer.write_batch(pa.record_batch(columns, schema=schema))
     asked = np.sort(random.integers(YEAR_MS // 4, YEAR_MS, queries))
     table = pa.table({"k": _keys(random, queries, keys, hot=kind == "hot"), "ts": asked})
-    with pa.OSFile(str(folder / "queries.arrow"), "wb") as sink:
-        with pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
+    path = str(folder / "queries.arrow")
+    with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
     (folder / "done").touch()
     return folder
 
