@@ -22,7 +22,10 @@ setup(
                 extra_compile_args=["-O3", "-ffp-contract=off", "-fno-strict-aliasing"],
             )
             for path in KERNELS
-        ],
+        ]
+        + [Extension("catenary.compiled._shared", [str(COMPILED / "_shared.c")])],
+        # One copy of what typed memoryviews need, instead of one in every module: a third of the time.
+        shared_utility_qualified_name="catenary.compiled._shared",
         compiler_directives={
             "language_level": "3",
             "boundscheck": False,

@@ -220,14 +220,21 @@ def _bytes(events: pa.Array, queries: pa.Array) -> tuple[Array, Array, int]:
         if row == len(queries):
             break
         length *= 4
-    owners = owners[:keys]
-    bounds = np.empty(2 * keys, np.int64)
-    bounds[0::2], bounds[1::2] = offsets[owners], offsets[owners + 1]
+    known_offsets, known = arrow.offsets_of(queries.take(pa.array(owners[:keys])))
+    known_offsets = known_offsets.astype(np.int64)
     event_offsets, event_data = arrow.offsets_of(events)
 
     def look_up(first: int, end: int) -> None:
         compiled.look_up_bytes(
-            event_offsets, event_data, bounds, data, hashes, slot_codes, event_codes, first, end
+            event_offsets,
+            event_data,
+            known_offsets,
+            known,
+            hashes,
+            slot_codes,
+            event_codes,
+            first,
+            end,
         )
 
     threads.each(threads.ranges(len(events)), look_up)

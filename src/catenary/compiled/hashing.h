@@ -5,9 +5,10 @@
 
 #include <string.h>
 
+/* The halves of a 128-bit product, folded: every bit of the result depends on every bit of x. */
 static inline unsigned long long catenary_mix(unsigned long long x) {
-    x *= 0x9E3779B97F4A7C15ULL;
-    return x ^ (x >> 29);
+    unsigned __int128 product = (unsigned __int128)(x ^ 0xA0761D6478BD642FULL) * 0xE7037ED1A0B428DBULL;
+    return (unsigned long long)product ^ (unsigned long long)(product >> 64);
 }
 
 static inline unsigned long long catenary_hash_bytes(const unsigned char *data, long long length) {
@@ -29,6 +30,8 @@ static inline unsigned long long catenary_hash_bytes(const unsigned char *data, 
 static inline int catenary_same_bytes(const unsigned char *a, const unsigned char *b, long long n) {
     return memcmp(a, b, (size_t)n) == 0;
 }
+
+static inline void catenary_prefetch(const void *address) { __builtin_prefetch(address); }
 
 /* Positions of the lowest and the highest set bit of a word that is not 0. */
 static inline int catenary_lowest_bit(unsigned long long word) { return __builtin_ctzll(word); }

@@ -4,3 +4,4 @@ cdef extern from "hashing.h" nogil:
     bint catenary_same_bytes(const unsigned char *a, const unsigned char *b, long long n)
     int catenary_lowest_bit(unsigned long long word)
     int catenary_highest_bit(unsigned long long word)
+    void catenary_prefetch(const void *address)

@@ -15,6 +15,7 @@ import cython
 from cython.cimports.catenary.compiled.hashing import (
     catenary_hash_bytes,
     catenary_mix,
+    catenary_prefetch,
     catenary_same_bytes,
 )
 
@@ -180,8 +181,8 @@ def insert_bytes(
 def look_up_bytes(
     offsets: cython.const[offset_type][::1],
     data: cython.const[cython.uchar][::1],
-    owner_offsets: cython.const[cython.longlong][::1],
-    owner_data: cython.const[cython.uchar][::1],
+    known_offsets: cython.const[cython.longlong][::1],
+    known: cython.const[cython.uchar][::1],
     hashes: cython.ulonglong[::1],
     slot_codes: cython.int[::1],
     codes: cython.int[::1],
@@ -190,31 +191,51 @@ def look_up_bytes(
 ):
     """Codes of rows [first, end); -1 for bytes that were never inserted.
 
-    The values known are `owner_data[owner_offsets[2c]:owner_offsets[2c + 1]]`, by code c.
+    The value of code c is `known[known_offsets[c]:known_offsets[c + 1]]`. Rows are hashed a block
+    ahead of the look-ups, so that their slots are on the way from memory by then.
     """
     mask: cython.ulonglong = slot_codes.shape[0] - 1
+    block: cython.ulonglong[64]
     at: cython.ulonglong
     hash_: cython.ulonglong
     length: cython.longlong
     begin: cython.longlong
     code: cython.int
     row: cython.Py_ssize_t
+    start: cython.Py_ssize_t = first
+    stop: cython.Py_ssize_t
     with cython.nogil:
-        for row in range(first, end):
-            length = offsets[row + 1] - offsets[row]
-            hash_ = catenary_hash_bytes(cython.address(data[offsets[row]]), length)
-            at = hash_ & mask
-            while True:
-                code = slot_codes[at]
-                if code < 0:
-                    break
-                if hashes[at] == hash_:
-                    begin = owner_offsets[2 * code]
-                    if owner_offsets[2 * code + 1] - begin == length and catenary_same_bytes(
-                        cython.address(owner_data[begin]),
-                        cython.address(data[offsets[row]]),
-                        length,
-                    ):
+        while start < end:
+            stop = start + 64
+            if stop > end:
+                stop = end
+            for row in range(start, stop):
+                hash_ = catenary_hash_bytes(
+                    cython.address(data[offsets[row]]), offsets[row + 1] - offsets[row]
+                )
+                block[row - start] = hash_
+                catenary_prefetch(cython.address(slot_codes[hash_ & mask]))
+                catenary_prefetch(cython.address(hashes[hash_ & mask]))
+            for row in range(start, stop):
+                code = slot_codes[block[row - start] & mask]
+                if code >= 0:
+                    catenary_prefetch(cython.address(known_offsets[code]))
+            for row in range(start, stop):
+                length = offsets[row + 1] - offsets[row]
+                hash_ = block[row - start]
+                at = hash_ & mask
+                while True:
+                    code = slot_codes[at]
+                    if code < 0:
                         break
-                at = (at + 1) & mask
-            codes[row] = code
+                    if hashes[at] == hash_:
+                        begin = known_offsets[code]
+                        if known_offsets[code + 1] - begin == length and catenary_same_bytes(
+                            cython.address(known[begin]),
+                            cython.address(data[offsets[row]]),
+                            length,
+                        ):
+                            break
+                    at = (at + 1) & mask
+                codes[row] = code
+            start = stop
