@@ -10,7 +10,7 @@ from catenary.errors import DataError, nearest
 from catenary.ports import Job, SilentMeter
 
 if TYPE_CHECKING:
-        from collections.abc import Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from catenary.definitions import GroupBy, Join
