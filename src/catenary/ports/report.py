@@ -32,6 +32,8 @@ class NodeReport:
         overflows: column to the number of values out of range, which are null.
         unavailable: partitions that were asked for and that its rows do not have.
         missing: table to the days that were read as empty, because the table lacks them.
+        lacking: days for whose sake readers still find the version before this one, since this one
+            lacks them.
         seconds: time spent on it.
     """
 
@@ -46,6 +48,7 @@ class NodeReport:
     overflows: Mapping[str, int] = field(default_factory=dict[str, int])
     unavailable: tuple[str, ...] = ()
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    lacking: tuple[str, ...] = ()
     seconds: float = 0.0
 
     def __str__(self) -> str:
@@ -71,6 +74,10 @@ class NodeReport:
         lines += [
             f"read as empty, {table} lacks: {_few(days)}" for table, days in self.missing.items()
         ]
+        if self.lacking:
+            lines.append(
+                f"readers find the version before until these stand, too: {_few(self.lacking)}"
+            )
         return "\n  ".join(lines)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
@@ -98,8 +98,18 @@ class OutputTable(Table, Protocol):
         """
         ...
 
-    def publish(self) -> None:
-        """Make this version the one that readers find by name. Called once the range is complete."""
+    def publish(self, possible: Collection[str]) -> tuple[str, ...]:
+        """Make this version the one that readers find by name. Called once the range is complete.
+
+        Readers lose no day by it: while the version that they find has days that this one lacks and
+        could have, it stays the one.
+
+        Args:
+            possible: the days that this version can have at all.
+
+        Returns:
+            The days for whose sake the other version stays; empty if this one is found now.
+        """
         ...
 
 

@@ -21,7 +21,7 @@ from catenary.schema import STRING, Field, Schema
 from catenary.schema.arrow import schema_from_arrow, schema_to_arrow
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 
     from catenary.ports import OutputTable, Table, Tables
 
@@ -134,8 +134,9 @@ class MemoryOutput:
         self._parts[ds] = rows
         self._tokens[ds] = inputs
 
-    def publish(self) -> None:
+    def publish(self, possible: Collection[str]) -> tuple[str, ...]:
         """There is nobody else to publish to."""
+        return ()
 
     def whole(self) -> pa.Table:
         """All days in order, each row with its `ds`."""

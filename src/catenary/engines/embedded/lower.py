@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from catenary.plan import source_days
 from catenary.plan.nodes import GroupByNode, JoinNode
-from catenary.windows import DAY_MS, ds_start_ms
+from catenary.windows import DAY_MS, ds_range, ds_start_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -72,6 +72,13 @@ class Calendar:
                 if (scan.start is None or ds >= scan.start) and (scan.end is None or ds <= scan.end)
             )
         return self._days[scan.fingerprint]
+
+    def possible(self, node: Node) -> tuple[str, ...]:
+        """The days that the node can have: those of its left, or all that its sources span."""
+        if isinstance(node, JoinNode):
+            return self.days(node.left)
+        days = [ds for scan in node.sources for ds in self.days(scan)]
+        return ds_range(min(days), max(days)) if days else ()
 
     def token(self, node: Node, ds: str) -> str:
         """A digest of the input days of one partition; of parents, of their tokens."""

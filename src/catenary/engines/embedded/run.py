@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -106,10 +107,14 @@ class Run:
                 self._wanted.update(
                     (part.fingerprint, ds) for part in node.parts for ds in step.compute
                 )
-        reports = tuple(self._step(step, work) for step in work.steps)
-        for step in work.steps:
-            self.sources.outputs[step.name].publish()
-        return RunReport(reports, time.perf_counter() - begun)
+        reports = [self._step(step, work) for step in work.steps]
+        # All at the end, so that a reader finds no table without those that it is chained on.
+        published = tuple(replace(each, lacking=self._publish(each.name)) for each in reports)
+        return RunReport(published, time.perf_counter() - begun)
+
+    def _publish(self, name: str) -> tuple[str, ...]:
+        possible = self.sources.calendar.possible(self.job.plan.node(name))
+        return self.sources.outputs[name].publish(possible)
 
     def _step(self, step: Step, work: Work) -> NodeReport:
         begun = time.perf_counter()

@@ -4,6 +4,12 @@
 
 A crash at any point leaves whole partitions: a temporary file is no data file, and a partition
 without its line in the journal counts as not written and is computed again.
+
+The pointer moves to a version of another fingerprint only when that one has every day which readers
+find now, apart from days that it cannot have (its sources lack them, or a bound leaves them out). So
+a changed definition that was backfilled for a week stands beside the year that is read, and is
+swapped in by the run that completes it; the run's report says what it still lacks. Within one
+fingerprint days are only ever added or replaced by what newer inputs give.
 """
 
 from __future__ import annotations
@@ -30,7 +36,7 @@ from catenary.tables.parquet.layout import (
 from catenary.tables.parquet.lock import exclusive
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Collection, Generator, Mapping
     from pathlib import Path
 
     import pyarrow as pa
@@ -67,11 +73,8 @@ class Warehouse:
 
     def current(self, name: str) -> FolderTable | None:
         """The published version of a table; None if there is none."""
-        try:
-            fingerprint = (self.root / name / CURRENT_FILE).read_text(encoding="utf-8").strip()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return FolderTable(name, self.root / name / fingerprint)
+        fingerprint = _pointer(self.root / name)
+        return None if fingerprint is None else FolderTable(name, self.root / name / fingerprint)
 
     def names(self) -> list[str]:
         """The tables that have a published version."""
@@ -113,14 +116,32 @@ class Version(FolderTable):
         with self._appending:
             _append(self.folder / PARTITIONS_FILE, line.encode())
 
-    def publish(self) -> None:
-        """Point readers to this version."""
-        replace_file(self.folder.parent / CURRENT_FILE, f"{self.folder.name}\n".encode())
+    def publish(self, possible: Collection[str]) -> tuple[str, ...]:
+        """Point readers to this version, unless they would lose days by it."""
+        mine = self.written()
+        lacking = sorted((_pointed(self.folder.parent).keys() & set(possible)) - mine.keys())
+        if not lacking:
+            replace_file(self.folder.parent / CURRENT_FILE, f"{self.folder.name}\n".encode())
+        return tuple(lacking)
 
     def clear_leftovers(self) -> None:
         """Remove what runs that died left unfinished; nobody else writes here now."""
         for path in (*self.folder.glob(f"{TEMPORARY}*"), *self.folder.glob(f"ds=*/{TEMPORARY}*")):
             path.unlink(missing_ok=True)
+
+
+def _pointer(folder: Path) -> str | None:
+    """The fingerprint of the version that readers find; None if there is none."""
+    try:
+        return (folder / CURRENT_FILE).read_text(encoding="utf-8").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _pointed(folder: Path) -> dict[str, str]:
+    """The partitions that readers find."""
+    fingerprint = _pointer(folder)
+    return {} if fingerprint is None else _journal(folder / fingerprint)
 
 
 def _append(path: Path, line: bytes) -> None:
