@@ -88,7 +88,9 @@ def aggregate(
     places[readers.rows] = np.arange(len(readers.rows), dtype=np.int32)
     results: dict[int, pa.Array] = {}
     overflows: dict[str, int] = {}
-    work = _Slices(events, coded, _times(events, time), readers)
+    null_key_events = coded.null_events
+    work = _Slices(events, coded, time, readers, buckets=any(each.bucket for each in features))
+    del coded
     for at, feature in _by_column(features):
         column, bounds = work.column(feature.input), work.bounds(feature)
         operation = registry.operation(feature.operation)
@@ -109,7 +111,7 @@ def aggregate(
     names = [each.name for each in features]
     arrays = [results[at] for at in range(len(features))]
     table = pa.Table.from_arrays(arrays, names=names) if arrays else _no_columns(len(queries))
-    return Aggregated(table, overflows, coded.null_events)
+    return Aggregated(table, overflows, null_key_events)
 
 
 def latest(
@@ -151,11 +153,17 @@ class _Slices:
     """Sorted events, bounds and columns, each made once and dropped after its last use."""
 
     def __init__(
-        self, events: pa.Table, coded: codes.Codes, times: Array, readers: SortedRows
+        self,
+        events: pa.Table,
+        coded: codes.Codes,
+        time: str,
+        readers: SortedRows,
+        *,
+        buckets: bool,
     ) -> None:
+        times = _times(events, time)
         self._events = events
-        self._coded = coded
-        self._times = times
+        self._for_buckets = (coded, times) if buckets else None  # else their memory is free again
         self._readers = readers
         self._rows = sort_rows(coded.events, times, coded.keys)
         self._ends = ends_of(self._rows, readers)
@@ -180,11 +188,9 @@ class _Slices:
     def bucketed(self, name: str) -> buckets.Bucketed:
         """The events sorted by (key, bucket, time); only the newest is kept."""
         if self._bucketed is None or self._bucketed[0] != name:
+            assert self._for_buckets is not None, "kept where any feature has a bucket"
             self._bucketed = None
-            self._bucketed = (
-                name,
-                buckets.sort_events(self._events, self._coded, self._times, name),
-            )
+            self._bucketed = name, buckets.sort_events(self._events, *self._for_buckets, name)
         return self._bucketed[1]
 
 
