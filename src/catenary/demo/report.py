@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from catenary.ports import SilentMeter
+from catenary.demo.bars import bars
 from catenary.windows import format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
     from typing import TextIO
-
-    from rich.progress import Progress, TaskID
 
     from catenary.demo.compare import Comparison, Difference
     from catenary.ports import Meter
@@ -51,19 +49,9 @@ class Teller:
         self._stream.write(json.dumps(facts) + "\n")
         self._stream.flush()
 
-    @contextmanager
-    def meter(self) -> Generator[Meter]:
+    def meter(self) -> AbstractContextManager[Meter]:
         """Bars for what goes on inside, one per table; nothing where there is no terminal."""
-        if not self._is_terminal:
-            yield SilentMeter()
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-        columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn())
-        console = Console(file=self._stream)
-        with Progress(*columns, console=console, transient=True) as progress:
-            yield _Bars(progress)
+        return bars(self._stream)
 
     def _say(self, text: str, style: str) -> None:
         if not self._is_terminal:
@@ -74,30 +62,6 @@ class Teller:
 
         console = Console(file=self._stream)
         console.print(text, style=style, markup=False, highlight=not style, soft_wrap=True)
-
-
-class _Bars:
-    """A meter that moves one bar per table."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
-        self._totals: dict[str, int] = {}
-
-    def begin(self, name: str, partitions: int) -> None:
-        """Show a bar for the table, or make its bar longer."""
-        if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name, total=0)
-        self._totals[name] = self._totals.get(name, 0) + partitions
-        self._progress.update(self._tasks[name], total=self._totals[name])
-
-    def advance(self, name: str, partitions: int, rows: int) -> None:
-        """Move the table's bar."""
-        self._progress.advance(self._tasks[name], partitions)
-
-    def end(self, name: str) -> None:
-        """Stop the table's clock."""
-        self._progress.stop_task(self._tasks[name])
 
 
 def tell_columns(teller: Teller, comparison: Comparison, carried: frozenset[str]) -> None:
