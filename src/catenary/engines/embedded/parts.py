@@ -208,8 +208,27 @@ def folded(group_by: GroupByNode, events: Collector, queries: pa.Table, tally: T
             answers[bucket] = answer(group_by, _no_rows(group_by), queries.take(mine), tally)
     back = np.empty(len(order), np.int64)
     back[order] = np.arange(len(order))
-    whole = pa.concat_tables([answers[bucket] for bucket in range(BUCKETS)]).combine_chunks()
-    return whole.take(pa.array(back))
+    return _in_order([answers.pop(bucket) for bucket in range(BUCKETS)], pa.array(back))
+
+
+def _in_order(answers: list[pa.Table], order: pa.Array) -> pa.Table:
+    """The buckets' answers, one below the other, in another order.
+
+    Column by column, each let go before the next: answers to many reads are as large as what was
+    spilled, and a second copy of them all would not fit.
+    """
+    names = answers[0].column_names
+    columns: list[pa.ChunkedArray] = []
+    for _ in names:
+        chunks = [chunk for each in answers for chunk in each.column(0).chunks]
+        whole = pa.chunked_array(chunks, type=answers[0].column(0).type).combine_chunks()
+        answers = [each.remove_column(0) for each in answers]
+        del chunks
+        taken = whole.take(order)
+        columns.append(taken if isinstance(taken, pa.ChunkedArray) else pa.chunked_array([taken]))
+        del whole, taken
+    pa.default_memory_pool().release_unused()
+    return pa.table(columns, names=names)
 
 
 def answer(group_by: GroupByNode, events: pa.Table, queries: pa.Table, tally: Tally) -> pa.Table:

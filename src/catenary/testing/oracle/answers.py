@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -78,13 +79,16 @@ class Oracle:
 
     def group_by(self, group_by: GroupBy, days: Iterable[str]) -> list[Values]:
         """For each day every key that has a value at its end, with `ds`; sorted by day and key."""
-        base, derived = self._base(group_by), self._derived(group_by)
+        derived = self._derived(group_by)
+        undefaulted = _without_defaults(group_by)
         rows: list[Values] = []
         for ds in sorted(set(days)):
             ts = day_start(ds) + DAY
             for key in self._keys(group_by):
-                values = self._read(group_by, key, ts)
-                if any(values[name] is not None for name in base):
+                # A default is no value: it says what stands where there is none.
+                seen = self._read(undefaulted, key, ts)
+                if any(value is not None for value in seen.values()):
+                    values = self._read(group_by, key, ts)
                     context: Values = {**dict(zip(group_by.keys, key, strict=True))}
                     out = derived.of(values, {**context, "ts": ts, "ds": ds})
                     rows.append({**context, **out, "ds": ds})
@@ -253,6 +257,18 @@ class Oracle:
             made = Derived(group_by.derivations, base, known, self.compile)
             self._derivations[group_by] = made
         return self._derivations[group_by]
+
+
+def _without_defaults(group_by: GroupBy) -> GroupBy:
+    """The same, but null where nothing was seen."""
+    made = copy(group_by)
+    bare: list[Aggregation] = []
+    for each in group_by.aggregations:
+        aggregation = copy(each)
+        object.__setattr__(aggregation, "default", None)
+        bare.append(aggregation)
+    object.__setattr__(made, "aggregations", tuple(bare))
+    return made
 
 
 def _nulls(names: Iterable[str]) -> Values:
