@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from catenary.errors import UnsupportedError
 from catenary.expressions import convert
+from catenary.expressions.functions.quotients import quotient
 from catenary.expressions.functions.registry import Function, Row
 from catenary.expressions.tree import DECIMAL, Call, Literal, Node
 from catenary.schema import (
@@ -169,7 +170,7 @@ def _batch(call: Call, value: Any) -> Any:
     if source == TIMESTAMP and target == BIGINT:
         return value.dt.timestamp("us").floordiv(pl.lit(1_000_000, dtype=pl.Int64))
     if source == TIMESTAMP and target == DOUBLE:
-        return value.dt.timestamp("us").cast(pl.Float64) / 1000000.0
+        return quotient(value.dt.timestamp("us").cast(pl.Float64), pl.lit(1000000.0))
     if source.is_integer and target == TIMESTAMP:
         low, high = convert.FIRST_MICROS // 1_000_000, convert.LAST_MICROS // 1_000_000
         wide = value.cast(pl.Int64)

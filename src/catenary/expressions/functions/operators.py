@@ -10,6 +10,7 @@ import math
 from typing import Any, Final
 
 from catenary.errors import ExpressionError, UnsupportedError
+from catenary.expressions.functions.quotients import quotient
 from catenary.expressions.functions.registry import FUNCTIONS, define
 from catenary.expressions.tree import DECIMAL, Call, Literal, Node
 from catenary.expressions.types import (
@@ -86,8 +87,8 @@ def _divide(call: Call, a: Any, b: Any) -> Any:
 
     divisor = call.args[1]
     if isinstance(divisor, Literal) and divisor.value:
-        return a / b
-    return pl.when(b != 0.0).then(a / b)
+        return quotient(a, b)
+    return pl.when(b != 0.0).then(quotient(a, b))
 
 
 define(
