@@ -24,7 +24,7 @@ from catenary.engines.embedded.alone import rows_alone
 from catenary.engines.embedded.assemble import joined, reads_of, renamed, with_ds
 from catenary.engines.embedded.lower import read_instants, steps
 from catenary.engines.embedded.parts import Tally, read_part
-from catenary.engines.embedded.scan import DAY, Aside, day_number, scan_left
+from catenary.engines.embedded.scan import DAY, Aside, day_number
 from catenary.engines.embedded.sources import Account, Sources
 from catenary.errors import BackfillError, CatenaryError, DataError
 from catenary.plan import partitions
@@ -186,14 +186,13 @@ class Run:
         """The left's rows, as many days together as a step and the memory allow."""
         limits = self.job.limits
         budget = None if limits.memory_bytes is None else limits.memory_bytes // 8
-        table = self.sources.of(node.left)
         aside = Aside()
         for some in steps(days, limits.step_days):
             held: list[pa.Table] = []
             together: list[str] = []
             for few in steps(some, None if budget is None else 1):
                 together += few
-                held += scan_left(node.left, table, few, aside)
+                held += self.sources.left(node.left, few, aside)
                 if budget is not None and sum(each.nbytes for each in held) > budget:
                     yield tuple(together), _joined_rows(node, held)
                     held, together = [], []

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import pyarrow as pa
 
 from catenary.engines.embedded.lower import Calendar, days_read
 from catenary.engines.embedded.parts import Reader, Tally
-from catenary.engines.embedded.scan import Aside, day_number, scan_right
+from catenary.engines.embedded.scan import Aside, day_number, scan_left, scan_right
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import pyarrow as pa
-
     from catenary.plan.nodes import GroupByNode, ScanNode
     from catenary.ports import Job, OutputTable, Table
+
+
+_KEPT_BYTES: Final = 512 << 20
 
 
 @dataclass
@@ -47,11 +49,62 @@ class Account:
             self.overflows[f"{group_by.name}.{name}"] += count
 
 
+class Scans:
+    """Rows that were read once in a run and are read again, by another Join or part.
+
+    Args:
+        budget: bytes to keep; what came first stays, since lefts of one run come in turn.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self._left = budget
+        self._kept: dict[tuple[str, str, tuple[str, ...]], tuple[list[pa.Table], Aside]] = {}
+
+    def rows(
+        self, side: str, scan: ScanNode, table: Table, days: Sequence[str], aside: Aside
+    ) -> Iterator[pa.Table]:
+        """What `scan_left` or `scan_right` gives, as `side` says."""
+        key = (side, scan.fingerprint, tuple(days))
+        if key not in self._kept:
+            yield from self._read(key, scan, table, days, aside)
+            return
+        rows, counted = self._kept[key]
+        aside.null_times.update(counted.null_times)
+        aside.misplaced.update(counted.misplaced)
+        yield from rows
+
+    def _read(
+        self,
+        key: tuple[str, str, tuple[str, ...]],
+        scan: ScanNode,
+        table: Table,
+        days: Sequence[str],
+        aside: Aside,
+    ) -> Iterator[pa.Table]:
+        """Read, and keep what was read if all of it fits."""
+        counted, held, size = Aside(), list[pa.Table](), 0
+        read = scan_left if key[0] == "left" else scan_right
+        for rows in read(scan, table, days, counted):
+            size += rows.nbytes
+            if size <= self._left:
+                held.append(rows)
+            else:
+                held.clear()
+            yield rows
+        aside.null_times.update(counted.null_times)
+        aside.misplaced.update(counted.misplaced)
+        if size <= self._left:
+            self._left -= size
+            self._kept[key] = (held, counted)
+
+
 class Sources:
     """The tables of a run: sources, and the outputs of parents."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
+        limit = job.limits.memory_bytes
+        self._scans = Scans(_KEPT_BYTES if limit is None else min(_KEPT_BYTES, limit // 16))
         self._tables: dict[tuple[str, str], Table] = {}
         self._days: dict[tuple[str, str], tuple[str, ...]] = {}
         self.outputs: dict[str, OutputTable] = {}
@@ -90,6 +143,10 @@ class Sources:
         there = set(self.outputs[scan.parent.name].partitions())
         return [ds for ds in days if ds in there]
 
+    def left(self, scan: ScanNode, days: Sequence[str], aside: Aside) -> Iterator[pa.Table]:
+        """The rows of a Join's left."""
+        return self._scans.rows("left", scan, self.of(scan), days, aside)
+
     def reader(
         self, group_by: GroupByNode, first_ms: int, last_ms: int, account: Account
     ) -> Reader:
@@ -98,7 +155,7 @@ class Sources:
         def rows(scan: ScanNode) -> Iterator[pa.Table]:
             days = days_read(group_by, scan, self.days(scan), first_ms, last_ms)
             aside = Aside()
-            yield from scan_right(scan, self.of(scan), days, aside)
+            yield from self._scans.rows("right", scan, self.of(scan), days, aside)
             account.take(scan.fingerprint, aside)
 
         def snapshots(scan: ScanNode) -> np.ndarray:
