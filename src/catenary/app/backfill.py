@@ -1,4 +1,4 @@
-"""`catenary.backfill` and `catenary.plan`: what a notebook calls."""
+"""`catenary.backfill`: what a notebook calls; and the checked plan of a definition."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from catenary.app.settings import Settings
 from catenary.app.wiring import Project, engine, planned
-from catenary.errors import DataError, nearest
+from catenary.definitions import GroupBy, Join
+from catenary.errors import DataError, DefinitionError, nearest
 from catenary.ports import Job, SilentMeter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from catenary.definitions import GroupBy, Join
     from catenary.plan import Node, Plan
     from catenary.ports import Meter, Tables
 
@@ -50,6 +50,9 @@ def backfill(
         With `left`, a frame of its kind: its rows in their order, its columns, then the features.
         Without, the run's report.
     """
+    if not isinstance(definition, (Join, GroupBy)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        problem = f"{definition!r} is no definition"
+        raise DefinitionError(problem, hint="give the Join or GroupBy itself, not its name")
     project = Project(Settings.load(root, flags=settings))
     found = _tables(project, definition, tables)
     made = planned([_named(definition)], found)
@@ -109,6 +112,10 @@ def _features(project: Project, made: Plan, tables: Tables, left: Any) -> Any:
         if key not in given.column_names:
             problem = f"the frame has no key column {key!r}"
             raise DataError(problem, hint=nearest(key, given.column_names))
+    for column, derivation in _derived_from(node).items():
+        if column not in given.column_names:
+            problem = f"the frame has no column {column!r}, which derivation {derivation!r} uses"
+            raise DataError(problem, where=node.where, hint=nearest(column, given.column_names))
     job = project.job(made, tables, MemoryOutputs())
     found, _ = engine().features(job, node, with_instants(given))
     return back(found.set_column(given.column_names.index("ts"), "ts", given.column("ts")))
@@ -121,3 +128,18 @@ def _keys(node: Node) -> list[str]:
     if isinstance(node, GroupByNode):
         return [name for name, _ in node.keys]
     return list(dict.fromkeys(key for part in node.parts for key in part.left_keys))
+
+
+def _derived_from(node: Node) -> dict[str, str]:
+    """Left columns that derivations use, each with the first derivation that does."""
+    from catenary.plan import GroupByNode
+
+    if isinstance(node, GroupByNode) or node.derivations is None:
+        return {}
+    known = {"ts", "ds", *node.base_schema}
+    found: dict[str, str] = {}
+    for step in node.derivations.steps:
+        for column in sorted(step.expression.inputs - known):
+            found.setdefault(column, step.name)
+        known.add(step.name)
+    return found
