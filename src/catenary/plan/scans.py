@@ -118,6 +118,12 @@ def _selects(query: Query, read: _Input) -> tuple[tuple[str, Expression], ...]:
     if not wanted:
         problem = f"no columns are selected from {read.table!r}"
         raise DefinitionError(problem, where=query.where, hint="select the keys at least")
+    for name in wanted:
+        if name.startswith("__"):
+            problem = f"column {name!r} begins with two underscores, as the engines' own columns do"
+            raise DefinitionError(
+                problem, where=query.where, hint=f"select it as {name.strip('_')!r}"
+            )
     return tuple((name, _select(name, text, query, read)) for name, text in wanted.items())
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from catenary.engines.embedded.columns import (
     clean_floats,
+    holds_floats,
     instants,
     int64_values,
     normalised,
@@ -142,7 +143,7 @@ def evaluated(wanted: Sequence[tuple[str, Expression]], rows: pa.Table) -> list[
     columns: list[pa.ChunkedArray] = []
     for name, each in wanted:
         column = rows.column(bare[name]) if bare[name] is not None else results.column(name)
-        columns.append(clean_floats(column) if each.type.is_float else column)
+        columns.append(clean_floats(column) if holds_floats(each.type) else column)
     return columns
 
 
