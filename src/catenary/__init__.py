@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from catenary.app.backfill import backfill
+    from catenary.app.backfill import backfill, plan_of
     from catenary.app.wiring import Project
     from catenary.definitions import (
         Accuracy,
@@ -48,12 +48,14 @@ __all__ = [
     "Window",
     "backfill",
     "load",
+    "plan_of",
     "register_function",
 ]
 
 _ELSEWHERE: Final = {
     "Project": "catenary.app.wiring",
     "backfill": "catenary.app.backfill",
+    "plan_of": "catenary.app.backfill",
     "register_function": "catenary.expressions",
 }
 

@@ -1,4 +1,4 @@
-"""`catenary.backfill`: what a notebook calls; and the checked plan of a definition."""
+"""`catenary.backfill` and `catenary.plan_of`: what a notebook calls."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from catenary.plan import Node, Plan
+    import pyarrow as pa
+
+    from catenary.plan import JoinNode, Node, Plan
     from catenary.ports import Meter, Tables
+    from catenary.schema import Type
 
 
 def backfill(
@@ -57,6 +60,9 @@ def backfill(
     found = _tables(project, definition, tables)
     made = planned([_named(definition)], found)
     if left is not None:
+        if start is not None or end is not None or force:
+            problem = "start, end and force are for a run over days; left= brings its own times"
+            raise DefinitionError(problem, hint="leave them out, or leave out left")
         return _features(project, made, found, left)
     job = Job(
         made,
@@ -71,7 +77,7 @@ def backfill(
     return engine().backfill(job)
 
 
-def plan(
+def plan_of(
     definition: Join | GroupBy, *, tables: Mapping[str, Any] | None = None, root: str | Path = "."
 ) -> Plan:
     """The checked plan of a definition, which shows itself."""
@@ -95,9 +101,16 @@ def _tables(
 ) -> Tables:
     if not tables:
         return project.tables
-    from catenary.app.frames import given_table
+    from catenary.app.frames import given_table, sources_of, table_of
     from catenary.tables.memory import MemoryTables
 
+    read = sorted({table_of(source) for source in sources_of([definition])})
+    for name in tables:
+        if name not in read:
+            problem = (
+                f"tables= has {name!r}, which {definition.name or 'the definition'} does not read"
+            )
+            raise DataError(problem, where=definition.where, hint=nearest(name, read))
     held = {name: given_table(name, each, [definition]) for name, each in tables.items()}
     return MemoryTables(held, project.tables)
 
@@ -108,10 +121,12 @@ def _features(project: Project, made: Plan, tables: Tables, left: Any) -> Any:
 
     given, back = to_arrow(left)
     node = made.node(made.targets[0])
-    for key in _keys(node):
+    for key, type_ in _keys(node).items():
         if key not in given.column_names:
             problem = f"the frame has no key column {key!r}"
             raise DataError(problem, hint=nearest(key, given.column_names))
+        _check_key(key, type_, given)
+    _refuse_features(node, given)
     for column, derivation in _derived_from(node).items():
         if column not in given.column_names:
             problem = f"the frame has no column {column!r}, which derivation {derivation!r} uses"
@@ -121,13 +136,53 @@ def _features(project: Project, made: Plan, tables: Tables, left: Any) -> Any:
     return back(found.set_column(given.column_names.index("ts"), "ts", given.column("ts")))
 
 
-def _keys(node: Node) -> list[str]:
-    """The columns that a frame must have."""
+def _keys(node: Node) -> dict[str, Type]:
+    """The columns that a frame must have, each with the type of the key that it stands for."""
     from catenary.plan import GroupByNode
 
     if isinstance(node, GroupByNode):
-        return [name for name, _ in node.keys]
-    return list(dict.fromkeys(key for part in node.parts for key in part.left_keys))
+        return dict(node.keys)
+    return {
+        left: type_
+        for part in node.parts
+        for left, (_, type_) in zip(part.left_keys, part.group_by.keys, strict=True)
+    }
+
+
+def _check_key(key: str, type_: Type, given: pa.Table) -> None:
+    """A frame's key is of its key's family (semantics 9).
+
+    Floats stand for integers where all are whole: pandas makes floats of integers with gaps.
+    """
+    from catenary.plan.keys import family
+    from catenary.schema.arrow import from_arrow
+
+    found = from_arrow(given.column(key).type, column=key)
+    if found.name == "void" or family(found) == family(type_):
+        return
+    if not (found.is_float and type_.is_integer):
+        problem = f"key column {key!r} of the frame is {found}, the key is {type_}"
+        raise DataError(problem, hint=f"convert the frame's column to {type_}")
+
+
+def _refuse_features(node: Node, given: pa.Table) -> None:
+    """A column of the frame has a feature's name only where a derivation fills its gaps."""
+    from catenary.plan import GroupByNode
+
+    steps = () if node.derivations is None else node.derivations.steps
+    filled = {step.name for step in steps if step.fills}
+    features = node.schema if isinstance(node, GroupByNode) else _feature_names(node)
+    taken = [name for name in given.column_names if name in features and name not in filled]
+    carried = set(_keys(node)) | {"ts", "ds"}
+    for name in taken:
+        if name not in carried:
+            problem = f"the frame has a column {name!r}, and so has {node.name!r}"
+            raise DataError(problem, where=node.where, hint="rename or drop the frame's column")
+
+
+def _feature_names(node: JoinNode) -> set[str]:
+    """The columns that a Join adds to its left's."""
+    return set(node.schema) - set(node.left.schema)
 
 
 def _derived_from(node: Node) -> dict[str, str]:

@@ -102,6 +102,11 @@ class GroupBy:
         return as_html(self)
 
     def _check(self) -> None:
+        if self.accuracy is not None and not isinstance(self.accuracy, Accuracy):  # pyright: ignore[reportUnnecessaryIsInstance] - users' input
+            problem = f"accuracy={self.accuracy!r} is not an Accuracy"
+            raise DefinitionError(
+                problem, where=self.where, hint="write Accuracy.TEMPORAL or Accuracy.SNAPSHOT"
+            )
         kinds = {type(source) for source in self.sources}
         if not self.sources or not kinds <= {EventSource, EntitySource, JoinSource}:
             raise DefinitionError(

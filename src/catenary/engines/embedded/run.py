@@ -270,7 +270,10 @@ class Run:
 
     def _resume(self, work: Work) -> str:
         """What computes the rest, and only that."""
-        first, last = self._range(work)
+        asked = self._range(work)
+        if asked is None:
+            return "the same call, once that is mended"
+        first, last = asked
         if self.job.force:
             # Days that this run wrote are not to be computed a third time.
             mine = [step for step in work.steps if step.name in self.job.plan.targets]
@@ -286,14 +289,16 @@ class Run:
         words = (*self.job.command, *self.job.plan.targets, "--start", first, "--end", last, *force)
         return shlex.join(words)
 
-    def _range(self, work: Work) -> tuple[str, str]:
-        """The range that the targets were asked for."""
+    def _range(self, work: Work) -> tuple[str, str] | None:
+        """The range that the targets were asked for; None where rows were brought instead of days."""
         days = [
             ds
             for step in work.steps
             if step.name in self.job.plan.targets
             for ds in (*step.compute, *step.standing)
         ]
+        if not days:
+            return None
         return (self.job.start or min(days)), (self.job.end or max(days))
 
 
