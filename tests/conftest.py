@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 # are large by design. `print_blob` prints what reproduces a failure.
 settings.register_profile(
     "catenary",
-    max_examples=int(os.environ.get("CATENARY_TEST_EXAMPLES", "60")),
+    max_examples=int(os.environ.get("CATENARY_TEST_EXAMPLES", "200")),
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -32,6 +32,7 @@ def command(
     say(f"{folder} holds a worked chain:")
     for name in written:
         say(f"  {name}")
+    say(f"next: cd {folder}; catenary plan; catenary backfill; pytest")
 
 
 def write_starter(folder: Path) -> list[str]:
