@@ -103,7 +103,7 @@ class _Files:
     def add(self, rows: pa.Table) -> None:
         """Put each row into the bucket of its key."""
         numbers = bucket_numbers(rows, self._keys)
-        order = np.argsort(numbers, kind="stable")
+        order = np.argsort(numbers, kind="stable")  # bytes are sorted by counting
         sorted_rows = rows.take(pa.array(order))
         ends = np.searchsorted(numbers[order], np.arange(BUCKETS + 1))
         for bucket in range(BUCKETS):
@@ -166,7 +166,7 @@ def bucket_numbers(rows: pa.Table, keys: Sequence[str]) -> np.ndarray:
         with np.errstate(over="ignore"):
             mixed = (mixed ^ _hashed(rows.column(key))) * _MIX
             mixed ^= mixed >> np.uint64(29)
-    return (mixed >> np.uint64(40)).astype(np.int64) % BUCKETS
+    return (mixed >> np.uint64(40)).astype(np.uint8) % np.uint8(BUCKETS)
 
 
 def _hashed(column: pa.ChunkedArray) -> np.ndarray:
@@ -177,7 +177,9 @@ def _hashed(column: pa.ChunkedArray) -> np.ndarray:
         return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
     if pa.types.is_temporal(kind):
         column = column.cast(pa.int64() if kind.bit_width == 64 else pa.int32())
-    return pc.fill_null(column.cast(pa.int64()), 0).to_numpy().astype(np.uint64)
+    values = column.cast(pa.int64())
+    filled = values if values.null_count == 0 else pc.fill_null(values, 0)
+    return filled.to_numpy().view(np.uint64)
 
 
 def _hashed_bytes(chunk: pa.Array) -> np.ndarray:
