@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -98,3 +99,14 @@ def test_a_value_that_no_column_holds_is_refused() -> None:
     operation, partial = operation_and_partial("last", 1j)
     with pytest.raises(DataError, match="type complex"):
         operation.encode(partial)
+
+
+@pytest.mark.parametrize("name", ["variance", "stddev", "skew", "kurtosis"])
+def test_sums_that_no_values_have_are_damage(name: str) -> None:
+    """A variance below zero has no square root: such bytes are refused, not met at the read."""
+    moment = registry.operation(name)
+    partial = moment.insert(moment.insert(moment.empty(), 1.0, 0), 3.0, 0)
+    first, second, *rest = partial.sums
+    impossible = replace(partial, sums=(first, second // 4, *rest))
+    with pytest.raises(DataError, match="variance would be negative"):
+        moment.decode(moment.encode(impossible))

@@ -121,6 +121,8 @@ class OfTotals(Operation[Totals]):
             raise reader.damaged("it has totals without values")
         if not floating and any(total % (1 << UNIT_BITS * p) for p, total in enumerate(sums, 1)):
             raise reader.damaged("a total of integers has a fraction")
+        if self.degree > 1 and (count - plus - minus) * sums[1] < sums[0] ** 2:
+            raise reader.damaged("no values have these sums: their variance would be negative")
         return Totals(count, sums, plus, minus, floating == 1)
 
 
