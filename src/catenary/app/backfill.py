@@ -172,10 +172,8 @@ def _refuse_features(node: Node, given: pa.Table) -> None:
     steps = () if node.derivations is None else node.derivations.steps
     filled = {step.name for step in steps if step.fills}
     features = node.schema if isinstance(node, GroupByNode) else _feature_names(node)
-    taken = [name for name in given.column_names if name in features and name not in filled]
-    carried = set(_keys(node)) | {"ts", "ds"}
-    for name in taken:
-        if name not in carried:
+    for name in given.column_names:
+        if name in features and name not in filled | _keys(node).keys() | {"ts", "ds"}:
             problem = f"the frame has a column {name!r}, and so has {node.name!r}"
             raise DataError(problem, where=node.where, hint="rename or drop the frame's column")
 

@@ -114,11 +114,6 @@ class Settings:
         return parse_bytes(self.memory_limit) if self.memory_limit else None
 
 
-def read_settings(root: str | Path = ".", *, flags: Mapping[str, object] | None = None) -> Settings:
-    """The settings of the project in `root`; see `Settings.load`."""
-    return Settings.load(root, flags=flags)
-
-
 def names() -> tuple[str, ...]:
     """The names of all settings."""
     return tuple(each.name for each in fields(Settings) if each.name not in ("root", "origins"))

@@ -16,17 +16,15 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from catenary.app.settings import Settings
+from catenary.app.wiring import Project, planned
 from catenary.demo import data
 from catenary.demo.compare import compare
 from catenary.demo.features import DEFINITIONS
 from catenary.demo.reference import AVERAGES_OF_DOUBLES, Reference
 from catenary.demo.report import Teller, describe, tell_columns
-from catenary.engines.embedded import EmbeddedEngine
 from catenary.errors import DataError
-from catenary.plan import build, lineage
-from catenary.ports import Job
-from catenary.tables.parquet.catalog import ParquetTables
-from catenary.tables.parquet.warehouse import Warehouse
+from catenary.plan import lineage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from catenary.demo.compare import Comparison
     from catenary.plan import Plan
     from catenary.ports import RunReport
+    from catenary.tables.parquet import Warehouse
 
 RISK: Final = "flight_risk"
 _ROW: Final = ("carrier", "origin", "tailnum", "flight_id")
@@ -103,12 +102,11 @@ def _tell(folder: Path, teller: Teller, *, sabotage: bool, began: float) -> Stor
     reference = Reference(folder / "tables")  # first, so that a missing package shows at once
     teller.heading("A year of flights from New York")
     _prepare(folder, teller)
-    warehouse = Warehouse(folder / "warehouse")
-    tables = ParquetTables(folder / "tables", warehouse)
-    plan = build(DEFINITIONS, lambda name: tables.table(name).schema())
+    project = Project(Settings(root=folder))
+    plan = planned(DEFINITIONS, project.tables)
     teller.heading(f"Backfilling {len(DEFINITIONS)} definitions, {data.FIRST_DS} to {data.LAST_DS}")
-    report = _backfill(plan, tables, warehouse, teller)
-    ours = _read(warehouse)
+    report = _backfill(project, plan, teller)
+    ours = _read(project.warehouse)
     teller.heading(f"Computing {RISK} again, in SQL")
     theirs = _compute_again(reference, teller, sabotage=sabotage)
     comparison = compare(ours, theirs, identity="flight_id", show=_ROW, close=AVERAGES_OF_DOUBLES)
@@ -142,17 +140,9 @@ def _prepare(folder: Path, teller: Teller) -> None:
         teller.line(f"  {name:<20} {rows:>9,} rows")
 
 
-def _backfill(plan: Plan, tables: ParquetTables, warehouse: Warehouse, teller: Teller) -> RunReport:
+def _backfill(project: Project, plan: Plan, teller: Teller) -> RunReport:
     with teller.meter() as meter:
-        job = Job(
-            plan,
-            tables,
-            warehouse,
-            start=data.FIRST_DS,
-            end=data.LAST_DS,
-            meter=meter,
-        )
-        report = EmbeddedEngine().backfill(job)
+        report = project.backfill(plan, start=data.FIRST_DS, end=data.LAST_DS, meter=meter)
     for node in report.nodes:
         columns = len(plan.node(node.name).schema.fields)
         teller.line(f"  {node.name:<20} {node.rows:>9,} rows × {columns} columns")

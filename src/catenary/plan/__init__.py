@@ -18,6 +18,7 @@ from catenary.plan.ranges import (
     Work,
     partitions,
     partitions_for_reads,
+    read_instants,
     source_days,
 )
 
@@ -40,5 +41,6 @@ __all__ = [
     "lineage",
     "partitions",
     "partitions_for_reads",
+    "read_instants",
     "source_days",
 ]

@@ -230,13 +230,12 @@ class _Ranging:
             self._step_reads(node, tuple(sorted(fresh)))
 
     def _step_reads(self, node: Node, days: tuple[str, ...]) -> list[Reads]:
+        instants = read_instants(node, days[0], days[-1])
         if isinstance(node, GroupByNode):
-            return self.reads(node, *_instants(days, late=None))
-        left = node.left
-        found = [self._read_rows(left, days)]
-        late = None if left.at_day_end else left.late_partitions
+            return self.reads(node, *instants)
+        found = [self._read_rows(node.left, days)]
         for part in node.parts:
-            found += self.reads(part.group_by, *_instants(days, late=late))
+            found += self.reads(part.group_by, *instants)
         return found
 
     def _read_rows(self, left: ScanNode, days: tuple[str, ...]) -> Reads:
@@ -302,15 +301,15 @@ class _Ranging:
         return self._written[node.name]
 
 
-def _instants(days: tuple[str, ...], *, late: int | None) -> tuple[int, int]:
+def read_instants(node: Node, first: str, last: str) -> tuple[int, int]:
     """The first and the last instant at which rows of these partitions may read.
 
-    `late` is None for rows that read at the end of their day: entities, and GroupBys alone.
+    Entities, and GroupBys alone, read at the end of their day.
     """
-    first, end = ds_start_ms(days[0]), ds_start_ms(days[-1]) + DAY_MS
-    if late is None:
-        return first + DAY_MS, end
-    return first - late * DAY_MS, end - 1
+    start, end = ds_start_ms(first), ds_start_ms(last) + DAY_MS
+    if isinstance(node, GroupByNode) or node.left.at_day_end:
+        return start + DAY_MS, end
+    return start - node.left.late_partitions * DAY_MS, end - 1
 
 
 def _nothing_there(

@@ -20,7 +20,6 @@ from catenary.schema import BIGINT
 from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
-    from catenary.plan import Work
     from catenary.plan.nodes import Node
     from catenary.ports import Job
 
@@ -36,11 +35,6 @@ class EmbeddedEngine:
         with Run(job) as run:
             run.claim([n for n in job.plan.nodes if n.name in targets or _is_parent(job, n)])
             return run.carry_out(run.asked())
-
-    def work(self, job: Job) -> Work:
-        """The days that a backfill would compute; takes no lock and writes nothing."""
-        with Run(job) as run:
-            return run.asked()
 
     def features(self, job: Job, node: Node, rows: pa.Table) -> tuple[pa.Table, RunReport]:
         """The rows' columns, then the features of `node` for them, in their order."""

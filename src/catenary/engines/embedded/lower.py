@@ -11,22 +11,14 @@ import hashlib
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
-from catenary.plan import source_days
+from catenary.plan import read_instants, source_days
 from catenary.plan.nodes import GroupByNode, JoinNode
-from catenary.windows import DAY_MS, ds_range, ds_start_ms
+from catenary.windows import ds_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from catenary.plan.nodes import Node, ScanNode
-
-
-def read_instants(node: Node, first: str, last: str) -> tuple[int, int]:
-    """The first and the last instant at which rows of these partitions may read."""
-    start, end = ds_start_ms(first), ds_start_ms(last) + DAY_MS
-    if isinstance(node, GroupByNode) or node.left.at_day_end:
-        return start + DAY_MS, end
-    return start - node.left.late_partitions * DAY_MS, end - 1
 
 
 def days_read(

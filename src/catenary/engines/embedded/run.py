@@ -22,12 +22,12 @@ import pyarrow as pa
 
 from catenary.engines.embedded.alone import rows_alone
 from catenary.engines.embedded.assemble import joined, reads_of, renamed, with_ds
-from catenary.engines.embedded.lower import read_instants, steps
+from catenary.engines.embedded.lower import steps
 from catenary.engines.embedded.parts import Tally, read_part
 from catenary.engines.embedded.scan import DAY, Aside, day_number
 from catenary.engines.embedded.sources import Account, Sources
 from catenary.errors import BackfillError, CatenaryError, DataError
-from catenary.plan import partitions
+from catenary.plan import partitions, read_instants
 from catenary.plan.nodes import GroupByNode, JoinNode
 from catenary.ports import NodeReport, RunReport
 from catenary.schema import Schema
@@ -75,11 +75,7 @@ class Run:
     def current(self, node: Node) -> set[str]:
         """The days of a node's output that need not be computed again."""
         output = self.sources.outputs.get(node.name)
-        if output is None:
-            written = self.job.outputs.written(node.name, node.fingerprint)
-        else:
-            written = output.written()
-        return self.sources.calendar.current(node, written)
+        return set() if output is None else self.sources.calendar.current(node, output.written())
 
     def asked(self) -> Work:
         """The days to compute for the job's targets."""
