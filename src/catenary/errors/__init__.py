@@ -13,6 +13,10 @@
     │   └── UnreadableError               a file is damaged or of another format
     └── RunError                          a run could not go on
         ├── BusyError                     another run is writing the same table
+        ├── FencedError                   another copy of a stage has taken a lane over
+        ├── LogError                      a topic is not there or not as asked
+        │   └── PositionError             a stored position means nothing in the log (any more)
+        ├── NotYetError                   an answer does not reflect what it must, in time
         ├── StorageError                  the disk refused a write (full, read-only, …)
         └── BackfillError                 a backfill stopped; says what stands and where to resume
 
@@ -35,8 +39,12 @@ __all__ = [
     "DataError",
     "DefinitionError",
     "ExpressionError",
+    "FencedError",
+    "LogError",
     "MissingPartitionError",
     "MissingTableError",
+    "NotYetError",
+    "PositionError",
     "RunError",
     "SchemaMismatchError",
     "SettingsError",
@@ -119,6 +127,22 @@ class RunError(CatenaryError):
 
 class BusyError(RunError):
     """Another run is writing the same table."""
+
+
+class FencedError(RunError):
+    """Another copy of a stage has taken a lane over; this one stops."""
+
+
+class LogError(RunError):
+    """A topic is not there, or not as asked."""
+
+
+class PositionError(LogError):
+    """A stored position lies beyond a log's end, before its start, or in another incarnation."""
+
+
+class NotYetError(RunError):
+    """An answer that must reflect a token did not come to reflect it in time."""
 
 
 class StorageError(RunError):

@@ -1,0 +1,115 @@
+"""Logs: ordered, partitioned, durable sequences of records.
+
+    append ──► durable ──► visible to readers of every process ──► read in batches, waiters woken
+
+Offsets count from 0 per source partition and never shift; gaps (records that are not for readers)
+are allowed, so the position after a batch is told by the batch. A log has an *incarnation* per source
+partition, raised whenever recovery cuts a tail: a position of another incarnation means nothing.
+
+Read next: ``catenary/logs/embedded`` (segment files in a folder).
+Held to account by: ``tests/unit/logs``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    import pyarrow as pa
+
+    from catenary.ports.token import SourcePartition, Token
+
+
+@dataclass(frozen=True)
+class Records:
+    """Records of one source partition in order, as buffers: no object per record.
+
+    Attributes:
+        offsets: int64, ascending, perhaps with gaps.
+        keys: null where a record has none.
+        values: null for a record without a value.
+        append_ms: int64, when each was appended.
+        next_offset: the position after the batch, past gaps.
+    """
+
+    offsets: np.ndarray
+    keys: pa.LargeBinaryArray
+    values: pa.LargeBinaryArray
+    append_ms: np.ndarray
+    next_offset: int
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+
+class Log(Protocol):
+    """A set of topics. Any method may be called from several threads."""
+
+    def create(self, topic: str, *, partitions: int = 1) -> None:
+        """Make the topic; nothing happens if it is there with as many partitions.
+
+        Raises:
+            LogError: if it is there with another number.
+        """
+        ...
+
+    def partitions(self, topic: str) -> tuple[SourcePartition, ...]:
+        """The topic's partitions.
+
+        Raises:
+            LogError: if there is no such topic; names the nearest one.
+        """
+        ...
+
+    def append(
+        self,
+        topic: str,
+        values: Sequence[bytes] | pa.LargeBinaryArray,
+        *,
+        keys: Sequence[bytes | None] | pa.LargeBinaryArray | None = None,
+        partition: int = 0,
+    ) -> Token:
+        """Append records to one partition; returns once they are durable and visible.
+
+        One process at a time appends to a partition. Calls of several threads share one sync.
+
+        Raises:
+            BusyError: if another process is the partition's writer.
+            StorageError: if the disk refuses; nothing of this call is visible then.
+        """
+        ...
+
+    def read(
+        self, place: SourcePartition, offset: int, *, max_records: int, max_bytes: int
+    ) -> Records:
+        """Visible records from `offset` on; empty at the end. At least one if there is any.
+
+        Raises:
+            PositionError: if `offset` lies beyond the end, or before what is retained.
+            UnreadableError: if a segment is damaged; names the file and the byte.
+        """
+        ...
+
+    def ends(self, places: Sequence[SourcePartition]) -> dict[SourcePartition, int]:
+        """Visible end offsets, asked of the log itself: what is appended and durable."""
+        ...
+
+    def starts(self, places: Sequence[SourcePartition]) -> dict[SourcePartition, int]:
+        """The oldest offsets that are retained."""
+        ...
+
+    def incarnation(self, place: SourcePartition) -> int:
+        """Raised whenever recovery cut a tail."""
+        ...
+
+    def wait(self, positions: Mapping[SourcePartition, int], timeout_s: float) -> bool:
+        """Sleep until a partition has more than its position here; False after the timeout."""
+        ...
+
+    def close(self) -> None:
+        """Release files and locks."""
+        ...

@@ -1,0 +1,98 @@
+"""Stores: ordered byte keys per dataset, snapshots to read from, conditional commits.
+
+    snapshot ──► get / scan                one instant of the whole dataset
+    commit(expects, puts, deletes)         all of it or nothing, and only if `expects` still holds
+
+A dataset belongs to one GroupBy. What the keys mean is `catenary.state`'s.
+
+Read next: ``catenary/stores/lmdb`` (a file per dataset).
+Held to account by: the conformance kit, ``catenary.testing.stores``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+
+class Snapshot(Protocol):
+    """A dataset as it was at one instant; valid inside its context only."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The key's value."""
+        ...
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values in the keys' order; fastest for sorted keys."""
+        ...
+
+    def scan(self, prefix: bytes, *, after: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """Keys with this prefix and their values, ascending; `after`: only greater keys."""
+        ...
+
+    def scan_many(self, prefixes: Sequence[bytes]) -> list[list[tuple[bytes, bytes]]]:
+        """`scan` of each prefix, in order; fastest for sorted prefixes."""
+        ...
+
+
+class Dataset(Protocol):
+    """One GroupBy's keys and values. Any method may be called from several threads."""
+
+    @property
+    def name(self) -> str:
+        """The dataset's name."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """The dataset as of now."""
+        ...
+
+    def commit(
+        self,
+        expects: Mapping[bytes, bytes | None],
+        puts: Sequence[tuple[bytes, bytes]],
+        deletes: Sequence[bytes] = (),
+    ) -> bool:
+        """Write all of it, durably, if every key in `expects` has the value it has there.
+
+        Deletes come before puts. Waiters are woken. Several commits of one process may share a sync.
+
+        Returns:
+            False if `expects` does not hold; nothing is written then.
+
+        Raises:
+            StorageError: if the disk refuses; nothing is written then.
+        """
+        ...
+
+
+class Store(Protocol):
+    """Datasets by name."""
+
+    def dataset(self, name: str, *, create: bool = False) -> Dataset | None:
+        """The dataset of that name; made if it is not there and `create` is true, else None.
+
+        Raises:
+            StorageError: if it cannot be made or opened.
+            UnreadableError: if it was written by a release with another format; names both.
+        """
+        ...
+
+    def datasets(self) -> tuple[str, ...]:
+        """Names of all datasets."""
+        ...
+
+    def version(self) -> int:
+        """A number that changes with every commit to any dataset, of any process."""
+        ...
+
+    def wait(self, version: int, timeout_s: float) -> bool:
+        """Sleep until `version()` differs; False after the timeout."""
+        ...
+
+    def close(self) -> None:
+        """Release files."""
+        ...
