@@ -26,7 +26,11 @@ FLOORS = {
     "testing": 9,
     "engines": 8,
     "tables": 7,
+    "stream": 6,
+    "serve": 6,
+    "state": 5,
     "ports": 4,
+    "rows": 4,
     "plan": 3,
     "definitions": 2.5,
     "aggregate": 2,
@@ -43,10 +47,10 @@ FORBIDDEN = {
     "testing/oracle": {"aggregate", "compiled", "windows", "engines"},  # an independent witness
 }
 
-ABOVE_PORTS = {"ports", "tables", "engines", "app", "testing", "demo", "catenary"}
+ABOVE_PORTS = {"ports", "rows", "state", "stream", "serve", "tables", "engines", "app", "testing", "demo", "catenary"}
 OWNERS = {
     "pyarrow": {"schema", "aggregate", "expressions"} | ABOVE_PORTS,
-    "numpy": {"compiled", "aggregate", "engines"},
+    "numpy": {"compiled", "aggregate", "rows", "state", "stream", "serve", "engines"},
     "polars": {"expressions", "app"},
     "pandas": {"app"},
     "sqlglot": {"expressions"},

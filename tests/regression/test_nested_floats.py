@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from catenary.definitions import EventSource, GroupBy, Join, Query
-from catenary.engines.embedded.columns import clean_floats
+from catenary.rows.columns import clean_floats
 from catenary.errors import DefinitionError
 from catenary.testing import check, events
 

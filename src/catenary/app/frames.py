@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from catenary.definitions import EventSource, GroupBy, Join, JoinSource
-from catenary.engines.embedded.columns import day_texts, instants, int64_values
 from catenary.errors import DataError
+from catenary.rows.columns import day_texts, instants, int64_values
 from catenary.tables.memory import FrameTable
 from catenary.tables.parquet import ParquetTables
 from catenary.windows import DAY_MS

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from catenary.engines.embedded.columns import day_texts
-from catenary.engines.embedded.derive import derived
 from catenary.engines.embedded.parts import answer, collect, queries_of
 from catenary.engines.embedded.scan import DAY, day_number
+from catenary.rows.columns import day_texts
+from catenary.rows.derive import derived
 from catenary.schema.arrow import to_arrow
 from catenary.windows import DAY_MS
 

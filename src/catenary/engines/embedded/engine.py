@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catenary.engines.embedded.assemble import joined, reads_of, renamed
-from catenary.engines.embedded.columns import day_texts, int64_values, normal_column
 from catenary.engines.embedded.parts import Tally, read_part
 from catenary.engines.embedded.run import Run
 from catenary.engines.embedded.sources import Account
 from catenary.plan import partitions_for_reads
 from catenary.plan.nodes import GroupByNode, JoinNode
 from catenary.ports import Capabilities, NodeReport, RunReport
+from catenary.rows.columns import day_texts, int64_values, normal_column
+from catenary.rows.joins import joined, reads_of, renamed
 from catenary.schema import BIGINT
 from catenary.windows import DAY_MS
 

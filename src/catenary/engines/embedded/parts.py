@@ -20,16 +20,16 @@ import pyarrow.compute as pc
 
 from catenary.aggregate import kernel
 from catenary.definitions import Accuracy
-from catenary.engines.embedded.columns import (
+from catenary.engines.embedded.scan import DAY
+from catenary.engines.embedded.spill import BUCKETS, Collector, bucket_numbers
+from catenary.errors import DataError
+from catenary.rows.columns import (
     floored_to_day,
     int64_column,
     int64_values,
     normal_column,
 )
-from catenary.engines.embedded.derive import derived
-from catenary.engines.embedded.scan import DAY
-from catenary.engines.embedded.spill import BUCKETS, Collector, bucket_numbers
-from catenary.errors import DataError
+from catenary.rows.derive import derived
 from catenary.schema.arrow import to_arrow
 from catenary.windows import DAY_MS, ds_of
 

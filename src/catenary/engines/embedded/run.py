@@ -21,7 +21,6 @@ import numpy as np
 import pyarrow as pa
 
 from catenary.engines.embedded.alone import rows_alone
-from catenary.engines.embedded.assemble import joined, reads_of, renamed, with_ds
 from catenary.engines.embedded.lower import steps
 from catenary.engines.embedded.parts import Tally, read_part
 from catenary.engines.embedded.scan import DAY, Aside, day_number
@@ -30,6 +29,8 @@ from catenary.errors import BackfillError, CatenaryError, DataError
 from catenary.plan import partitions, read_instants
 from catenary.plan.nodes import GroupByNode, JoinNode
 from catenary.ports import NodeReport, RunReport
+from catenary.rows.columns import dates_of, day_texts
+from catenary.rows.joins import joined, reads_of, renamed
 from catenary.schema import Schema
 from catenary.schema.arrow import schema_to_arrow
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from catenary.plan import Step, Work
-    from catenary.plan.nodes import Node, PartNode
+    from catenary.plan.nodes import Node, PartNode, ScanNode
     from catenary.ports import Job
 
 
@@ -304,7 +305,7 @@ def _joined_rows(node: JoinNode, held: list[pa.Table]) -> pa.Table:
         columns = schema_to_arrow(node.left.schema)
         columns = columns.append(pa.field("ts", pa.int64())).append(pa.field(DAY, pa.int32()))
         held = [columns.empty_table()]
-    return with_ds(pa.concat_tables(held), node.left)
+    return _with_ds(pa.concat_tables(held), node.left)
 
 
 def _spans(left: pa.Table, days: Sequence[str]) -> dict[str, tuple[int, int]]:
@@ -317,3 +318,13 @@ def _spans(left: pa.Table, days: Sequence[str]) -> dict[str, tuple[int, int]]:
         ds: (start, count)
         for ds, start, count in zip(days, starts.tolist(), counts.tolist(), strict=True)
     }
+
+
+def _with_ds(left: pa.Table, scan: ScanNode) -> pa.Table:
+    """The left's rows with the `ds` that derivations see.
+
+    It is the UTC date of `ts`; rows that come from entities keep their partition (semantics 4).
+    """
+    if scan.kind == "entities" or scan.left_is_entities:
+        return left.append_column("ds", day_texts(left.column(DAY).to_numpy().astype(np.int64)))
+    return left.append_column("ds", dates_of(left.column("ts")))

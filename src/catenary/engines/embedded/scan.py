@@ -15,19 +15,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from catenary.engines.embedded.columns import (
-    clean_floats,
-    holds_floats,
-    instants,
-    int64_values,
-    normalised,
-)
+from catenary.rows.columns import int64_values, normalised
+from catenary.rows.query import columns_read, filtered, projected
 from catenary.windows import DAY_MS, ds_start_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from catenary.expressions import Expression
     from catenary.plan.nodes import ScanNode
     from catenary.ports import Table
 
@@ -84,22 +78,14 @@ def scan_right(
 
 def _chunks(scan: ScanNode, table: Table, days: Sequence[str]) -> Iterator[pa.Table]:
     """The columns that expressions need and `DAY`, normalised; rows that fail a where are gone."""
-    expressions = [*(each for _, each in scan.selects), *scan.wheres]
-    if scan.time is not None:
-        expressions.append(scan.time)
     # Constants need no column; the partition column then tells how many rows there are.
-    columns = sorted({name for each in expressions for name in each.inputs})
-    columns = columns or [scan.partition_column]
+    columns = columns_read(scan) or [scan.partition_column]
     schema = table.schema()
     for batches in _grouped(table, days, columns):
         rows = normalised(pa.Table.from_batches([each for _, each in batches]), schema)
         numbers = [np.full(each.num_rows, day, np.int32) for day, each in batches]
         rows = rows.append_column(DAY, pa.array(np.concatenate(numbers)))
-        if scan.wheres:
-            from catenary.expressions import batch
-
-            rows = batch.filter(list(scan.wheres), rows)
-        yield rows
+        yield filtered(scan, rows)
 
 
 def _grouped(
@@ -122,37 +108,7 @@ def _grouped(
 
 def _selected(scan: ScanNode, raw: pa.Table) -> pa.Table:
     """The selects, then `ts`, then `DAY`."""
-    wanted = [*scan.selects]
-    if scan.time is not None:
-        wanted.append(("ts", scan.time))
-    columns = evaluated(wanted, raw)
-    ts = instants(columns.pop()) if scan.time is not None else pa.nulls(raw.num_rows, pa.int64())
-    names = [name for name, _ in scan.selects]
-    return pa.table([*columns, ts, raw.column(DAY)], names=[*names, "ts", DAY])
-
-
-def evaluated(wanted: Sequence[tuple[str, Expression]], rows: pa.Table) -> list[pa.ChunkedArray]:
-    """The expressions' values; a bare column is passed on as it is."""
-    bare = {name: _bare_column(each) for name, each in wanted}
-    computed = [(name, each) for name, each in wanted if bare[name] is None]
-    if not computed:
-        return [rows.column(bare[name]) for name, _ in wanted]
-    from catenary.expressions import batch
-
-    results = batch.evaluate(computed, rows)
-    columns: list[pa.ChunkedArray] = []
-    for name, each in wanted:
-        column = rows.column(bare[name]) if bare[name] is not None else results.column(name)
-        columns.append(clean_floats(column) if holds_floats(each.type) else column)
-    return columns
-
-
-def _bare_column(expression: Expression) -> str | None:
-    """The column that the expression merely names, if it does no more."""
-    if len(expression.inputs) != 1:
-        return None
-    (column,) = expression.inputs
-    return column if expression.text.strip().strip("`") == column else None
+    return projected(scan, raw).append_column(DAY, raw.column(DAY))
 
 
 def _without_null_times(rows: pa.Table, aside: Aside) -> pa.Table:

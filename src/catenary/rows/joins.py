@@ -4,32 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catenary.engines.embedded.columns import day_texts, int64_values
-from catenary.engines.embedded.derive import derived
-from catenary.engines.embedded.scan import DAY
-from catenary.windows import DAY_MS
+from catenary.rows.derive import derived
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from catenary.plan.nodes import JoinNode, PartNode, ScanNode
-
-
-def with_ds(left: pa.Table, scan: ScanNode) -> pa.Table:
-    """The left's rows with the `ds` that derivations see.
-
-    It is the UTC date of `ts`; rows that come from entities keep their partition (semantics 4).
-    """
-    if scan.kind == "entities" or scan.left_is_entities:
-        days, nulls = left.column(DAY).to_numpy(), None
-    else:
-        times, nulls = int64_values(left.column("ts"))
-        days = times // DAY_MS
-    return left.append_column("ds", day_texts(days.astype(np.int64), nulls))
+    from catenary.plan.nodes import JoinNode, PartNode
 
 
 def reads_of(part: PartNode, left: pa.Table) -> pa.Table:

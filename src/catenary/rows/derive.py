@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catenary.engines.embedded.scan import evaluated
+from catenary.rows.query import evaluated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -124,3 +124,9 @@ def day_texts(days: np.ndarray, nulls: np.ndarray | None = None) -> pa.Array:
     if nulls is None:
         return taken
     return pc.if_else(pa.array(nulls), pa.scalar(None, pa.string()), taken)
+
+
+def dates_of(times: pa.ChunkedArray) -> pa.Array:
+    """The UTC date of each instant as `yyyy-mm-dd`; null where it is null."""
+    values, nulls = int64_values(times)
+    return day_texts(values // DAY_MS, nulls)
