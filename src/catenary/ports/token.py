@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from catenary.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class SourcePartition(NamedTuple):

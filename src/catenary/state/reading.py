@@ -1,0 +1,346 @@
+"""Entities read as of instants: the tiles of every lane, the upload that fits, and what to say of it.
+
+    entities ──► one range each ──┐
+                                  ├──► tiles in the window ──► partials merged ──► columns, statuses
+    the newest upload that fits ──┘
+
+A read ends at its instant, or, where a longer tile holds it, at that tile's start: `as_of_tile`, never
+a glimpse of the future (protocol 6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from catenary.aggregate import tiles as kernel
+from catenary.ports import statuses
+from catenary.state import tiles
+from catenary.state.records import ANCIENT_MS, lanes_of, uploads_of
+from catenary.windows import DAY_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from catenary.aggregate.layout import Layout
+    from catenary.ports import Snapshot
+    from catenary.state.records import Lane, Upload, Uploads
+
+
+@dataclass(frozen=True)
+class Read:
+    """What entities were.
+
+    Attributes:
+        columns: the GroupBy's columns before derivations, one row per read.
+        status: int64 per read.
+        uploads: which upload each read merged, by id; 0 for none.
+        closed, head: how many reads merged closed tiles, and head tiles.
+    """
+
+    columns: pa.Table
+    status: np.ndarray
+    uploads: np.ndarray
+    closed: int = 0
+    head: int = 0
+
+
+def read_temporal(
+    layout: Layout,
+    snapshot: Snapshot,
+    entities: Sequence[bytes],
+    codes: np.ndarray,
+    ts: np.ndarray,
+) -> Read:
+    """Entities as of instants, to the millisecond.
+
+    Args:
+        layout: of the GroupBy.
+        snapshot: its dataset, at one instant.
+        entities: their bytes, ascending.
+        codes: int32, the entity of each read; -1 for a null key.
+        ts: int64 milliseconds, per read; events strictly before it count.
+    """
+    uploads, _ = uploads_of(snapshot)
+    lanes = lanes_of(snapshot)
+    held = _lane_rows(layout, snapshot, entities)
+    chosen = _choose(uploads, ts)
+    parts: list[tuple[np.ndarray, Read]] = []
+    for upload_id in np.unique(chosen).tolist():
+        rows = np.flatnonzero(chosen == upload_id)
+        upload = next((each for each in uploads.held if each.id == upload_id), None)
+        parts.append(
+            (
+                rows,
+                _read_by(
+                    layout, snapshot, entities, held, codes[rows], ts[rows], upload, uploads, lanes
+                ),
+            )
+        )
+    return _together(parts, len(ts))
+
+
+def read_snapshot(
+    layout: Layout,
+    snapshot: Snapshot,
+    entities: Sequence[bytes],
+    codes: np.ndarray,
+    ts: np.ndarray,
+    *,
+    holds: bool,
+) -> Read:
+    """Entities as of the last midnight at or before each instant (semantics 3).
+
+    Args:
+        layout, snapshot, entities, codes, ts: as `read_temporal`.
+        holds: one snapshot stands until the next.
+    """
+    uploads, _ = uploads_of(snapshot)
+    wanted = ts // DAY_MS * DAY_MS
+    chosen = _choose(uploads, wanted)
+    parts: list[tuple[np.ndarray, Read]] = []
+    for upload_id in np.unique(chosen).tolist():
+        rows = np.flatnonzero(chosen == upload_id)
+        upload = next((each for each in uploads.held if each.id == upload_id), None)
+        if upload is None:
+            status = statuses.BEFORE_RETENTION if uploads.active else statuses.MISSING_UPLOAD
+            read = _answer(layout, [], entities, codes[rows], wanted[rows])
+            parts.append((rows, _with(read, status)))
+            continue
+        at = np.minimum(wanted[rows], upload.cutoff_ms)
+        found = _upload_tiles(snapshot, upload, entities)
+        read = _answer(layout, found, entities, codes[rows], at, upload_id=upload.id)
+        stale = (wanted[rows] > upload.cutoff_ms) & (not holds)
+        read.status[stale] |= statuses.STALE_BATCH
+        parts.append((rows, read))
+    return _together(parts, len(ts))
+
+
+def _choose(uploads: Uploads, ts: np.ndarray) -> np.ndarray:
+    """For each instant the id of the newest upload whose cut-off is at or before it; 0 for none."""
+    active = uploads.active
+    if not active:
+        return np.zeros(len(ts), np.int64)
+    cutoffs = np.asarray([each.cutoff_ms for each in active], np.int64)
+    ids = np.asarray([0, *(each.id for each in active)], np.int64)
+    return ids[np.searchsorted(cutoffs, ts, side="right")]
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """Where a tile was read from; several make the kernel's columns."""
+
+    code: int
+    start: int
+    end: int
+    status: int
+    collapsed: bool
+    packed: bytes
+    head: bool
+
+
+@dataclass(frozen=True)
+class _LaneRows:
+    """The rows of all entities' ranges."""
+
+    lane: list[_Tile]
+    late: dict[int, list[_Tile]]
+
+
+def _lane_rows(layout: Layout, snapshot: Snapshot, entities: Sequence[bytes]) -> _LaneRows:
+    prefixes = [tiles.TILE + each for each in entities]
+    sizes = layout.sizes_ms
+    lane: list[_Tile] = []
+    late: dict[int, list[_Tile]] = {}
+    for code, (prefix, rows) in enumerate(zip(prefixes, snapshot.scan_many(prefixes), strict=True)):
+        skip = len(prefix)
+        for key, data in rows:
+            level = key[-9]
+            start = tiles.instant_of(key[-8:])
+            tile = _Tile(
+                code,
+                start,
+                start + sizes[level],
+                tiles.status_of(data),
+                False,
+                data[tiles.STATUS_BYTES :],
+                level == 0,
+            )
+            if key[skip : skip + 1] == tiles.OF_LANE:
+                lane.append(tile)
+            else:
+                upload = int.from_bytes(key[skip + 1 : skip + 5], "big")
+                late.setdefault(upload, []).append(tile)
+    return _LaneRows(lane, late)
+
+
+def _upload_tiles(snapshot: Snapshot, upload: Upload, entities: Sequence[bytes]) -> list[_Tile]:
+    keys = [tiles.upload_key(upload.id, each) for each in entities]
+    found: list[_Tile] = []
+    for code, data in enumerate(snapshot.get_many(keys)):
+        if data is not None:
+            found += [
+                _Tile(code, each.start_ms, each.end_ms, 0, each.collapsed, each.packed, False)
+                for each in tiles.unpack_upload(data)
+            ]
+    return found
+
+
+def _read_by(
+    layout: Layout,
+    snapshot: Snapshot,
+    entities: Sequence[bytes],
+    held: _LaneRows,
+    codes: np.ndarray,
+    ts: np.ndarray,
+    upload: Upload | None,
+    uploads: Uploads,
+    lanes: dict[bytes, Lane],
+) -> Read:
+    """Reads by one upload, or by none."""
+    if upload is None:
+        read = _answer(layout, held.lane, entities, codes, ts)
+        _judge_without_upload(layout, read, ts, uploads, lanes)
+        return read
+    found = _upload_tiles(snapshot, upload, entities)
+    found += held.late.get(upload.id, [])
+    found += [each for each in held.lane if each.start >= upload.cutoff_ms]
+    read = _answer(layout, found, entities, codes, ts, upload_id=upload.id)
+    if any(lane.kept_ms > upload.cutoff_ms for lane in lanes.values()):
+        read.status[ts < max(lane.kept_ms for lane in lanes.values())] |= statuses.BEFORE_RETENTION
+    return _refused(read)
+
+
+def _judge_without_upload(
+    layout: Layout, read: Read, ts: np.ndarray, uploads: Uploads, lanes: dict[bytes, Lane]
+) -> None:
+    """Say where lanes alone do not reach back to the window's start."""
+    known = max((max(lane.since_ms, lane.kept_ms) for lane in lanes.values()), default=None)
+    if known is None:
+        lacking = np.ones(len(ts), bool)
+    elif known == ANCIENT_MS:
+        lacking = np.zeros(len(ts), bool)
+    elif layout.reach_ms is None:
+        lacking = np.ones(len(ts), bool)
+    else:
+        lacking = ts - layout.reach_ms < known
+    too_new = bool(uploads.active)
+    read.status[lacking] |= statuses.BEFORE_RETENTION if too_new else statuses.MISSING_UPLOAD
+
+
+def _answer(
+    layout: Layout,
+    found: list[_Tile],
+    entities: Sequence[bytes],
+    codes: np.ndarray,
+    ts: np.ndarray,
+    *,
+    upload_id: int = 0,
+) -> Read:
+    """What the tiles say, with the statuses that the kernel finds."""
+    found = sorted(found, key=lambda each: (each.code, each.start, each.end))
+    owner = np.fromiter((each.code for each in found), np.int64, len(found))
+    start = np.fromiter((each.start for each in found), np.int64, len(found))
+    end = np.fromiter((each.end for each in found), np.int64, len(found))
+    offsets = np.searchsorted(owner, np.arange(len(entities) + 1)).astype(np.int64)
+    at, early = _ends(offsets, start, end, codes, ts)
+    held = kernel.Tiles(
+        start=start,
+        end=end,
+        status=np.fromiter((each.status for each in found), np.int64, len(found)),
+        collapsed=np.fromiter((each.collapsed for each in found), bool, len(found)),
+        packed=pa.array([each.packed for each in found], pa.large_binary()),
+    )
+    answers = kernel.answer(layout, held, offsets, codes.astype(np.int32), at)
+    status = answers.status.copy()
+    status[early] |= statuses.AS_OF_TILE
+    status[answers.stale] |= statuses.STALE_BATCH
+    status[answers.cut] |= statuses.BEFORE_RETENTION
+    status[answers.overflow] |= statuses.OVERFLOW
+    status[~answers.seen] |= statuses.MISSING
+    heads = np.fromiter((each.head for each in found), bool, len(found))
+    return Read(
+        answers.columns,
+        status,
+        np.full(len(ts), upload_id, np.int64),
+        *_merged(offsets, heads, end, codes, at),
+    )
+
+
+def _merged(
+    offsets: np.ndarray, heads: np.ndarray, end: np.ndarray, codes: np.ndarray, at: np.ndarray
+) -> tuple[int, int]:
+    """How many reads had closed tiles before them, and how many head tiles."""
+    closed = head = 0
+    for code in np.unique(codes[codes >= 0]).tolist():
+        span = slice(offsets[code], offsets[code + 1])
+        reads = at[codes == code]
+        for wanted in (False, True):
+            ends = end[span][heads[span] == wanted]
+            count = int((reads >= ends.min()).sum()) if len(ends) else 0
+            closed, head = (closed, head + count) if wanted else (closed + count, head)
+    return closed, head
+
+
+def _ends(
+    offsets: np.ndarray, start: np.ndarray, end: np.ndarray, codes: np.ndarray, ts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where each read ends, and which of them end before their instant.
+
+    A tile that begins before an instant and ends after it cannot be taken apart.
+    """
+    at = ts.copy()
+    wide = np.flatnonzero(end - start > 1)
+    if not len(wide):
+        return at, np.zeros(len(ts), bool)
+    owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    first = np.searchsorted(wide, offsets[:-1])
+    last = np.searchsorted(wide, offsets[1:])
+    del owner
+    for code in np.unique(codes[codes >= 0]).tolist():
+        mine = wide[first[code] : last[code]]
+        if not len(mine):
+            continue
+        reads = np.flatnonzero(codes == code)
+        starts, ends = start[mine], np.maximum.accumulate(end[mine])
+        while True:
+            before = np.searchsorted(starts, at[reads], side="left")
+            inside = (before > 0) & (ends[np.maximum(before - 1, 0)] > at[reads])
+            if not inside.any():
+                break
+            for row in np.flatnonzero(inside).tolist():
+                straddling = (starts < at[reads[row]]) & (end[mine] > at[reads[row]])
+                at[reads[row]] = starts[straddling].min()
+    return at, at < ts
+
+
+def _refused(read: Read) -> Read:
+    """Reads before the retained history have no values (runtime, fetch)."""
+    refused = (read.status & statuses.BEFORE_RETENTION) != 0
+    if not refused.any():
+        return read
+    rows = np.arange(len(refused), dtype=np.int64)
+    places = pa.array(rows, mask=refused)
+    return Read(read.columns.take(places), read.status, read.uploads, read.closed, read.head)
+
+
+def _with(read: Read, status: int) -> Read:
+    read.status[:] |= status
+    return read
+
+
+def _together(parts: list[tuple[np.ndarray, Read]], count: int) -> Read:
+    """Reads by different uploads, in the order in which they were asked."""
+    if len(parts) == 1:
+        return parts[0][1]
+    order = np.concatenate([rows for rows, _ in parts]) if parts else np.empty(0, np.int64)
+    back = np.empty(count, np.int64)
+    back[order] = np.arange(count)
+    columns = pa.concat_tables([read.columns for _, read in parts]).take(pa.array(back))
+    status = np.concatenate([read.status for _, read in parts])[back]
+    uploads = np.concatenate([read.uploads for _, read in parts])[back]
+    closed = sum(read.closed for _, read in parts)
+    return Read(columns, status, uploads, closed, sum(read.head for _, read in parts))

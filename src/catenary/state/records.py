@@ -1,0 +1,275 @@
+"""The small records of a dataset: its format, its lanes, its uploads, its readers.
+
+Each is one value, replaced as a whole, and named in a commit's conditions by the bytes that were read:
+whoever decides on a record has it checked when what was decided is written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from catenary.errors import UnreadableError
+from catenary.ports.token import SourcePartition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from catenary.ports import Snapshot
+
+FORMAT: Final = 1
+ANCIENT_MS: Final = -(1 << 62)
+"""Before every event."""
+
+FORMAT_KEY: Final = b"f"
+UPLOADS_KEY: Final = b"u"
+READERS_KEY: Final = b"r"
+LANES: Final = b"l"
+PASSED: Final = b"p"
+
+R = TypeVar("R")
+
+
+class LaneId(NamedTuple):
+    """Which source of the GroupBy, and which partition of its topic."""
+
+    source: int
+    partition: int
+
+    @property
+    def key(self) -> bytes:
+        """Three bytes, ordered."""
+        return self.source.to_bytes(1, "big") + self.partition.to_bytes(2, "big")
+
+    @property
+    def record(self) -> bytes:
+        """The key of the lane's record."""
+        return LANES + self.key
+
+
+@dataclass(frozen=True)
+class Format:
+    """Who wrote a dataset.
+
+    Attributes:
+        version: of this layout.
+        fingerprint: of the GroupBy whose values lie here.
+    """
+
+    version: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One lane, as of its last commit.
+
+    Attributes:
+        topic, source, partition: where its records come from.
+        epoch: raised by whoever takes the lane; only the last one commits.
+        position: the offset to be read next.
+        incarnation: the log's, of `position`.
+        passed_ms: the greatest event time committed; `ANCIENT_MS` before the first.
+        floor_ms: the head floor; never falls.
+        since_ms: the event time from which the lane holds everything that its log brought.
+        began: the offset that was read first.
+        rows: rows folded so far.
+        folds: commits so far.
+        set_aside: rows and records that went to the dead letters.
+        owner: who took it, for people.
+        committed_ms: by the wall clock, when.
+        kept_ms: lane tiles that ended at or before it are gone.
+    """
+
+    topic: str
+    source: int
+    partition: int
+    epoch: int = 0
+    position: int = 0
+    incarnation: int = 0
+    passed_ms: int = ANCIENT_MS
+    floor_ms: int = ANCIENT_MS
+    since_ms: int = ANCIENT_MS
+    kept_ms: int = ANCIENT_MS
+    began: int = 0
+    rows: int = 0
+    folds: int = 0
+    set_aside: int = 0
+    owner: str = ""
+    committed_ms: int = 0
+
+    @property
+    def id(self) -> LaneId:
+        """The lane's number."""
+        return LaneId(self.source, self.partition)
+
+    @property
+    def place(self) -> SourcePartition:
+        """The source partition that it follows."""
+        return SourcePartition(self.topic, self.partition)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """Batch partials of all entities up to a cut-off.
+
+    Attributes:
+        id: ascending.
+        cutoff_ms: events strictly before it are in; a UTC midnight.
+        frontier: source partition, as text, to the offset up to which the tables hold the stream's
+            events; None if nobody knows.
+        state: `loading`, `landed` (complete, not yet read), `active`.
+        unsettled: lanes whose late events before `position` are not yet in late tiles, as bytes.
+        entities: how many it holds.
+        landed_ms: by the wall clock, when.
+    """
+
+    id: int
+    cutoff_ms: int
+    frontier: dict[str, int] | None
+    state: str = "loading"
+    unsettled: tuple[bytes, ...] = ()
+    entities: int = 0
+    landed_ms: int = 0
+
+    def includes(self, place: SourcePartition) -> int | None:
+        """The offset before which the source partition's events are in; None if unknown."""
+        return None if self.frontier is None else self.frontier.get(str(place), 0)
+
+
+@dataclass(frozen=True)
+class Uploads:
+    """All uploads of a dataset: one record, so that a swap is one write.
+
+    Attributes:
+        next_id: of the next one.
+        held: ascending by id.
+    """
+
+    next_id: int = 1
+    held: tuple[Upload, ...] = ()
+
+    @property
+    def active(self) -> tuple[Upload, ...]:
+        """Those that are read, ascending by cut-off."""
+        found = [each for each in self.held if each.state == "active"]
+        return tuple(sorted(found, key=lambda each: (each.cutoff_ms, each.id)))
+
+    def newest(self, at_ms: int) -> Upload | None:
+        """The upload for a read at `at_ms`: the newest whose cut-off is at or before it."""
+        fitting = [each for each in self.active if each.cutoff_ms <= at_ms]
+        return fitting[-1] if fitting else None
+
+    def changed(self, upload: Upload) -> Uploads:
+        """With this upload in place of the one of its id, or added."""
+        others = [each for each in self.held if each.id != upload.id]
+        held = tuple(sorted([*others, upload], key=lambda each: each.id))
+        return Uploads(max(self.next_id, upload.id + 1), held)
+
+    def without(self, ids: set[int]) -> Uploads:
+        """Without these uploads."""
+        return replace(self, held=tuple(each for each in self.held if each.id not in ids))
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who holds a head.
+
+    Attributes:
+        name: of a child GroupBy, or of a client.
+        child: whether it is a child stage; its progress is read from its own dataset.
+        from_ms: what a client reads from, until it says more.
+        until_ms: by the wall clock, when a client's registration ends.
+    """
+
+    name: str
+    child: bool
+    from_ms: int = ANCIENT_MS
+    until_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Readers:
+    """All registered readers: one record."""
+
+    held: dict[str, Reader] = field(default_factory=dict[str, Reader])
+
+
+@dataclass(frozen=True)
+class Passed:
+    """How far a client's reader has come, in event time, and until when it is believed."""
+
+    passed_ms: int
+    until_ms: int
+
+
+def pack(record: object) -> bytes:
+    """A record's bytes."""
+    return msgspec.msgpack.encode(record)
+
+
+def unpack(data: bytes, kind: type[R]) -> R:
+    """The record in `data`.
+
+    Raises:
+        UnreadableError: for bytes that are no such record.
+    """
+    try:
+        return msgspec.msgpack.decode(data, type=kind)
+    except msgspec.MsgspecError as error:
+        raise UnreadableError(
+            f"a {kind.__name__.lower()} record of the store is damaged: {error}",
+            hint="upload again into a new store, and stream from its frontier",
+        ) from error
+
+
+def check_format(snapshot: Snapshot, fingerprint: str, where: str) -> bytes | None:
+    """The format's bytes, None in a new dataset.
+
+    Raises:
+        UnreadableError: for another release's layout, or another definition's values.
+    """
+    data = snapshot.get(FORMAT_KEY)
+    if data is None:
+        return None
+    held = unpack(data, Format)
+    if held.version != FORMAT:
+        raise UnreadableError(
+            f"the store's layout has version {held.version}; version {FORMAT} is read",
+            where=where,
+            hint="it was written by another release of Catenary",
+        )
+    if held.fingerprint != fingerprint:
+        raise UnreadableError(
+            f"the store holds values of definition {held.fingerprint}, not {fingerprint}",
+            where=where,
+            hint="the definition changed; upload it anew",
+        )
+    return data
+
+
+def lanes_of(snapshot: Snapshot) -> dict[bytes, Lane]:
+    """All lanes by their three bytes."""
+    return {key[1:]: unpack(value, Lane) for key, value in snapshot.scan(LANES)}
+
+
+def uploads_of(snapshot: Snapshot) -> tuple[Uploads, bytes | None]:
+    """All uploads, and their bytes."""
+    data = snapshot.get(UPLOADS_KEY)
+    return (Uploads() if data is None else unpack(data, Uploads)), data
+
+
+def readers_of(snapshot: Snapshot) -> tuple[Readers, bytes | None]:
+    """All readers, and their bytes."""
+    data = snapshot.get(READERS_KEY)
+    return (Readers() if data is None else unpack(data, Readers)), data
+
+
+def frontier(lanes: Mapping[bytes, Lane]) -> dict[SourcePartition, int]:
+    """Committed positions per source partition: the least of the lanes that follow it."""
+    found: dict[SourcePartition, int] = {}
+    for lane in lanes.values():
+        found[lane.place] = min(lane.position, found.get(lane.place, lane.position))
+    return found
