@@ -165,6 +165,11 @@ class Reader:
         problem = f"a partial of {self._operation} is damaged at byte {self._at}: {why}"
         return DataError(problem)
 
+    @property
+    def left(self) -> int:
+        """How many bytes follow."""
+        return len(self._data) - self._at
+
     def end(self) -> None:
         """Nothing may follow."""
         if self._at != len(self._data):
