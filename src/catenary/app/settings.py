@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 FILE: Final = "catenary.toml"
 PREFIX: Final = "CATENARY_"
 _NOT_SETTINGS: Final = (f"{PREFIX}TEST_",)
+_CHOICES: Final = {
+    "compression": ("zstd", "lz4", "snappy", "none"),
+    "durability": ("power", "process"),
+}
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -39,6 +43,10 @@ class Settings:
         step_days: how many partitions are computed at a time; 0 for as many as fit.
         spill_dir: where what does not fit goes; empty for the system's temporary folder.
         compression: of Parquet files: `zstd`, `lz4`, `snappy` or `none`.
+        log: folder of the embedded log.
+        store: folder of the embedded store.
+        durability: what an append or a commit survives: `process`, a killed process; `power`, a
+            power failure, too.
         origins: where each value came from, by name.
     """
 
@@ -51,6 +59,9 @@ class Settings:
     step_days: int = 0
     spill_dir: str = ""
     compression: str = "zstd"
+    log: str = "log"
+    store: str = "store"
+    durability: str = "power"
     origins: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
 
     @staticmethod
@@ -158,10 +169,10 @@ def _check(name: str, value: str | int, origin: str) -> None:
         except SettingsError as error:
             problem = f"memory_limit={error.problem}"
             raise SettingsError(problem, where=origin, hint=error.hint) from None
-    codecs = ("zstd", "lz4", "snappy", "none")
-    if name == "compression" and value not in codecs:
-        problem = f"compression={value!r} is not known"
-        raise SettingsError(problem, where=origin, hint=nearest(str(value), codecs))
+    known = _CHOICES.get(name)
+    if known is not None and value not in known:
+        problem = f"{name}={value!r} is not known"
+        raise SettingsError(problem, where=origin, hint=nearest(str(value), known))
     least = {"threads": 1, "step_days": 0}.get(name)
     if least is not None and isinstance(value, int) and value < least:
         problem = f"{name}={value} is less than {least}"

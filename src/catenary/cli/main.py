@@ -27,6 +27,13 @@ VERBS: Final = {
     "plan": "check definitions; show what would be computed, over which days",
     "lineage": "show what comes from where, down to source columns",
     "backfill": "compute missing days of features and write them",
+    "upload": "bring features up to a day's end into the store that models read",
+    "publish": "append rows to a topic",
+    "stream": "keep features fresh from topics: one stage, a chain, or all",
+    "fetch": "features for keys, now or as of any instant",
+    "why": "explain one value by its upload, tiles and events",
+    "status": "what stages have committed, how far behind they are, what they set aside",
+    "dead-letters": "records that were set aside, with the reasons; replay them",
     "settings": "show every setting and where it came from",
 }
 """The verbs in the order in which a newcomer meets them; each is a module of this room."""
@@ -67,7 +74,7 @@ def _run(verb: str, words: list[str]) -> int:
     """Let typer read the verb's words and call its command."""
     import typer  # what only `--help` needs does not wait for it
 
-    module = import_module(f"catenary.cli.{verb}")
+    module = import_module(f"catenary.cli.{verb.replace('-', '_')}")
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(help=module.__doc__)(module.command)
     try:

@@ -1,12 +1,16 @@
 """What verbs share: the options that name a project, and the project that they open."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from catenary.app.settings import Settings
 from catenary.app.wiring import Project
+
+if TYPE_CHECKING:
+    from catenary.app.live import Live
 
 Root = Annotated[Path, typer.Option("--root", help="the project's folder, with catenary.toml")]
 Definitions = Annotated[
@@ -21,3 +25,23 @@ Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 def opened(root: Path, **flags: str | int | None) -> Project:
     """The project at `root`; flags that were given win over its settings."""
     return Project(Settings.load(root, flags={k: v for k, v in flags.items() if v is not None}))
+
+
+def lived(
+    root: Path,
+    *,
+    definitions: str | None = None,
+    names: Sequence[str] | None = None,
+    conf: Sequence[str] = (),
+) -> "Live":
+    """The live half of the project at `root`, of all its definitions or of some.
+
+    Raises:
+        SettingsError: for a chain setting that is unknown or does not fit.
+    """
+    from catenary.app.live import Live
+    from catenary.plan.settings import ChainSettings
+
+    project = opened(root, definitions=definitions)
+    pairs = dict(each.partition("=")[::2] for each in conf)
+    return Live(project, project.plan(names or None), ChainSettings.parse(pairs))

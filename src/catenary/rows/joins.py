@@ -44,20 +44,34 @@ def joined(
         parts: as `renamed` gives them, rows as in `left`.
         carried: the left's columns to carry along; None for all that the Join selects, and `ts`.
     """
-    base = {name: part.column(name) for part in parts for name in part.column_names}
-    if join.derivations is None:
-        features = base
-    else:
-        # A feature hides a left column of its name: a derivation fills that column afterwards.
-        context = {name: left.column(name) for name in left.column_names if name not in base}
-        rows = derived(join.derivations, pa.table({**context, **base}))
-        features = {name: rows.column(name) for name in rows.column_names}
     if carried is None:
         carried = [*(name for name, _ in join.left.selects), "ts"]
+    return beside(left, features_of(join, left, parts), carried)
+
+
+def features_of(join: JoinNode, left: pa.Table, parts: Sequence[pa.Table]) -> pa.Table:
+    """The features alone, derivations done; a derivation that fills a left column is among them.
+
+    Args:
+        join: the Join.
+        left: with `ts` and `ds`.
+        parts: as `renamed` gives them, rows as in `left`.
+    """
+    base = {name: part.column(name) for part in parts for name in part.column_names}
+    if join.derivations is None:
+        return pa.table(base)
+    # A feature hides a left column of its name: a derivation fills that column afterwards.
+    context = {name: left.column(name) for name in left.column_names if name not in base}
+    return derived(join.derivations, pa.table({**context, **base}))
+
+
+def beside(left: pa.Table, features: pa.Table, carried: Sequence[str]) -> pa.Table:
+    """Columns of the left, filled where a feature of the same name fills them, then the features."""
     output: dict[str, pa.ChunkedArray] = {}
     for name in carried:
         column = left.column(name)
-        output[name] = pc.coalesce(column, features[name]) if name in features else column
-    for name, column in features.items():
-        output.setdefault(name, column)
+        fills = name in features.column_names
+        output[name] = pc.coalesce(column, features.column(name)) if fills else column
+    for name in features.column_names:
+        output.setdefault(name, features.column(name))
     return pa.table(output)

@@ -95,7 +95,11 @@ def read_snapshot(
     """Entities as of the last midnight at or before each instant (semantics 3).
 
     Args:
-        layout, snapshot, entities, codes, ts: as `read_temporal`.
+        layout: of the GroupBy.
+        snapshot: its dataset, at one instant.
+        entities: their bytes, ascending.
+        codes: int32, the entity of each read; -1 for a null key.
+        ts: int64 milliseconds, per read.
         holds: one snapshot stands until the next.
     """
     uploads, _ = uploads_of(snapshot)

@@ -1,0 +1,233 @@
+"""A project's live half: its log, its store, the stages that run between them, and the fetcher.
+
+    Live ──► publish ──► log ──► stages ──► store ──► fetcher
+         ──► upload  ───────────────────────┘
+
+A stage may run here, in a thread, or in a process of its own, which is told its StageSpec's bytes and
+the dotted name of an opener: `catenary.app.workers` does the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from catenary.definitions import Accuracy
+from catenary.errors import DataError, LogError, UnsupportedError, nearest
+from catenary.plan import GroupByNode, JoinNode
+from catenary.plan.settings import ChainSettings
+from catenary.plan.stage import StageSpec, stages, streamed_sources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    import pyarrow as pa
+
+    from catenary.app.wiring import Project
+    from catenary.logs.embedded import EmbeddedLog
+    from catenary.plan import Plan
+    from catenary.ports import Log, SourcePartition, Store, Token
+    from catenary.schema import Schema
+    from catenary.serve.fetcher import Fetcher
+    from catenary.stream.stage import Stage
+
+_SCHEME = "log"
+
+
+def resolve(address: str) -> tuple[str, Mapping[str, str]]:
+    """A topic's name in the embedded log, and its options.
+
+    Raises:
+        UnsupportedError: for a topic of another kind of log.
+    """
+    from catenary.logs.addresses import parse
+
+    found = parse(address)
+    if found.scheme not in (_SCHEME, ""):
+        raise UnsupportedError(
+            f"topic {address!r} lies in a {found.scheme} log",
+            hint="the embedded log is there: write topic='log:///folder/topic'",
+        )
+    name = f"{found.folder}/{found.topic}" if found.folder else found.topic
+    return name.strip("/"), found.options
+
+
+@dataclass
+class Live:
+    """What runs of a project.
+
+    Attributes:
+        project: its definitions, tables and settings.
+        plan: the definitions that run.
+        chain: the chain's settings.
+    """
+
+    project: Project
+    plan: Plan
+    chain: ChainSettings = field(default_factory=ChainSettings)
+
+    @cached_property
+    def log(self) -> EmbeddedLog:
+        """The project's log."""
+        from catenary.logs.embedded import EmbeddedLog
+
+        settings = self.project.settings
+        return EmbeddedLog(settings.path("log"), durability=settings.durability)
+
+    @cached_property
+    def store(self) -> Store:
+        """The project's store."""
+        from catenary.stores.lmdb import LmdbStore
+
+        settings = self.project.settings
+        return LmdbStore(settings.path("store"), durability=settings.durability)
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        """Reads features as of now, or any instant."""
+        from catenary.serve.fetcher import Fetcher
+
+        return Fetcher(self.plan, self.store, on_snapshot_late=self.chain.on_snapshot_late)
+
+    @cached_property
+    def stages(self) -> tuple[GroupByNode, ...]:
+        """The GroupBys that follow topics, parents first."""
+        return stages(self.plan)
+
+    def group_by(self, name: str) -> GroupByNode:
+        """A GroupBy that can be streamed.
+
+        Raises:
+            DataError: if there is none of that name.
+        """
+        for node in self.stages:
+            if node.name == name:
+                return node
+        raise DataError(
+            f"no GroupBy named {name!r} follows a topic",
+            hint=nearest(name, [node.name for node in self.stages]),
+        )
+
+    def chain_of(self, names: Iterable[str]) -> tuple[GroupByNode, ...]:
+        """The named GroupBys and Joins, and all streamed ancestors, parents first."""
+        wanted: set[str] = set()
+        for name in names:
+            node = self.plan.node(name) if name in {each.name for each in self.plan.nodes} else None
+            if node is None:
+                known = [each.name for each in self.plan.nodes]
+                raise DataError(f"no definition is named {name!r}", hint=nearest(name, known))
+            wanted |= {each.name for each in below(node)}
+        return tuple(node for node in self.stages if node.name in wanted)
+
+    def topics(self) -> dict[str, tuple[str, Schema]]:
+        """Topic name to its address and the columns of its records."""
+        found: dict[str, tuple[str, Schema]] = {}
+        for node in self.stages:
+            for _, scan, address in streamed_sources(node):
+                root = scan
+                while root.parent is not None:
+                    root = root.parent.left
+                schema = self.project.tables.table(root.table).schema()
+                columns = {k: v for k, v in schema.items() if k != root.partition_column}
+                found[resolve(address)[0]] = (address, type(schema).of(columns))
+        return found
+
+    def create_topics(self, partitions: Mapping[str, int] | None = None) -> None:
+        """Make the topics that are not there; one partition each unless said otherwise."""
+        for topic in self.topics():
+            try:
+                self.log.partitions(topic)
+            except LogError:
+                self.log.create(topic, partitions=(partitions or {}).get(topic, 1))
+
+    def publish(self, topic: str, rows: pa.Table, *, partition: int = 0) -> Token:
+        """Append rows to a topic, in its codec.
+
+        Raises:
+            DataError: if no definition follows the topic, or the rows do not fit it.
+        """
+        from catenary.codecs import codec
+
+        known = self.topics()
+        if topic not in known:
+            raise DataError(f"no definition follows topic {topic!r}", hint=nearest(topic, known))
+        address, schema = known[topic]
+        _, options = resolve(address)
+        found = codec(options.get("codec", "json"), schema, writer=options.get("schema"))
+        return self.log.append(topic, found.encode(rows), partition=partition)
+
+    def spec(self, node: GroupByNode) -> StageSpec:
+        """All that another process needs to run a stage."""
+
+        def schema(table: str) -> Schema:
+            return self.project.tables.table(table).schema()
+
+        definitions = self.project.definitions
+        return StageSpec.of(definitions, schema, node.name, self.chain)
+
+    def stage(
+        self,
+        node: GroupByNode,
+        *,
+        owned: Collection[SourcePartition] | None = None,
+        phase: Callable[[str], None] = lambda _: None,
+    ) -> Stage:
+        """A stage over the project's log and store."""
+        return open_stage(
+            self.spec(node), self.log, self.store, self.stages, owned=owned, phase=phase
+        )
+
+
+def open_stage(
+    spec: StageSpec,
+    log: Log,
+    store: Store,
+    all_: Collection[GroupByNode],
+    *,
+    owned: Collection[SourcePartition] | None = None,
+    phase: Callable[[str], None] = lambda _: None,
+) -> Stage:
+    """A stage over a log and a store; `all_` are the streamed GroupBys that may read it."""
+    from catenary.serve.lookup import StoreLookup
+    from catenary.stream.build import children_of, stage_of
+
+    lookup = StoreLookup(store, on_snapshot_late=spec.settings.on_snapshot_late)
+    return stage_of(
+        spec,
+        log,
+        store,
+        lookup,
+        resolve,
+        children=children_of(spec.node(), all_),
+        owned=owned,
+        owner=f"process {os.getpid()} on {socket.gethostname()}",
+        phase=phase,
+    )
+
+
+def below(node: JoinNode | GroupByNode) -> list[GroupByNode]:
+    """All GroupBys that a definition reads, transitively, itself among them; parents first."""
+    found: dict[str, GroupByNode] = {}
+
+    def visit(each: JoinNode | GroupByNode) -> None:
+        if isinstance(each, GroupByNode):
+            for scan in each.sources:
+                if scan.parent is not None:
+                    visit(scan.parent)
+            found.setdefault(each.fingerprint, each)
+            return
+        if each.left.parent is not None:
+            visit(each.left.parent)
+        for part in each.parts:
+            visit(part.group_by)
+
+    visit(node)
+    return list(found.values())
+
+
+def temporal(node: GroupByNode) -> bool:
+    """Whether a GroupBy is exact to the millisecond, rather than as of midnight."""
+    return node.accuracy is Accuracy.TEMPORAL

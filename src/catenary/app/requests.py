@@ -1,0 +1,73 @@
+"""Requests as people type them: keys whose types the plan knows, and lines of JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import IO, TYPE_CHECKING
+
+from catenary.errors import DataError, nearest
+from catenary.plan import GroupByNode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from catenary.plan import Plan
+    from catenary.schema import Type
+
+
+def keyed(plan: Plan, name: str, given: Sequence[str]) -> dict[str, object]:
+    """A request from `name=value` words, the values in the columns' types.
+
+    Raises:
+        DataError: for a word without `=`, an unknown column, or a value that is not of its type.
+    """
+    types = request_types(plan, name)
+    request: dict[str, object] = {}
+    for word in given:
+        column, separator, text = word.partition("=")
+        if not separator:
+            raise DataError(f"{word!r} is no name=value", hint="write --key user=7")
+        if column not in types:
+            raise DataError(f"{name} has no key {column!r}", hint=nearest(column, types))
+        request[column] = _typed(text, types[column], column)
+    return request
+
+
+def request_types(plan: Plan, name: str) -> dict[str, Type]:
+    """The columns that a request may name, and their types."""
+    known = {each.name for each in plan.nodes}
+    if name not in known:
+        raise DataError(f"no definition is named {name!r}", hint=nearest(name, known))
+    node = plan.node(name)
+    return dict(node.keys) if isinstance(node, GroupByNode) else dict(node.left.schema.items())
+
+
+def lines_of(lines: IO[str]) -> list[dict[str, object]]:
+    """A request per line of JSON.
+
+    Raises:
+        DataError: for a line that is no JSON object.
+    """
+    found: list[dict[str, object]] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            request = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(f"line {number} is no JSON: {error}") from None
+        if not isinstance(request, dict):
+            raise DataError(f"line {number} is no JSON object")
+        found.append(request)  # pyright: ignore[reportUnknownArgumentType] - the fetcher checks it
+    return found
+
+
+def _typed(text: str, type_: Type, column: str) -> object:
+    try:
+        if type_.is_integer:
+            return int(text)
+        if type_.name == "boolean":
+            return {"true": True, "false": False}[text.lower()]
+    except (ValueError, KeyError):
+        raise DataError(f"{column}={text!r} is not {type_}") from None
+    return text

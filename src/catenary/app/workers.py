@@ -1,0 +1,211 @@
+"""Stages in processes of their own: what a process needs is a spec's bytes and an opener's dotted name.
+
+    parent ──spawn──► python -m catenary.app.workers OPENER ──stdin──► spec, children, partitions
+           ◄─stdout── one line of JSON per second: what the stage says of itself
+
+The opener is a function without arguments that gives a log and a store; `embedded` opens those of the
+project in the current folder. A worker stops when its stdin closes or it is told SIGTERM: after the
+batch at hand is committed. The word `finish` makes it stop once nothing is queued.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from importlib import import_module
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from catenary.app.live import open_stage
+from catenary.app.settings import Settings
+from catenary.errors import CatenaryError
+from catenary.plan.stage import StageSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from catenary.ports import Log, SourcePartition, Store
+
+EMBEDDED = "catenary.app.workers:embedded"
+_TELL_S = 0.5
+
+
+def embedded() -> tuple[Log, Store]:
+    """The log and the store of the project in the current folder."""
+    from catenary.logs.embedded import EmbeddedLog
+    from catenary.stores.lmdb import LmdbStore
+
+    settings = Settings.load()
+    return (
+        EmbeddedLog(settings.path("log"), durability=settings.durability),
+        LmdbStore(settings.path("store"), durability=settings.durability),
+    )
+
+
+def opened(name: str) -> tuple[Log, Store]:
+    """What the opener of that dotted name gives."""
+    module, _, function = name.partition(":")
+    opener = cast("Callable[[], tuple[Log, Store]]", getattr(import_module(module), function))
+    return opener()
+
+
+class Worker:
+    """A stage in a process of its own.
+
+    Args:
+        spec: what it computes.
+        siblings: specs of the streamed GroupBys that may be chained on it.
+        opener: dotted name of what opens log and store there.
+        folder: where it runs; for `embedded`, the project's folder.
+        owned: its source partitions; None for all.
+        settings: of the project, passed on through the environment.
+    """
+
+    def __init__(
+        self,
+        spec: StageSpec,
+        siblings: Sequence[StageSpec],
+        *,
+        opener: str = EMBEDDED,
+        folder: Path = Path(),
+        owned: Sequence[SourcePartition] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self.name = spec.target
+        self.facts: dict[str, Any] = {}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "catenary.app.workers", opener],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=folder,
+            env={**os.environ, **_environment(settings)},
+        )
+        order = {
+            "spec": spec.encode().hex(),
+            "siblings": [each.encode().hex() for each in siblings],
+            "owned": None if owned is None else [list(each) for each in owned],
+        }
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order).encode() + b"\n")
+        self._process.stdin.flush()
+        self._errors: list[str] = []
+        self._threads = [
+            threading.Thread(target=work, args=(pipe,), daemon=True)
+            for work, pipe in (
+                (self._listen, self._process.stdout),
+                (self._complain, self._process.stderr),
+            )
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it is."""
+        return self._process.poll() is None
+
+    @property
+    def complaint(self) -> str:
+        """What it said on stderr."""
+        return "".join(self._errors)
+
+    def finish(self) -> None:
+        """Ask it to stop once nothing is queued."""
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            self._process.stdin.write(b"finish\n")
+            self._process.stdin.flush()
+
+    def stop(self, timeout_s: float = 30.0) -> int:
+        """Ask it to stop after the batch at hand, and wait.
+
+        Returns:
+            Its exit code.
+        """
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            self._process.stdin.close()
+        return self.join(timeout_s)
+
+    def join(self, timeout_s: float | None = None) -> int:
+        """Wait for its end."""
+        code = self._process.wait(timeout_s)
+        for thread in self._threads:
+            thread.join(1.0)
+        return code
+
+    def _listen(self, pipe: IO[bytes]) -> None:
+        for line in pipe:
+            self.facts = json.loads(line)
+
+    def _complain(self, pipe: IO[bytes]) -> None:
+        for line in pipe:
+            self._errors.append(line.decode(errors="replace"))
+
+
+def _environment(settings: Settings | None) -> dict[str, str]:
+    """The settings that decide where log and store are, as absolute paths."""
+    if settings is None:
+        return {}
+    return {
+        "CATENARY_LOG": str(settings.path("log").resolve()),
+        "CATENARY_STORE": str(settings.path("store").resolve()),
+        "CATENARY_DURABILITY": settings.durability,
+    }
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one stage until told to stop."""
+    order = json.loads(sys.stdin.readline())
+    spec = StageSpec.decode(bytes.fromhex(order["spec"]))
+    siblings = [StageSpec.decode(bytes.fromhex(each)).node() for each in order["siblings"]]
+    owned = None if order["owned"] is None else [_place(each) for each in order["owned"]]
+    stopped, finishing = threading.Event(), threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and tells us
+    threading.Thread(target=_obey, args=(stopped, finishing), daemon=True).start()
+    try:
+        log, store = opened(argv[0])
+        stage = open_stage(spec, log, store, siblings, owned=owned)
+        teller = threading.Thread(target=_tell, args=(stage, stopped), daemon=True)
+        teller.start()
+        stage.run(stopped.is_set, finishing.is_set)
+    except CatenaryError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 1
+    finally:
+        stopped.set()
+    sys.stdout.write(json.dumps(stage.status.facts()) + "\n")
+    sys.stdout.flush()
+    return 0
+
+
+def _place(pair: list[Any]) -> SourcePartition:
+    from catenary.ports import SourcePartition
+
+    return SourcePartition(str(pair[0]), int(pair[1]))
+
+
+def _obey(stopped: threading.Event, finishing: threading.Event) -> None:
+    for line in sys.stdin:
+        if line.strip() == "finish":
+            finishing.set()
+    stopped.set()
+
+
+def _tell(stage: Any, stopped: threading.Event) -> None:
+    while not stopped.wait(_TELL_S):
+        sys.stdout.write(json.dumps(stage.status.facts()) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,43 @@
+"""Records and rows that were set aside, with the reasons; --replay folds those in that pass now."""
+
+from typing import Annotated
+
+import typer
+
+from catenary.cli.console import emit, say
+from catenary.cli.opening import Definitions, Json, Root, lived
+
+
+def command(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="GroupBys; all of the project without any")
+    ] = None,
+    *,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="try them again; what passes is folded in")
+    ] = False,
+    definitions: Definitions = None,
+    root: Root = ".",  # pyright: ignore[reportArgumentType] - typer makes a path of it
+    json: Json = False,
+) -> None:
+    """List dead letters, or replay them."""
+    from catenary.app.status import dead_letters
+
+    live = lived(root, definitions=definitions)
+    nodes = [live.group_by(name) for name in names] if names else list(live.stages)
+    if replay:
+        counts = {node.name: live.stage(node).replay() for node in nodes}
+        if json:
+            emit({"replayed": {name: passed for name, (passed, _) in counts.items()}})
+        for name, (passed, left) in counts.items():
+            if not json:
+                say(f"{name}: {passed:,} folded in, {left:,} still fail")
+        return
+    letters = {node.name: dead_letters(live, node) for node in nodes}
+    if json:
+        emit({name: [each.facts() for each in found] for name, found in letters.items()})
+        return
+    for name, found in letters.items():
+        say(f"{name}: {len(found):,} dead letters")
+        for each in found:
+            say(f"  {each.topic}/{each.partition}:{each.offset} {each.step}: {each.reason}")

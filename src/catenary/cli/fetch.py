@@ -1,0 +1,49 @@
+"""Features for keys, now or as of an instant; --token waits until the answer reflects what was published."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from catenary.cli.console import emit, say
+from catenary.cli.opening import Definitions, Json, Root, lived
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="a Join or a GroupBy")],
+    *,
+    key: Annotated[
+        list[str] | None, typer.Option("--key", help="name=value; repeat for several columns")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", help="an instant: 2024-01-31T12:00:00Z, or milliseconds")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option("--token", help="what the answer must reflect")
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="seconds to wait for the token")] = 10.0,
+    definitions: Definitions = None,
+    root: Root = ".",  # pyright: ignore[reportArgumentType] - typer makes a path of it
+    json: Json = False,
+) -> None:
+    """Fetch one row by --key, or many: a JSON object per line on stdin."""
+    from catenary.app.requests import keyed, lines_of
+    from catenary.ports import Token
+    from catenary.windows import parse_instant
+
+    live = lived(root, definitions=definitions, names=[name])
+    requests = [keyed(live.plan, name, key)] if key else lines_of(sys.stdin)
+    answer: Any = live.fetcher.fetch(
+        name,
+        requests,
+        at=None if at is None else parse_instant(at),
+        min_token=None if token is None else Token.parse(token),
+        timeout_s=timeout,
+    )
+    for row, (values, status) in enumerate(zip(answer.rows(), answer.status, strict=True)):
+        if json:
+            emit({"features": values, "status": status, "token": str(answer.token)})
+            continue
+        say(f"{requests[row]}: {status}")
+        for feature, value in values.items():
+            say(f"  {feature:<48} {value}")

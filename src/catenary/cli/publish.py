@@ -1,0 +1,36 @@
+"""Append rows to a topic: JSON lines or Parquet, from a file or from stdin.
+
+Rows are checked against the topic's columns first; if one does not fit, nothing is appended. The token
+that is printed makes `fetch --token` wait until the answer reflects these rows.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from catenary.cli.console import emit, say
+from catenary.cli.opening import Definitions, Json, Root, lived
+
+
+def command(
+    topic: Annotated[str, typer.Argument(help="the topic's name, such as flights/arrivals")],
+    file: Annotated[Path, typer.Argument(help="a .parquet file, JSON lines, or - for stdin")],
+    *,
+    partition: Annotated[int, typer.Option(help="which partition of the topic")] = 0,
+    definitions: Definitions = None,
+    root: Root = ".",  # pyright: ignore[reportArgumentType] - typer makes a path of it
+    json: Json = False,
+) -> None:
+    """Append and print the token."""
+    from catenary.app.publishing import read_rows
+
+    live = lived(root, definitions=definitions)
+    live.create_topics()
+    rows = read_rows(live, topic, file)
+    token = live.publish(topic, rows, partition=partition)
+    if json:
+        emit({"topic": topic, "rows": rows.num_rows, "token": str(token)})
+    else:
+        say(f"{rows.num_rows:,} rows appended to {topic}")
+        say(f"token {token}")

@@ -1,0 +1,22 @@
+"""What stages have committed: positions, lag, floors, uploads, what was set aside."""
+
+from catenary.cli.console import emit, say
+from catenary.cli.opening import Definitions, Json, Root, lived
+
+
+def command(
+    *,
+    definitions: Definitions = None,
+    root: Root = ".",  # pyright: ignore[reportArgumentType] - typer makes a path of it
+    json: Json = False,
+) -> None:
+    """Show every stage of the project."""
+    from catenary.app.status import stage_states
+
+    live = lived(root, definitions=definitions)
+    states = stage_states(live)
+    if json:
+        emit({"stages": [each.facts() for each in states]})
+        return
+    for each in states:
+        say(str(each))

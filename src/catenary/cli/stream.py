@@ -1,0 +1,83 @@
+"""Keep features fresh from topics: one stage, a chain with its ancestors, or all.
+
+Stages run in threads of this process, or with --processes each in its own; answers are the same. A
+stage takes its lanes over from a copy that runs already; that copy stops. Ctrl-C stops each stage
+after the batch at hand; nothing is lost by any other way of stopping either.
+"""
+
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from catenary.cli.console import emit, say
+from catenary.cli.opening import Definitions, Json, Root, lived
+
+
+def command(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Joins and GroupBys, with what they are chained on")
+    ] = None,
+    *,
+    all_: Annotated[bool, typer.Option("--all", help="every stage of the project")] = False,
+    processes: Annotated[
+        bool, typer.Option("--processes", help="each stage in a process of its own")
+    ] = False,
+    until_caught_up: Annotated[
+        bool, typer.Option("--until-caught-up", help="stop once nothing is queued")
+    ] = False,
+    refuse: Annotated[
+        bool, typer.Option("--refuse", help="do not take over from a copy that still runs")
+    ] = False,
+    conf: Annotated[
+        list[str] | None, typer.Option("--conf", help="a chain setting, such as max_wait_ms=500")
+    ] = None,
+    definitions: Definitions = None,
+    root: Root = ".",  # pyright: ignore[reportArgumentType] - typer makes a path of it
+    json: Json = False,
+) -> None:
+    """Run stages until told to stop, or until they have caught up."""
+    from catenary.app.running import Apart, Here
+    from catenary.app.status import running_owner
+    from catenary.errors import BusyError, DataError
+
+    if bool(names) == all_:
+        raise DataError("say which stages run", hint="name Joins or GroupBys, or give --all")
+    live = lived(root, definitions=definitions, conf=conf or ())
+    live.create_topics()
+    nodes = live.stages if all_ else live.chain_of(names or ())
+    if not nodes:
+        raise DataError("nothing here follows a topic", hint="an EventSource with topic= does")
+    if refuse:
+        for node in nodes:
+            owner = running_owner(live, node)
+            if owner is not None:
+                raise BusyError(
+                    f"{node.name} is run by {owner}", hint="without --refuse it is taken over"
+                )
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    group = Apart(live, nodes) if processes else Here(live, nodes)
+    if isinstance(group, Here):
+        group.start()
+    if not json:
+        say(f"streaming {', '.join(node.name for node in nodes)}")
+    if until_caught_up:
+        group.finish()
+    else:
+        group.wait(stopped.is_set)
+    facts = (
+        [worker.facts for worker in group.workers.values()]
+        if isinstance(group, Apart)
+        else [stage.status.facts() for stage in group.stages.values()]
+    )
+    if json:
+        emit({"stages": facts})
+        return
+    for each in facts:
+        say(
+            f"  {each.get('stage')}: {each.get('rows', 0):,} rows in {each.get('batches', 0):,}"
+            f" batches, {each.get('dead_letters', 0):,} set aside"
+        )

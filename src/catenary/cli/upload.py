@@ -1,0 +1,51 @@
+"""Bring features up to the end of a day into the store that models read.
+
+Tables must hold the days that the windows reach. Where a stage runs, events that came later than the
+upload's inclusion frontier are counted besides; --frontier says up to which positions of the log the
+tables hold its events (a token, as `publish` prints it).
+"""
+
+from typing import Annotated
+
+import typer
+
+from catenary.cli.console import emit, say, watched
+from catenary.cli.opening import Definitions, Json, Root, lived
+
+
+def command(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Joins and GroupBys; all of the project without any")
+    ] = None,
+    *,
+    ds: Annotated[str, typer.Option("--ds", help="the last day that is in, such as 2024-01-31")],
+    tail_buffer: Annotated[
+        str, typer.Option(help="how much of a window's beginning stays exact: 2d, or full")
+    ] = "2d",
+    frontier: Annotated[
+        str | None, typer.Option(help="a token; unknown unless given, the log's beginning if empty")
+    ] = None,
+    definitions: Definitions = None,
+    root: Root = ".",  # pyright: ignore[reportArgumentType] - typer makes a path of it
+    json: Json = False,
+) -> None:
+    """Upload and say what is there."""
+    from catenary.app.upload import upload
+    from catenary.ports import Token
+
+    live = lived(root, definitions=definitions, names=names)
+    with watched() as meter:
+        reports = upload(
+            live.project,
+            live.plan,
+            live.store,
+            ds=ds,
+            tail_buffer=tail_buffer,
+            frontier=None if frontier is None else Token.parse(frontier),
+            meter=meter,
+        )
+    if json:
+        emit({"uploads": [each.facts() for each in reports]})
+        return
+    for each in reports:
+        say(str(each))

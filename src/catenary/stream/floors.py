@@ -1,0 +1,84 @@
+"""The head floor: how far it may rise, given what the lane has seen and what its readers have passed.
+
+It trails the least of these by the head horizon, is a multiple of the base tile, and never falls. A
+reader at its topic's end holds nothing; neither does one that is further behind than the head's limit,
+whose reads then say `as_of_tile`. (protocol 4)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from catenary.state.records import (
+    ANCIENT_MS,
+    PASSED,
+    Passed,
+    lanes_of,
+    readers_of,
+    unpack,
+    uploads_of,
+)
+
+if TYPE_CHECKING:
+    from catenary.plan.settings import ChainSettings
+    from catenary.ports import Log, Snapshot, Store
+    from catenary.state.records import Lane, Reader
+
+
+def risen(lane: Lane, base_ms: int, settings: ChainSettings, held_ms: int | None) -> int:
+    """The lane's floor, given what it has passed and what its readers hold.
+
+    Args:
+        lane: with what it has passed by now.
+        base_ms: the base tile.
+        settings: the head's horizon and its limit.
+        held_ms: the least that a reader has passed; None if none holds.
+    """
+    if lane.passed_ms == ANCIENT_MS:
+        return lane.floor_ms
+    reached = lane.passed_ms
+    if held_ms is not None and held_ms < reached:
+        reached = max(held_ms, lane.passed_ms - settings.head_limit_ms)
+    return max(lane.floor_ms, (reached - settings.head_horizon_ms) // base_ms * base_ms)
+
+
+def held_by_readers(snapshot: Snapshot, store: Store, log: Log, now_ms: int) -> int | None:
+    """The least event time that a registered reader has passed; None if none holds the floor."""
+    readers, _ = readers_of(snapshot)
+    passed = [
+        found
+        for each in readers.held.values()
+        if (found := _child(each, store, log) if each.child else _client(each, snapshot, now_ms))
+        is not None
+    ]
+    return min(passed, default=None)
+
+
+def _client(reader: Reader, snapshot: Snapshot, now_ms: int) -> int | None:
+    """What a client has passed; None once its time to live is over."""
+    data = snapshot.get(PASSED + reader.name.encode())
+    told = Passed(reader.from_ms, reader.until_ms) if data is None else unpack(data, Passed)
+    if max(told.until_ms, reader.until_ms) < now_ms:
+        return None
+    return max(told.passed_ms, reader.from_ms)
+
+
+def _child(reader: Reader, store: Store, log: Log) -> int | None:
+    """What a child stage has passed, by its own dataset; None if all its lanes are at their ends."""
+    dataset = store.dataset(reader.name)
+    if dataset is None:
+        return ANCIENT_MS
+    with dataset.snapshot() as snapshot:
+        lanes = lanes_of(snapshot)
+        uploads, _ = uploads_of(snapshot)
+    if not lanes:
+        # Not started yet: it will begin at its own newest upload.
+        return max((each.cutoff_ms for each in uploads.held), default=ANCIENT_MS)
+    ends = log.ends([lane.place for lane in lanes.values()])
+    begin = max((each.cutoff_ms for each in uploads.active), default=ANCIENT_MS)
+    passed = [
+        max(lane.passed_ms, begin) if lane.passed_ms == ANCIENT_MS else lane.passed_ms
+        for lane in lanes.values()
+        if lane.position < ends[lane.place]
+    ]
+    return min(passed, default=None)

@@ -1,0 +1,361 @@
+"""Records of one source to rows that are ready to fold.
+
+    bytes ──decode──► left query ──► [features of a Join beside ──► JoinSource's query]… ──► rows
+
+What fails is set aside alone: a record that does not decode, a row without a time, a row whose query
+or enrichment raises. Rows keep the offset of the record that they came from.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+
+from catenary.errors import CatenaryError, RunError
+from catenary.ports import statuses
+from catenary.rows.columns import dates_of
+from catenary.rows.joins import beside
+from catenary.rows.query import filtered, projected
+from catenary.schema.arrow import to_arrow
+from catenary.state.fold import Batch
+from catenary.state.keys import encode_key, entities
+from catenary.state.layouts import inputs_of
+from catenary.stream.letters import Letter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from catenary.codecs import Codec
+    from catenary.plan.nodes import GroupByNode, JoinNode, ScanNode
+    from catenary.plan.settings import ChainSettings
+    from catenary.ports import Lookup, Records
+    from catenary.state.records import Lane
+
+ROW: Final = "__row"
+"""The place of a row's record in its batch."""
+_NEWEST_MS: Final = 1 << 61
+_BACKOFF_S: Final = 0.05
+
+
+@dataclass
+class Decoded:
+    """Rows of one lane after the left query.
+
+    Attributes:
+        lane: where they came from.
+        records: as they were read.
+        rows: the left's columns, `ts`, `ROW`.
+        letters: what was set aside so far.
+        refused: (step, reason) if none of the rows is to be enriched.
+    """
+
+    lane: Lane
+    records: Records
+    rows: pa.Table
+    letters: list[Letter] = field(default_factory=list[Letter])
+    refused: tuple[str, str] | None = None
+
+
+@dataclass
+class Enriched:
+    """Rows of one lane, ready to fold.
+
+    Attributes:
+        batch: the rows.
+        letters: what was set aside.
+        null_keys: rows that belong to no key.
+        statuses: how many rows were enriched with what status, by edge.
+    """
+
+    batch: Batch
+    letters: list[Letter]
+    null_keys: int
+    statuses: Counter[tuple[str, str]]
+
+
+class EnrichmentFailedError(RunError):
+    """A row's enrichment failed, and the settings say that the stage stops then."""
+
+
+class Pipeline:
+    """One source of a GroupBy.
+
+    Args:
+        node: the GroupBy.
+        source: the source's place among the GroupBy's.
+        scans: from the topic's own query to the GroupBy's: one, and one more per Join on the way.
+        codec: of the topic's records.
+        lookup: how Joins are read.
+        settings: what happens when an enrichment fails, and as of when parents are read.
+    """
+
+    def __init__(
+        self,
+        node: GroupByNode,
+        source: int,
+        scans: tuple[ScanNode, ...],
+        codec: Codec,
+        lookup: Lookup,
+        settings: ChainSettings,
+    ) -> None:
+        self._node = node
+        self._source = source
+        self._scans = scans
+        self._codec = codec
+        self._lookup = lookup
+        self._settings = settings
+
+    @property
+    def joins(self) -> tuple[JoinNode, ...]:
+        """The Joins that rows are enriched with, in order."""
+        return tuple(each.parent for each in self._scans if each.parent is not None)
+
+    def decode(self, lane: Lane, records: Records) -> Decoded:
+        """The rows after the topic's own query; what cannot be read is set aside."""
+        found = self._codec.decode(records.values)
+        done = Decoded(lane, records, pa.table({}))
+        for each in found.rejected:
+            done.letters.append(self._letter(lane, records, each.row, "decode", each.reason))
+        rows = found.rows.append_column(ROW, pa.array(found.kept, pa.int64()))
+        rows = self._query(self._scans[0], rows, done)
+        done.rows = self._timed(rows, done)
+        return done
+
+    def only(self, done: Decoded, wanted: np.ndarray) -> Decoded:
+        """The rows of these places."""
+        return Decoded(done.lane, done.records, done.rows.filter(pa.array(wanted)), done.letters)
+
+    def enrich(self, done: Decoded, inherited: int = statuses.OK) -> Enriched:
+        """Read the Joins on the way, apply their queries, find the rows' entities.
+
+        Args:
+            done: rows after the topic's own query.
+            inherited: a status of the whole batch, such as that parents were not waited for.
+
+        Raises:
+            EnrichmentFailedError: for a row that fails under `on_enrich_error=fail`.
+            RunError: if a store cannot be reached.
+        """
+        counted: Counter[tuple[str, str]] = Counter()
+        rows = done.rows
+        status = np.full(rows.num_rows, inherited, np.int64)
+        aside = np.zeros(rows.num_rows, bool)
+        if done.refused is not None and self.joins:
+            step, reason = done.refused
+            status, aside = status | statuses.SET_ASIDE, np.ones(rows.num_rows, bool)
+            for record in rows.column(ROW).to_pylist():
+                done.letters.append(self._letter(done.lane, done.records, record, step, reason))
+        for scan in self._scans[1:]:
+            join = scan.parent
+            assert join is not None, "every scan after the first reads a Join"
+            if done.refused is not None:
+                rows = _without_features(join, rows)
+            else:
+                found = self._with_features(join, rows, status, aside, done, counted)
+                rows, status, aside = found
+            rows, status, aside = self._join_query(scan, rows, status, aside, done)
+        return self._ready(rows, status, aside, done, counted)
+
+    def _with_features(
+        self,
+        join: JoinNode,
+        rows: pa.Table,
+        status: np.ndarray,
+        aside: np.ndarray,
+        done: Decoded,
+        counted: Counter[tuple[str, str]],
+    ) -> tuple[pa.Table, np.ndarray, np.ndarray]:
+        """The Join's output rows: its left's columns, `ts`, its features."""
+        at = rows.column("ts").to_numpy()
+        extra = statuses.OK
+        if not self._settings.event_time_query:
+            at, extra = np.full(len(at), _NEWEST_MS, np.int64), statuses.SHIFTED
+        elif self._settings.query_shift_ms:
+            at, extra = at + self._settings.query_shift_ms, statuses.SHIFTED
+        left = rows if "ds" in rows.column_names else rows.append_column("ds", dates_of(rows["ts"]))
+        looked = self._lookup.join(join, left, at)
+        tries = self._settings.retries if self._settings.on_enrich_error == "retry" else 0
+        for number in range(tries):
+            if not looked.failed:
+                break
+            time.sleep(_BACKOFF_S * 2**number)
+            looked = self._lookup.join(join, left, at)
+        for part, bits in looked.parts.items():
+            for each, many in zip(*np.unique(bits, return_counts=True), strict=True):
+                counted[part, statuses.worst(int(each))] += int(many)
+        status = status | (looked.status & statuses.INHERITED) | extra
+        carried = [*(name for name, _ in join.left.selects), "ts"]
+        output = beside(left, looked.columns, carried).append_column(ROW, rows.column(ROW))
+        if not looked.failed:
+            return output, status, aside
+        return self._after_failures(looked.failed, output, status, aside, done)
+
+    def _after_failures(
+        self,
+        failed: dict[int, str],
+        output: pa.Table,
+        status: np.ndarray,
+        aside: np.ndarray,
+        done: Decoded,
+    ) -> tuple[pa.Table, np.ndarray, np.ndarray]:
+        """Do with rows that have no answer what the settings say."""
+        policy = self._settings.on_enrich_error
+        places = np.fromiter(failed, np.int64, len(failed))
+        if policy == "fail":
+            row = int(places[0])
+            record = int(output.column(ROW)[row].as_py())
+            where = f"{done.lane.place} offset {int(done.records.offsets[record])}"
+            raise EnrichmentFailedError(
+                f"{self._node.name}: a row cannot be enriched: {failed[row]}",
+                where=where,
+                hint="on_enrich_error says what to do instead: retry, dead_letter, null or drop",
+            )
+        status, aside = status.copy(), aside.copy()
+        status[places] |= statuses.SET_ASIDE
+        if policy == "null":
+            return output, status, aside
+        aside[places] = True
+        if policy != "drop":
+            for row, reason in failed.items():
+                record = int(output.column(ROW)[row].as_py())
+                letter = self._letter(done.lane, done.records, record, "enrich", reason)
+                done.letters.append(letter)
+        return output, status, aside
+
+    def _join_query(
+        self,
+        scan: ScanNode,
+        rows: pa.Table,
+        status: np.ndarray,
+        aside: np.ndarray,
+        done: Decoded,
+    ) -> tuple[pa.Table, np.ndarray, np.ndarray]:
+        """A JoinSource's query over a Join's output rows.
+
+        Rows that were set aside stay, whatever the conditions say: their key is to be marked.
+        """
+        place = pa.array(np.arange(rows.num_rows))
+        rows = rows.append_column("__at", place).append_column("ds", dates_of(rows.column("ts")))
+        kept = filtered(scan, rows.filter(pa.array(~aside)))
+        if aside.any():
+            kept = pa.concat_tables([kept, rows.filter(pa.array(aside))])
+        at = kept.column("__at").to_numpy()
+        record = kept.column(ROW)
+        output, failed = _guarded(lambda some: projected(scan, some), kept)
+        if failed:
+            at = np.delete(at, list(failed))
+            for row, reason in failed.items():
+                done.letters.append(
+                    self._letter(done.lane, done.records, record[row].as_py(), "query", reason)
+                )
+            record = _without(record, failed)
+        return output.append_column(ROW, record), status[at], aside[at]
+
+    def _query(self, scan: ScanNode, rows: pa.Table, done: Decoded) -> pa.Table:
+        """The topic's own query; rows for which it raises are set aside."""
+
+        def apply(some: pa.Table) -> pa.Table:
+            kept = filtered(scan, some)
+            return projected(scan, kept).append_column(ROW, kept.column(ROW))
+
+        output, failed = _guarded(apply, rows)
+        for row, reason in failed.items():
+            record = rows.column(ROW)[row].as_py()
+            done.letters.append(self._letter(done.lane, done.records, record, "query", reason))
+        return output
+
+    def _timed(self, rows: pa.Table, done: Decoded) -> pa.Table:
+        """Rows with a time; the others are set aside (semantics 7)."""
+        times = rows.column("ts")
+        if times.null_count == 0:
+            return rows
+        nulls = times.is_null()
+        for record in rows.filter(nulls).column(ROW).to_pylist():
+            reason = "the row has no time: its time column is null"
+            done.letters.append(self._letter(done.lane, done.records, record, "time", reason))
+        return rows.filter(times.is_valid())
+
+    def _ready(
+        self,
+        rows: pa.Table,
+        status: np.ndarray,
+        aside: np.ndarray,
+        done: Decoded,
+        counted: Counter[tuple[str, str]],
+    ) -> Enriched:
+        """Rows with their entities; marks instead of rows that were set aside."""
+        keys = [name for name, _ in self._node.keys]
+        marks: list[tuple[bytes, int, int]] = []
+        if aside.any():
+            lost = rows.filter(pa.array(aside))
+            columns = [lost.column(name).to_pylist() for name in keys]
+            for at, (ts, bits) in enumerate(
+                zip(lost.column("ts").to_pylist(), status[aside].tolist(), strict=True)
+            ):
+                entity = encode_key([column[at] for column in columns])
+                if entity is not None:
+                    marks.append((entity, ts, bits))
+            rows, status = rows.filter(pa.array(~aside)), status[~aside]
+        codes, known = entities(rows.select(keys))
+        wanted = dict.fromkeys((*inputs_of(self._node), "ts"))
+        offsets = done.records.offsets[rows.column(ROW).to_numpy()]
+        batch = Batch(
+            rows.select(list(wanted)), codes, known, status, offsets.astype(np.int64), tuple(marks)
+        )
+        return Enriched(batch, done.letters, int((codes < 0).sum()), counted)
+
+    def _letter(self, lane: Lane, records: Records, row: int, step: str, reason: str) -> Letter:
+        return Letter(
+            topic=lane.topic,
+            partition=lane.partition,
+            offset=int(records.offsets[row]),
+            source=self._source,
+            step=step,
+            reason=reason,
+            key=records.keys[row].as_py(),
+            value=records.values[row].as_py(),
+            at_ms=time.time_ns() // 1_000_000,
+        )
+
+
+def _guarded(
+    work: Callable[[pa.Table], pa.Table], rows: pa.Table
+) -> tuple[pa.Table, dict[int, str]]:
+    """The work's output without the rows for which it raises, and the reasons of those."""
+    failed: dict[int, str] = {}
+
+    def attempt(first: int, some: pa.Table) -> list[pa.Table]:
+        try:
+            return [work(some)]
+        except RunError:
+            raise
+        except Exception as error:
+            if some.num_rows == 0:
+                raise
+            if some.num_rows == 1:
+                reason = error.problem if isinstance(error, CatenaryError) else str(error)
+                failed[first] = f"{type(error).__name__}: {reason}"
+                return [work(some.slice(0, 0))]
+            half = some.num_rows // 2
+            return [*attempt(first, some.slice(0, half)), *attempt(first + half, some.slice(half))]
+
+    return pa.concat_tables(attempt(0, rows)), failed
+
+
+def _without(column: pa.ChunkedArray, rows: dict[int, str]) -> pa.ChunkedArray:
+    kept = np.ones(len(column), bool)
+    kept[list(rows)] = False
+    return column.filter(pa.array(kept))
+
+
+def _without_features(join: JoinNode, rows: pa.Table) -> pa.Table:
+    """The Join's output rows with null features: what is left to find their keys by."""
+    given = {name: rows.column(name) for name in (*dict(join.left.selects), "ts", ROW)}
+    for name, type_ in join.schema.items():
+        given.setdefault(name, pa.chunked_array([pa.nulls(rows.num_rows, to_arrow(type_))]))
+    return pa.table(given)
