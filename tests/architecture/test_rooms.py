@@ -26,6 +26,7 @@ FLOORS = {
     "testing": 9,
     "engines": 8,
     "tables": 7,
+    "logs": 7,
     "stream": 6,
     "serve": 6,
     "state": 5,
@@ -37,6 +38,7 @@ FLOORS = {
     "expressions": 2,
     "windows": 1,
     "compiled": 1,
+    "wakes": 1,
     "schema": 0.5,
     "errors": 0,
 }
@@ -47,10 +49,10 @@ FORBIDDEN = {
     "testing/oracle": {"aggregate", "compiled", "windows", "engines"},  # an independent witness
 }
 
-ABOVE_PORTS = {"ports", "rows", "state", "stream", "serve", "tables", "engines", "app", "testing", "demo", "catenary"}
+ABOVE_PORTS = {"ports", "rows", "state", "stream", "serve", "tables", "logs", "engines", "app", "testing", "demo", "catenary"}
 OWNERS = {
     "pyarrow": {"schema", "aggregate", "expressions"} | ABOVE_PORTS,
-    "numpy": {"compiled", "aggregate", "rows", "state", "stream", "serve", "engines"},
+    "numpy": {"compiled", "aggregate", "rows", "state", "stream", "serve", "logs", "engines"},
     "polars": {"expressions", "app"},
     "pandas": {"app"},
     "sqlglot": {"expressions"},

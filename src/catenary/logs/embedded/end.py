@@ -1,0 +1,131 @@
+"""A partition's visible end: one small file, written by the partition's writer, read by everyone.
+
+Little-endian: magic (8), format version (4), nothing (4), then two slots of 64 bytes, written in turn:
+
+    number (8)       counts writings; the greater of two whole slots holds
+    incarnation (8)  see `catenary.ports.log`
+    end (8)          the offset behind the last visible record
+    segment (8)      first offset of the segment that `end` lies in
+    position (8)     byte in that segment behind the last visible frame
+    unsynced (8)     first segment whose visible records may not survive a power failure, -1: none
+    boot (8)         the machine's start in which it was written
+    crc32 (4), nothing (4)
+
+A slot that is being written, or whose writer died amid it, has a wrong checksum; the other one is
+whole then. So readers need no lock, and a crash leaves the former end.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from catenary.errors import UnreadableError
+from catenary.logs.embedded.layout import FORMAT, boot, check_format
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOTHING = -1
+
+_MAGIC = b"CATNYEND"
+_HEAD = struct.Struct("<8sII")
+_SLOT = struct.Struct("<qqqqqq8s")
+_SLOT_BYTES = 64
+_CRC = struct.Struct("<II")
+_SIZE = _HEAD.size + 2 * _SLOT_BYTES
+_TRIES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What is visible of a partition."""
+
+    incarnation: int = 0
+    end: int = 0
+    segment: int = 0
+    position: int = 0
+    unsynced: int = NOTHING
+    boot: bytes = bytes(8)
+
+
+class EndFile:
+    """The end of one partition, opened. Readers of any thread; one writer, under its own lock."""
+
+    def __init__(self, path: Path, *, writing: bool = False) -> None:
+        self._path = path
+        self._file = os.open(path, (os.O_RDWR if writing else os.O_RDONLY) | os.O_CLOEXEC)
+        self._number = 0
+        self._last = (b"", (0, End()))
+        if writing:
+            whole = self._slots()[0]
+            self._number = max((number for number, _ in whole), default=0)
+
+    def read(self) -> End:
+        """The end as it is now; it never goes back but by a raised incarnation.
+
+        Raises:
+            UnreadableError: if neither slot is whole.
+        """
+        whole: list[tuple[int, End]] = []
+        for _ in range(_TRIES):
+            whole, known = self._slots()
+            # With one slot being written, the other may have been read before it was replaced.
+            if known:
+                break
+        if not whole:
+            raise UnreadableError(
+                "a partition's end is damaged",
+                where=str(self._path),
+                hint="append to the partition: its writer finds the end anew and raises the incarnation",
+            )
+        return max(whole, key=lambda slot: slot[0])[1]
+
+    def _slots(self) -> tuple[list[tuple[int, End]], bool]:
+        """The whole slots, and whether both are."""
+        data = os.pread(self._file, _SIZE, 0)
+        seen, newest = self._last
+        if data == seen:
+            return [newest], True
+        if len(data) < _SIZE or data[:8] != _MAGIC:
+            return [], False
+        check_format(_HEAD.unpack_from(data)[1], self._path)
+        whole: list[tuple[int, End]] = []
+        for at in (_HEAD.size, _HEAD.size + _SLOT_BYTES):
+            body = data[at : at + _SLOT.size]
+            if zlib.crc32(body) == _CRC.unpack_from(data, at + _SLOT.size)[0]:
+                number, incarnation, end, segment, position, unsynced, start = _SLOT.unpack(body)
+                whole.append((number, End(incarnation, end, segment, position, unsynced, start)))
+        if len(whole) == 2:
+            self._last = (data, max(whole, key=lambda slot: slot[0]))
+        return whole, len(whole) == 2
+
+    def write(self, end: End) -> None:
+        """Make this the visible end."""
+        self._number += 1
+        at = _HEAD.size + _SLOT_BYTES * (self._number % 2)
+        os.pwrite(self._file, _slot(self._number, end), at)
+
+    def sync(self) -> None:
+        """Make it survive a power failure; needed only where it says what the segments cannot."""
+        os.fdatasync(self._file)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            os.close(self._file)
+
+
+def _slot(number: int, end: End) -> bytes:
+    body = _SLOT.pack(
+        number, end.incarnation, end.end, end.segment, end.position, end.unsynced, end.boot
+    )
+    return body + _CRC.pack(zlib.crc32(body), 0)
+
+
+def fresh(end: End | None = None) -> bytes:
+    """The bytes of an end file, of an empty partition unless said otherwise."""
+    first = end or End(boot=boot())
+    return _HEAD.pack(_MAGIC, FORMAT, 0) + _slot(0, first) + _slot(1, first)
