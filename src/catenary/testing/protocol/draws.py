@@ -1,0 +1,121 @@
+"""Random chains: their topics, their GroupBys, who reads whom.
+
+Bounds are those of the promise: depth up to four, diamonds, parent and child on one topic, several
+sources in one GroupBy, partitions that are keyed by nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from catenary.testing.protocol.shapes import Edge, Shape, Source, Window
+
+if TYPE_CHECKING:
+    import random
+
+WINDOWS: Final = (
+    Window(40, 10),
+    Window(30, 10),
+    Window(20, 5),
+    Window(90, 30),
+    Window(120, 60),
+    Window(180, 60),
+    Window(None, 10),
+)
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What happens in a world.
+
+    Attributes:
+        records: how many are published.
+        latest: how late they may be: at most the horizon in a gentle world.
+        uploads: how many land.
+        unknown: whether one of them does not know what it holds.
+        markers: whether control records take offsets.
+        poison: whether some rows fail.
+        faults: how likely a kill, a zombie or a pause is, per step.
+        split: whether a stage's lanes are owned by several copies.
+        readers: whether clients register.
+        newcomer: the GroupBy whose stage starts later, if any.
+        head_limit: the head's greatest age.
+        history: how far before the floor reads are answered.
+        lost_tail: whether a recovery cuts a topic's tail in the end.
+    """
+
+    records: int
+    latest: int
+    uploads: int
+    unknown: bool
+    markers: bool
+    poison: bool
+    faults: float
+    split: bool
+    readers: bool
+    newcomer: int | None
+    head_limit: int | None
+    history: int
+    lost_tail: bool
+
+
+def draw_topics(rng: random.Random) -> dict[str, int]:
+    """Topics and their numbers of partitions."""
+    return {name: rng.choice((1, 1, 2, 3)) for name in "xyz"[: rng.choice((1, 2, 2, 3))]}
+
+
+def draw_shapes(rng: random.Random, topics: dict[str, int], *, gentle: bool) -> tuple[Shape, ...]:
+    """A chain of two to five GroupBys."""
+    count = rng.choice((2, 2, 3, 3, 4, 5))
+    snapshot = rng.random() < 0.25
+    shapes: list[Shape] = []
+    depths: list[int] = []
+    for number in range(count):
+        parents: list[int] = []
+        if number:
+            near = [each for each in range(number) if depths[each] < 4]
+            parents = [near[-1]]
+            if len(near) > 1 and rng.random() < 0.5:
+                parents.append(rng.choice(near[:-1]))
+        depths.append(1 + max((depths[each] for each in parents), default=0))
+        edges = tuple(Edge(each, rng.random() < 0.3) for each in parents)
+        names = list(topics)
+        sources = [Source(rng.choice(names), edges)]
+        if rng.random() < 0.25:
+            sources.append(Source(rng.choice(names), rng.choice((edges, ()))))
+        shapes.append(
+            Shape(
+                number,
+                tuple(sources),
+                tuple(rng.sample(WINDOWS, rng.choice((1, 1, 2)))),
+                snapshot=snapshot and number == 0,
+                proceed=not gentle and rng.random() < 0.2,
+                on_snapshot_late="hold" if gentle else rng.choice(("hold", "previous", "null")),
+                tail_buffer=rng.choice((None, 120) if gentle else (None, 0, 20, 60)),
+            )
+        )
+    return tuple(shapes)
+
+
+def draw_habits(rng: random.Random, shapes: tuple[Shape, ...], *, gentle: bool) -> Habits:
+    """What happens to it; gentle worlds keep to what the promise asks of publishers."""
+
+    def wild(share: float) -> bool:
+        return not gentle and rng.random() < share
+
+    return Habits(
+        records=rng.randrange(12, 40),
+        latest=rng.choice((0, 5, 15)) if gentle else rng.choice((0, 15, 40, 90)),
+        uploads=rng.choice((0, 1, 2, 3)),
+        unknown=wild(0.1),
+        markers=rng.random() < 0.2,
+        poison=wild(0.2),
+        faults=rng.choice((0, 0.02, 0.05)),
+        split=rng.random() < 0.3,
+        readers=rng.random() < 0.4,
+        newcomer=shapes[-1].number if rng.random() < 0.25 else None,
+        head_limit=rng.choice((30, 60)) if wild(0.15) else None,
+        history=rng.choice((0, 0, 30, 120)),
+        lost_tail=wild(0.1),
+    )

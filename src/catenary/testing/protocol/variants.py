@@ -1,0 +1,119 @@
+"""The protocol's rules as switches, and each of them turned the other way.
+
+A model in which nothing fails shows little unless it fails without a rule: every variant here must be
+caught by some schedule. What each leaves out is one field of `Rules`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a stage and its store hold to. All true is the protocol.
+
+    Attributes:
+        fenced: a commit holds only for the lane's epoch and from its stored position (1).
+        atomic: position and tiles are committed together (1).
+        reads_are_snapshots: a read takes closed and head tiles from one instant (5).
+        cut_after_read: the cut is asked of the log after the batch was read (10).
+        late_parent_is_told: a batch that went on before its parents says so (11).
+        position_is_the_logs: the position behind a batch is past control records (words).
+        floor_is_aligned: the floor is a multiple of the base tile (4).
+        floor_waits: the floor stays behind registered readers, children among them (4).
+        floor_heeds_registrations: it moves only if nobody registered since it was worked out.
+        floor_never_falls: (4).
+        holds_for_new_children: a planned child's parents keep their heads to its cut-off (4).
+        replaces: a tile that was merged into a longer one is gone.
+        rolls_up_late: tiles are merged once no window can begin inside the longer one.
+        rolls_up_whole_buckets: and that is counted from the longer tile's end.
+        removes_late: tiles are removed only when no read can reach them (retention).
+        removal_is_told: reads that reach behind what was removed say so.
+        beginning_is_told: reads by an upload older than a lane's beginning say so.
+        whole_tiles_only: a read never takes a tile that ends after its instant (6).
+        settles: an upload is read only when late events of all lanes are beside it (7).
+        diverts_late: events that an upload lacks go on into its late tiles (7).
+        marks_late_tiles: what is set aside marks late tiles, too (16).
+        decides_at_commit: which uploads a batch's rows are late to is decided as it commits (7).
+        starts_at_cutoff: a lane begins at the first event after the cut-off, if the tables had more.
+        children_tabled_first: an upload's own events were in its tables before its parents' were read.
+        staleness_is_told: an older snapshot's answer is `stale_batch` (8).
+        aside_is_told: a row that was set aside marks its key's tile (16).
+        inherits: a row has the statuses of the reads that it was enriched with (16).
+        knows_incarnations: a position of another incarnation stops the stage (17).
+    """
+
+    fenced: bool = True
+    atomic: bool = True
+    reads_are_snapshots: bool = True
+    cut_after_read: bool = True
+    late_parent_is_told: bool = True
+    position_is_the_logs: bool = True
+    floor_is_aligned: bool = True
+    floor_waits: bool = True
+    floor_heeds_registrations: bool = True
+    floor_never_falls: bool = True
+    holds_for_new_children: bool = True
+    replaces: bool = True
+    rolls_up_late: bool = True
+    rolls_up_whole_buckets: bool = True
+    removes_late: bool = True
+    removal_is_told: bool = True
+    beginning_is_told: bool = True
+    whole_tiles_only: bool = True
+    settles: bool = True
+    diverts_late: bool = True
+    marks_late_tiles: bool = True
+    decides_at_commit: bool = True
+    starts_at_cutoff: bool = True
+    children_tabled_first: bool = True
+    staleness_is_told: bool = True
+    aside_is_told: bool = True
+    inherits: bool = True
+    knows_incarnations: bool = True
+
+
+PROTOCOL: Final = Rules()
+
+VARIANTS: Final = {
+    "two owners commit": "fenced",
+    "position committed apart from tiles": "atomic",
+    "torn reads": "reads_are_snapshots",
+    "cut before read": "cut_after_read",
+    "proceed without status": "late_parent_is_told",
+    "frontier is the last record + 1": "position_is_the_logs",
+    "unaligned floor": "floor_is_aligned",
+    "floor waits for nobody": "floor_waits",
+    "floor moves over a new reader": "floor_heeds_registrations",
+    "floor that falls": "floor_never_falls",
+    "new child without held head": "holds_for_new_children",
+    "head and tile counted twice": "replaces",
+    "roll-up too early": "rolls_up_late",
+    "roll-up by the short tile's end": "rolls_up_whole_buckets",
+    "retention too early": "removes_late",
+    "removal not told": "removal_is_told",
+    "older upload than the lane": "beginning_is_told",
+    "glimpse of the future": "whole_tiles_only",
+    "upload swapped over late events": "settles",
+    "late events not diverted": "diverts_late",
+    "set aside before the cut-off": "marks_late_tiles",
+    "uploads looked up before the commit": "decides_at_commit",
+    "lane starts at the inclusion frontier": "starts_at_cutoff",
+    "parents' tables filled before the child's": "children_tabled_first",
+    "older snapshot without status": "staleness_is_told",
+    "set aside in silence": "aside_is_told",
+    "statuses end at the row": "inherits",
+    "incarnation ignored": "knows_incarnations",
+}
+"""The mistake in words, and the rule that it leaves out."""
+
+
+def without(rule: str) -> Rules:
+    """The protocol without one rule.
+
+    >>> without("fenced").fenced, without("fenced").atomic
+    (False, True)
+    """
+    return replace(PROTOCOL, **{rule: False})
