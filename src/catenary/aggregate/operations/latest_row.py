@@ -138,14 +138,15 @@ def write_column(writer: Writer, value: Any, type_: Type) -> None:
     elif type_.is_nested:
         writer.uvarint(_NESTED[type_.name])
         inner = Writer(0)
-        _write_nested(inner, value, type_)
+        write_nested(inner, value, type_)
         writer.value(inner.finish()[2:])  # without the version and the tag of a partial
     else:
         writer.uvarint(kind_of(value))
         writer.value(value)
 
 
-def _write_nested(writer: Writer, value: Any, type_: Type) -> None:
+def write_nested(writer: Writer, value: Any, type_: Type) -> None:
+    """The content of an array, a map or a struct, without its kind and length."""
     if type_.name == "array":
         writer.uvarint(len(value))
         for each in value:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from catenary.aggregate import arrow
-from catenary.aggregate.tiling import packing
+from catenary.aggregate import arrow, threads
+from catenary.aggregate.codec import Writer
+from catenary.aggregate.operations.latest_row import LatestRow, clean, kind_of_type, write_nested
+from catenary.aggregate.tiling.columns import RawColumns, column, packed_array
 from catenary.aggregate.tiling.program import is_row
-from catenary.errors import DataError, nearest
+from catenary.compiled import partials as compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from catenary.aggregate.layout import Accumulator
     from catenary.aggregate.tiling.program import Program
+    from catenary.schema import Type
 
 Array = np.ndarray[Any, Any]
 
@@ -27,53 +27,73 @@ def fold(
     """As `tiles.fold`."""
     instants = column(rows, time, pa.int64())
     valid = arrow.validity(instants)
-    own = groups if valid is None else np.where(valid, groups, -1)
-    order = np.argsort(own, kind="stable")
-    bounds = np.searchsorted(own[order], np.arange(count + 1))
-    times = arrow.numbers(instants).tolist()
-    columns = {
-        name: column(rows, name, type_).to_pylist() for name, type_ in program.columns.items()
-    }
-    values = [_values(program, each, columns) for each in program.accumulators]
-    buckets = [columns[each.bucket] if each.bucket else None for each in program.accumulators]
-    packed: list[bytes] = []
-    for group in range(count):
-        chosen = order[bounds[group] : bounds[group + 1]].tolist()
-        parts = [
-            part.encode(part.fold(_rows(chosen, value, bucket, times)))
-            for part, value, bucket in zip(program.parts, values, buckets, strict=True)
-        ]
-        packed.append(packing.pack(parts) if chosen else b"")
-    return pa.array(packed, pa.large_binary())
+    own = np.ascontiguousarray(groups, np.int32)
+    if valid is not None:
+        own = np.where(valid, own, np.int32(-1))
+    starts, order = np.zeros(count + 1, np.int64), np.empty(len(own), np.int32)
+    compiled.order_groups(own, starts, order)
+    times = arrow.numbers(instants)
+    columns = {name: column(rows, name, type_) for name, type_ in program.columns.items()}
+    raw = RawColumns(len(program.accumulators))
+    for at, accumulator in enumerate(program.accumulators):
+        if is_row(accumulator):
+            raw.set_texts(at, *_rows(program, columns, times))
+        elif program.specs[at, 0]:
+            raw.set(at, columns[accumulator.input])
+        else:
+            raw.set_bytes(at, _encoded(program, at, columns, order, starts, times))
+    sizes = np.zeros(count, np.int64)
+    parts = threads.each(
+        threads.key_ranges(starts, np.zeros(count + 1, np.int64)),
+        lambda first, end: compiled.fold(
+            program.specs, raw.addresses, order, starts, times, first, end, sizes
+        ),
+    )
+    return packed_array(parts, sizes)
 
 
-def _rows(
-    chosen: list[int], values: list[Any], buckets: list[Any] | None, times: list[int]
-) -> Iterator[tuple[Any, Any, int]]:
-    for row in chosen:
-        yield values[row], None if buckets is None else buckets[row], times[row]
+def _encoded(
+    program: Program,
+    at: int,
+    columns: dict[str, pa.Array],
+    order: Array,
+    starts: Array,
+    times: Array,
+) -> list[bytes]:
+    """Each group's bytes of an accumulator that is not native."""
+    accumulator, part = program.accumulators[at], program.parts[at]
+    values = columns[accumulator.input].to_pylist()
+    buckets = columns[accumulator.bucket].to_pylist() if accumulator.bucket else None
+    encoded: list[bytes] = []
+    for begin, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+        chosen = order[begin:end]
+        rows = (
+            (values[row], None if buckets is None else buckets[row], ts)
+            for row, ts in zip(chosen.tolist(), times[chosen].tolist(), strict=True)
+        )
+        encoded.append(part.encode(part.fold(rows)))
+    return encoded
 
 
-def _values(program: Program, accumulator: Accumulator, columns: dict[str, list[Any]]) -> list[Any]:
-    if not is_row(accumulator):
-        return columns[accumulator.input]
-    return list(zip(*(columns[name] for name in program.passthrough), strict=True))
+def _rows(program: Program, columns: dict[str, pa.Array], times: Array) -> tuple[Array, Array]:
+    """Every row as the partial of itself: offsets and bytes."""
+    types = [program.types[name] for name in program.passthrough]
+    raw = RawColumns(len(types))
+    for at, (name, type_) in enumerate(zip(program.passthrough, types, strict=True)):
+        if type_.is_nested:
+            raw.set_bytes(at, [_content(each, type_) for each in columns[name].to_pylist()])
+        else:
+            raw.set(at, columns[name])
+    kinds = np.array([kind_of_type(each) for each in types], np.int32)
+    offsets = np.zeros(len(times) + 1, np.int64)
+    data = compiled.rows(raw.addresses, kinds, LatestRow.tag, times, offsets)
+    return offsets, np.frombuffer(data, np.uint8)
 
 
-def column(rows: pa.Table, name: str, type_: pa.DataType) -> pa.Array:
-    """A column in the type that the layout says.
-
-    Raises:
-        DataError: if it is missing, or of a type that does not fit.
-    """
-    if name not in rows.column_names:
-        problem = f"the rows have no column {name!r}"
-        raise DataError(problem, hint=nearest(name, rows.column_names))
-    array = arrow.one_chunk(rows.column(name))
-    if array.type == type_:
-        return array
-    try:
-        return array.cast(type_)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-        problem = f"column {name!r} is {array.type}, which does not fit {type_}"
-        raise DataError(problem, hint="rows have the types that the plan was made with") from error
+def _content(value: Any, type_: Type) -> bytes | None:
+    """A nested value without its kind and length."""
+    if value is None:
+        return None
+    writer = Writer(0)
+    write_nested(writer, clean(value, type_), type_)
+    return writer.finish()[2:]  # without the version and the tag of a partial

@@ -5,26 +5,97 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
+from catenary.aggregate import threads
 from catenary.aggregate.tiling import packing
+from catenary.aggregate.tiling.columns import Packed, RawColumns, packed_array
+from catenary.compiled import partials as compiled
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from catenary.aggregate.tiling.program import Program
+    from catenary.errors import DataError
 
 Array = np.ndarray[Any, Any]
 
 
 def merge(program: Program, packed: pa.LargeBinaryArray, offsets: Array) -> pa.LargeBinaryArray:
     """As `tiles.merge`."""
-    tiles = packed.to_pylist()
+    bounds = np.ascontiguousarray(offsets, np.int64)
+    return merge_ranges(program, Packed.of(packed), bounds[:-1], bounds[1:])
+
+
+def merge_ranges(
+    program: Program, packed: Packed, begins: Array, ends: Array
+) -> pa.LargeBinaryArray:
+    """The packed partials of groups; group g is the tiles begins[g] to ends[g]."""
+    count = len(begins)
+    given = RawColumns(len(program.parts))
+    for at in program.others:
+        given.set_bytes(at, _merged(program, at, packed, begins, ends))
+    sizes = np.zeros(count, np.int64)
+    total = np.zeros(count + 1, np.int64)
+    np.cumsum(ends - begins, out=total[1:])
+
+    def run(first: int, end: int) -> bytes:
+        failure = np.zeros(2, np.int64)
+        merged = compiled.merge(
+            program.specs,
+            given.addresses,
+            packed.data,
+            packed.offsets,
+            begins,
+            ends,
+            first,
+            end,
+            sizes,
+            failure,
+        )
+        if merged is None:
+            raise damage(program, packed.tile(int(failure[0])), int(failure[1]))
+        return merged
+
+    ranges = threads.key_ranges(total, np.zeros(count + 1, np.int64))
+    return packed_array(threads.each(ranges, run), sizes)
+
+
+def pieces(program: Program, at: int, packed: Packed) -> tuple[Array, Array]:
+    """Where one accumulator's bytes lie in each tile: begins and ends.
+
+    Raises:
+        DataError: for a tile that is damaged.
+    """
+    begins, ends = np.zeros(len(packed), np.int64), np.zeros(len(packed), np.int64)
+    failed = compiled.pieces(packed.data, packed.offsets, at, begins, ends)
+    if failed >= 0:
+        raise damage(program, packed.tile(failed), at)
+    return begins, ends
+
+
+def damage(program: Program, tile: bytes, accumulator: int) -> DataError:
+    """The error for bytes that the compiled loops refused; its own words, where Python finds them."""
     many = len(program.parts)
+    parts = packing.unpack(tile, many)
+    if accumulator < many:
+        program.parts[accumulator].decode(parts[accumulator])
+    return packing.damaged("its partials are not those of this definition")
+
+
+def _merged(program: Program, at: int, packed: Packed, begins: Array, ends: Array) -> list[bytes]:
+    """Each group's bytes of an accumulator that is not native; none for a group of a single tile."""
+    part = program.parts[at]
+    firsts, lasts = pieces(program, at, packed)
     merged: list[bytes] = []
-    for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-        chosen = [packing.unpack(tile, many) for tile in tiles[begin:end] if tile]
-        parts = [
-            part.encode(part.merge([part.decode(tile[at]) for tile in chosen]))
-            for at, part in enumerate(program.parts)
-        ]
-        merged.append(packing.pack(parts) if chosen else b"")
-    return pa.array(merged, pa.large_binary())
+    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+        filled = np.flatnonzero(lasts[begin:end] > firsts[begin:end]) + begin
+        if end - begin < 2 or not len(filled):
+            merged.append(b"")
+            continue
+        own = [packed.data[firsts[tile] : lasts[tile]].tobytes() for tile in filled.tolist()]
+        merged.append(
+            own[0]
+            if len(own) == 1
+            else part.encode(part.merge([part.decode(each) for each in own]))
+        )
+    return merged

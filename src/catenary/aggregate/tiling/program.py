@@ -1,14 +1,24 @@
-"""A layout made ready to run: its parts, its windows, the types of its columns."""
+"""A layout made ready to run: its parts, its windows, the types of its columns.
+
+Accumulators without buckets whose operation ``compiled/partials.h`` knows are *native*: they run in
+compiled loops. The others run as Python objects, within the same calls and to the same bytes.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from catenary.aggregate import registry
 from catenary.aggregate.layout import accumulator_of
-from catenary.aggregate.operations.latest_row import LatestRow
+from catenary.aggregate.operations.count import Count
+from catenary.aggregate.operations.kept import Kept
+from catenary.aggregate.operations.latest_row import LatestRow, kind_of_type
+from catenary.aggregate.operations.totals import OfTotals
 from catenary.aggregate.tiling.parts import Mapped, Part, Plain
+from catenary.aggregate.tiling.values import reader_of
 from catenary.schema.arrow import to_arrow
 
 if TYPE_CHECKING:
@@ -16,68 +26,116 @@ if TYPE_CHECKING:
 
     from catenary.aggregate.feature import Feature
     from catenary.aggregate.layout import Accumulator, Layout
+    from catenary.schema import Type
 
+Array = np.ndarray[Any, Any]
 Window = tuple[int | None, int | None]
 
+OTHER: Final = 0
+_COUNT, _TOTALS, _KEPT, _LATEST = range(1, 5)
+_MASK_BITS: Final = 64
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Program:
     """What a layout comes to.
 
     Attributes:
         accumulators: as in the layout.
         parts: one per accumulator.
-        windows: the distinct windows (length, hop); (None, None) for all of the past.
+        specs: int32[accumulators, 6], what the compiled loops know of each; form 0 for another.
+        windows: int64[windows, 2], the distinct (length, hop); length -1 for all of the past.
+        needs: uint64[accumulators], a bit for each window that reads it.
         features: as in the layout.
         folds: each feature's accumulator.
         reads: each feature's window.
         outputs: the Arrow type of each feature's column.
+        natively: what makes a Python value of each feature's raw result.
         passthrough: the columns of the latest row.
         columns: the Arrow type of each column that is read from rows.
+        types: the type of each of them.
+        native: the features of native accumulators, those of a window together.
+        native_reads: int32[native, 2], the accumulator of each and whether it is a sample's.
+        native_starts: int32[windows + 1], where the features of each window start.
     """
 
     accumulators: tuple[Accumulator, ...]
     parts: tuple[Part, ...]
-    windows: tuple[Window, ...]
+    specs: Array
+    windows: Array
+    needs: Array
     features: tuple[Feature, ...]
     folds: tuple[int, ...]
     reads: tuple[int, ...]
     outputs: tuple[pa.DataType, ...]
+    natively: tuple[Any, ...]
     passthrough: tuple[str, ...]
     columns: dict[str, pa.DataType]
+    types: dict[str, Type]
+    native: tuple[int, ...]
+    native_reads: Array
+    native_starts: Array
+
+    @property
+    def others(self) -> list[int]:
+        """The accumulators that are not native."""
+        return np.flatnonzero(self.specs[:, 0] == OTHER).tolist()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns of an answer."""
+        return tuple(each.name for each in self.features) or self.passthrough
 
     @staticmethod
     def of(layout: Layout) -> Program:
         """The program of a layout."""
         places = {each: at for at, each in enumerate(layout.accumulators)}
         windows: dict[Window, int] = {}
-        reads = tuple(
+        for each in layout.features:
             windows.setdefault((each.window_ms, each.hop_ms), len(windows))
-            for each in layout.features
-        )
         if layout.passthrough:
             windows[None, None] = 0
-        outputs = tuple(
-            to_arrow(
-                registry.column_type(
-                    each,
-                    layout.types[each.input],
-                    layout.types[each.bucket] if each.bucket else None,
-                )
-            )
-            for each in layout.features
+        folds = tuple(places[accumulator_of(each)] for each in layout.features)
+        reads = tuple(windows[each.window_ms, each.hop_ms] for each in layout.features)
+        specs = np.zeros((len(places), 6), np.int32)
+        for at, each in enumerate(layout.accumulators):
+            specs[at] = _spec(each, layout.types)
+        native = sorted(
+            (at for at, own in enumerate(folds) if specs[own, 0]), key=lambda at: reads[at]
         )
+        rows = [(folds[at], int(layout.features[at].sample)) for at in native]
+        by_window = [reads[at] for at in native]
+        if layout.passthrough:
+            rows, by_window = [(0, 0)], [0]
+        outputs = tuple(_output(each, layout.types) for each in layout.features)
+        used = dict.fromkeys(
+            name for each in layout.accumulators for name in (each.input, each.bucket) if name
+        ) or dict.fromkeys(layout.passthrough)
         return Program(
             layout.accumulators,
             tuple(_part(each) for each in layout.accumulators),
-            tuple(windows),
+            specs,
+            np.array([(-1 if w is None else w, h or 1) for w, h in windows], np.int64).reshape(
+                -1, 2
+            ),
+            _needs(len(places), zip(folds, reads, strict=True), len(windows)),
             layout.features,
-            tuple(places[accumulator_of(each)] for each in layout.features),
+            folds,
             reads,
             outputs,
+            tuple(reader_of(each) for each in outputs),
             layout.passthrough,
-            {name: to_arrow(type_) for name, type_ in layout.types.items()},
+            {name: to_arrow(layout.types[name]) for name in used},
+            dict(layout.types),
+            tuple(native),
+            np.array(rows, np.int32).reshape(-1, 2),
+            np.searchsorted(by_window, np.arange(len(windows) + 1)).astype(np.int32),
         )
+
+
+def is_row(accumulator: Accumulator) -> bool:
+    """Whether whole rows are folded."""
+    return isinstance(accumulator.operation, LatestRow)
 
 
 def _part(accumulator: Accumulator) -> Part:
@@ -86,6 +144,34 @@ def _part(accumulator: Accumulator) -> Part:
     return Plain(accumulator.operation)
 
 
-def is_row(accumulator: Accumulator) -> bool:
-    """Whether whole rows are folded."""
-    return isinstance(accumulator.operation, LatestRow)
+def _output(feature: Feature, types: Any) -> pa.DataType:
+    bucket = types[feature.bucket] if feature.bucket else None
+    return to_arrow(registry.column_type(feature, types[feature.input], bucket))
+
+
+def _needs(many: int, uses: Any, windows: int) -> Array:
+    """A bit for each window that reads an accumulator; all bits where there are too many windows."""
+    needs = np.zeros(many, np.uint64)
+    if windows > _MASK_BITS or windows == 0:
+        return ~needs
+    for fold, window in uses:
+        needs[fold] |= np.uint64(1 << window)
+    return needs if needs.all() else ~np.zeros(many, np.uint64)
+
+
+def _spec(accumulator: Accumulator, types: Any) -> tuple[int, int, int, int, int, int]:
+    """Form, tag, degree, timed, greatest, kind; as `catenary_spec`."""
+    operation = accumulator.operation
+    nothing = OTHER, 0, 0, 0, 0, 0
+    if isinstance(operation, LatestRow):
+        return _LATEST, operation.tag, 0, 0, 0, 0
+    if accumulator.bucket is not None:
+        return nothing
+    kind = kind_of_type(types[accumulator.input])
+    if isinstance(operation, Count):
+        return _COUNT, operation.tag, 0, 0, 0, kind
+    if isinstance(operation, OfTotals):
+        return _TOTALS, operation.tag, operation.degree, 0, 0, kind
+    if isinstance(operation, Kept) and not operation.needs_k:
+        return _KEPT, operation.tag, 0, int(operation.timed), int(operation.greatest), kind
+    return nothing

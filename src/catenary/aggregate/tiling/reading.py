@@ -1,13 +1,19 @@
-"""Reads of tiles: the features of an entity as of an instant."""
+"""Reads of tiles: the features of entities as of instants.
+
+routes ──► native accumulators: one compiled loop over all reads ──► columns
+──► the others, one after the other, as Python objects    ──► columns
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from catenary.aggregate.tiling import packing
+from catenary.aggregate.tiling.columns import Packed
+from catenary.aggregate.tiling.merging import pieces
+from catenary.aggregate.tiling.results import NativeResults
 from catenary.aggregate.tiling.routes import Routes, route
 
 if TYPE_CHECKING:
@@ -18,81 +24,97 @@ Array = np.ndarray[Any, Any]
 Answer = tuple[pa.Table, Array, Array, Array, Array, Array]
 """Columns, status, seen, overflow, stale, cut."""
 
+_CELLS: Final = 8_000_000
+"""Results that are held at once before they become columns."""
+
 
 def answer(program: Program, tiles: Tiles, offsets: Array, entity: Array, ts: Array) -> Answer:
     """As `tiles.answer`, its fields in order."""
-    routes = route(program.windows, tiles, offsets, entity, ts)
-    seen, overflow = np.zeros(len(ts), bool), np.zeros(len(ts), bool)
-    columns: dict[int, pa.Array] = {}
-    for fold in range(len(program.parts)):
-        columns |= _read(program, fold, tiles, routes, entity, seen, overflow)
-    names = [each.name for each in program.features] or list(program.passthrough)
-    arrays = [columns[at] for at in range(len(names))]
-    table = pa.Table.from_arrays(arrays, names) if names else _no_columns(len(ts))
+    packed = Packed.of(tiles.packed)
+    bounds = np.ascontiguousarray(offsets, np.int64)
+    entity, ts = np.ascontiguousarray(entity, np.int32), np.ascontiguousarray(ts, np.int64)
+    step = max(1024, _CELLS // max(len(program.names), 1))
+    if len(ts) <= step:
+        return _answer(program, tiles, packed, bounds, entity, ts)
+    chunks = [
+        _answer(program, tiles, packed, bounds, entity[at : at + step], ts[at : at + step])
+        for at in range(0, len(ts), step)
+    ]
+    tables, *rest = zip(*chunks, strict=True)
+    status, seen, overflow, stale, cut = (np.concatenate(each) for each in rest)
+    return pa.concat_tables(tables).combine_chunks(), status, seen, overflow, stale, cut
+
+
+def _answer(
+    program: Program, tiles: Tiles, packed: Packed, offsets: Array, entity: Array, ts: Array
+) -> Answer:
+    routes = route(program, tiles, packed, offsets, entity, ts)
+    results = NativeResults.of(program, packed, routes, entity)
+    arrays = results.columns()
+    seen, overflow = results.seen, results.overflow
+    for fold in program.others:
+        arrays |= _read(program, fold, packed, routes, entity, seen, overflow)
+    names = list(program.names)
+    table = pa.Table.from_arrays([arrays[at] for at in range(len(names))], names)
+    table = table if names else _no_columns(len(ts))
     return table, routes.status, seen, overflow, routes.stale, routes.cut
 
 
 def answer_row(program: Program, tiles: Tiles, ts: int) -> tuple[object, ...]:
     """As `tiles.answer_row`."""
-    table = answer(
-        program,
-        tiles,
-        np.array([0, len(tiles)], np.int64),
-        np.zeros(1, np.int32),
-        np.array([ts], np.int64),
-    )[0]
-    return tuple(column[0].as_py(maps_as_pydicts="strict") for column in table.columns)
+    packed = Packed.of(tiles.packed)
+    offsets, entity = np.array([0, len(packed)], np.int64), np.zeros(1, np.int32)
+    routes = route(program, tiles, packed, offsets, entity, np.array([ts], np.int64))
+    results = NativeResults.of(program, packed, routes, entity)
+    row = results.row()
+    for fold in program.others:
+        arrays = _read(program, fold, packed, routes, entity, results.seen, results.overflow)
+        row |= {at: array[0].as_py(maps_as_pydicts="strict") for at, array in arrays.items()}
+    return tuple(row[at] for at in range(len(row)))
 
 
 def _read(
     program: Program,
     fold: int,
-    tiles: Tiles,
+    packed: Packed,
     routes: Routes,
     entity: Array,
     seen: Array,
     overflow: Array,
 ) -> dict[int, pa.Array]:
-    """The columns that are read from one accumulator, by their places."""
+    """The columns that are read from an accumulator that is not native, by their places."""
     part = program.parts[fold]
-    partials = _decode(program, fold, tiles, routes)
+    partials = _decode(program, fold, packed, routes)
     wanted = [at for at, own in enumerate(program.folds) if own == fold]
     results: dict[int, list[Any]] = {at: [] for at in wanted}
-    rows: list[Any] = []
     for read in range(len(entity)):
         for window, partial in _merged(program, fold, partials, routes, read).items():
-            seen[read] |= not part.is_empty(partial)
-            if program.passthrough:
-                rows.append(program.accumulators[fold].operation.finish(partial, _NO_FEATURE))
-                continue
+            empty = part.is_empty(partial)
             for at in wanted:
                 feature = program.features[at]
                 if program.reads[at] != window:
                     continue
                 value = part.finish(partial, feature)
-                if part.is_empty(partial) and entity[read] >= 0:
+                if empty and entity[read] >= 0:
                     value = feature.default
                 results[at].append(_arrow_ready(value))
+                seen[read] |= not empty
                 overflow[read] |= part.overflowed(partial)
-    if program.passthrough:
-        types = [program.columns[name] for name in program.passthrough]
-        return {
-            at: pa.array([None if row is None else row[at] for row in rows], type_)
-            for at, type_ in enumerate(types)
-        }
     return {at: pa.array(results[at], program.outputs[at]) for at in wanted}
 
 
-_NO_FEATURE: Any = None
-
-
-def _decode(program: Program, fold: int, tiles: Tiles, routes: Routes) -> dict[int, Any]:
-    """The accumulator's partial in each tile that a read merges."""
-    part, many = program.parts[fold], len(program.parts)
-    return {
-        tile: part.decode(packing.unpack(tiles.packed[tile].as_py(), many)[fold])
-        for tile in np.unique(routes.nodes).tolist()
-    }
+def _decode(program: Program, fold: int, packed: Packed, routes: Routes) -> dict[int, Any]:
+    """The accumulator's partial in each tile and block that a read merges."""
+    part, decoded = program.parts[fold], dict[int, Any]()
+    used = np.unique(routes.nodes)
+    for source, first in ((packed, 0), (routes.blocks, len(packed))):
+        own = used[(used >= first) & (used < first + len(source))].tolist()
+        if own:
+            begins, ends = pieces(program, fold, source)
+            for node in own:
+                at = node - first
+                decoded[node] = part.decode(source.data[begins[at] : ends[at]].tobytes())
+    return decoded
 
 
 def _merged(
@@ -102,10 +124,9 @@ def _merged(
     part = program.parts[fold]
     held, at = part.merge([]), int(routes.begins[read])
     merged: dict[int, Any] = {}
-    for window in np.argsort(routes.cuts[read], kind="stable").tolist():
-        end = int(routes.cuts[read, window])
+    for window, end in zip(routes.order[read].tolist(), routes.cuts[read].tolist(), strict=True):
         if end > at:
-            held = part.merge([held, *(partials[tile] for tile in routes.nodes[at:end].tolist())])
+            held = part.merge([held, *(partials[node] for node in routes.nodes[at:end].tolist())])
             at = end
         merged[window] = held
     return merged

@@ -1,0 +1,197 @@
+"""What native accumulators come to: raw results of a compiled loop, then columns or Python values."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from catenary.aggregate.codec import Reader, Writer
+from catenary.aggregate.operations.latest_row import LatestRow, kind_of_type, read_column
+from catenary.aggregate.tiling import packing
+from catenary.aggregate.tiling.columns import (
+    ASIDE,
+    EMPTY,
+    NULL,
+    VALUE,
+    Packed,
+    result,
+    with_default,
+)
+from catenary.aggregate.tiling.merging import damage
+from catenary.compiled import partials as compiled
+
+if TYPE_CHECKING:
+    from catenary.aggregate.tiling.program import Program
+    from catenary.aggregate.tiling.routes import Routes
+    from catenary.schema import Type
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class NativeResults:
+    """The results of the native features of some reads.
+
+    Attributes:
+        program: whose they are.
+        packed, routes: what the addresses of texts point into; held for as long as they are used.
+        entity: of each read.
+        values, lengths: int64[features, reads], see `columns.result`.
+        said: uint8[features, reads].
+        side: partials whose results Python finds.
+        seen, overflow: bool[reads].
+    """
+
+    program: Program
+    packed: Packed
+    routes: Routes
+    entity: Array
+    values: Array
+    lengths: Array
+    said: Array
+    side: bytes
+    seen: Array
+    overflow: Array
+
+    @staticmethod
+    def of(program: Program, packed: Packed, routes: Routes, entity: Array) -> NativeResults:
+        """Read them.
+
+        Raises:
+            DataError: for a tile that is damaged.
+        """
+        shape = len(program.native_reads), len(entity)
+        values, lengths = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        said = np.zeros(shape, np.uint8)
+        seen, overflow = np.zeros(len(entity), np.uint8), np.zeros(len(entity), np.uint8)
+        failure = np.zeros(2, np.int64)
+        blocks = routes.blocks
+        side = compiled.read(
+            program.specs,
+            program.needs,
+            program.native_reads,
+            program.native_starts,
+            packed.data,
+            packed.offsets,
+            blocks.data,
+            blocks.offsets,
+            entity,
+            routes.nodes,
+            routes.begins,
+            routes.order,
+            routes.cuts,
+            values,
+            lengths,
+            said,
+            seen,
+            overflow,
+            failure,
+        )
+        if side is None:
+            node, fold = failure.tolist()
+            source, at = (packed, node) if node < len(packed) else (blocks, node - len(packed))
+            raise damage(program, source.tile(at), fold)
+        return NativeResults(
+            program,
+            packed,
+            routes,
+            entity,
+            values,
+            lengths,
+            said,
+            side,
+            seen.view(bool),
+            overflow.view(bool),
+        )
+
+    def columns(self) -> dict[int, pa.Array]:
+        """The columns by their places."""
+        if self.program.passthrough:
+            return self._passed_through()
+        found: dict[int, pa.Array] = {}
+        for at, place in enumerate(self.program.native):
+            self._finish_aside(at, place)
+            said = self.said[at]
+            column = result(self.values[at], self.lengths[at], said, self.program.outputs[place])
+            default = self.program.features[place].default
+            if default is not None:
+                column = with_default(column, said == EMPTY, default)
+            found[place] = column
+        return found
+
+    def row(self) -> dict[int, object]:
+        """The Python values of a single read by their places."""
+        if self.program.passthrough:
+            arrays = self._passed_through()
+            return {at: each[0].as_py(maps_as_pydicts="strict") for at, each in arrays.items()}
+        values, numbers = self.values[:, 0].tolist(), self.values[:, 0].view(np.float64).tolist()
+        lengths, said = self.lengths[:, 0].tolist(), self.said[:, 0].tolist()
+        found: dict[int, object] = {}
+        program = self.program
+        for at, place in enumerate(program.native):
+            if said[at] == VALUE:
+                found[place] = program.natively[place](values[at], numbers[at], lengths[at])
+            elif said[at] == EMPTY:
+                found[place] = program.features[place].default
+            elif said[at] == ASIDE:
+                self._finish_aside(at, place)
+                held = float(self.values[at].view(np.float64)[0])
+                found[place] = held if self.said[at, 0] == VALUE else None
+            else:
+                found[place] = None
+        return found
+
+    def _finish_aside(self, at: int, place: int) -> None:
+        """Results that are too wide for the compiled loops: doubles."""
+        program = self.program
+        part, feature = program.parts[program.folds[place]], program.features[place]
+        for read in np.flatnonzero(self.said[at] == ASIDE).tolist():
+            begin = int(self.values[at, read])
+            _, begin = packing.uvarint_at(self.side, begin)
+            end = int(self.values[at, read] + self.lengths[at, read])
+            value = part.finish(part.decode(self.side[begin:end]), feature)
+            self.said[at, read] = NULL if value is None else VALUE
+            self.values[at].view(np.float64)[read] = 0.0 if value is None else value
+
+    def _passed_through(self) -> dict[int, pa.Array]:
+        """The columns of the latest rows."""
+        program = self.program
+        types = [program.types[name] for name in program.passthrough]
+        shape = len(types), len(self.entity)
+        values, lengths = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        said = np.zeros(shape, np.uint8)
+        found = (self.said[0] == VALUE).view(np.uint8)
+        kinds = np.array([kind_of_type(each) for each in types], np.int32)
+        damaged = compiled.open_rows(
+            self.values[0], self.lengths[0], found, kinds, values, lengths, said
+        )
+        if damaged >= 0:
+            data = ctypes.string_at(int(self.values[0, damaged]), int(self.lengths[0, damaged]))
+            program.parts[0].decode(data)
+            raise packing.damaged("a row is not one of this definition")
+        arrays: dict[int, pa.Array] = {}
+        for at, (name, type_) in enumerate(zip(program.passthrough, types, strict=True)):
+            arrow_type = program.columns[name]
+            if type_.is_nested:
+                contents = result(values[at], lengths[at], said[at], pa.binary())
+                nested = [_nested(each, type_) for each in contents.to_pylist()]
+                arrays[at] = pa.array(nested, arrow_type)
+            elif pa.types.is_null(arrow_type):
+                arrays[at] = pa.nulls(len(self.entity))
+            else:
+                arrays[at] = result(values[at], lengths[at], said[at], arrow_type)
+        return arrays
+
+
+def _nested(content: bytes | None, type_: Type) -> Any:
+    """An array, a map or a struct from its content."""
+    if content is None:
+        return None
+    writer = Writer(LatestRow.tag)
+    writer.uvarint(kind_of_type(type_))
+    writer.value(content)
+    return read_column(Reader(writer.finish(), LatestRow.tag, LatestRow.name), type_)

@@ -1,0 +1,349 @@
+"""Tiles where their answers are easy to see, what they refuse, and many of them at once."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from catenary.aggregate import tiles
+from catenary.aggregate.feature import Feature
+from catenary.aggregate.kernel import aggregate
+from catenary.aggregate.layout import Layout
+from catenary.errors import DataError
+from catenary.schema import BIGINT, BOOLEAN, DATE, DOUBLE, STRING, TIMESTAMP, Type
+from catenary.schema.arrow import to_arrow
+
+DAY = 86_400_000
+HOUR = 3_600_000
+MINUTE = 60_000
+
+
+def layout_of(*features: Feature, **types: Type) -> Layout:
+    return Layout.of(features, (), types or {"x": BIGINT})
+
+
+def one_tile(layout: Layout, ts: list[int], **columns: list[Any]) -> bytes:
+    rows = pa.table(
+        {
+            "ts": pa.array(ts, pa.int64()),
+            **{
+                name: pa.array(each, to_arrow(layout.types[name])) for name, each in columns.items()
+            },
+        }
+    )
+    return tiles.fold(layout, rows, np.zeros(len(ts), np.int32), 1)[0].as_py()
+
+
+def tiles_of(
+    *rows: tuple[int, int, bytes], collapsed: bool = False, status: int = 0
+) -> tiles.Tiles:
+    return tiles.Tiles(
+        np.array([each[0] for each in rows], np.int64),
+        np.array([each[1] for each in rows], np.int64),
+        np.full(len(rows), status, np.int64),
+        np.full(len(rows), collapsed),
+        pa.array([each[2] for each in rows], pa.large_binary()),
+    )
+
+
+def read(layout: Layout, held: tiles.Tiles, *ts: int, entity: int = 0) -> tiles.Answers:
+    offsets = np.array([0, len(held)], np.int64)
+    return tiles.answer(
+        layout, held, offsets, np.full(len(ts), entity, np.int32), np.array(ts, np.int64)
+    )
+
+
+COUNT = Feature("n", "count", "x", 60, 10)
+
+
+# -- layout ----------------------------------------------------------------------------------------
+
+
+def test_windows_of_one_fold_share_its_accumulator() -> None:
+    layout = layout_of(
+        Feature("a", "last_k", "x", DAY, HOUR, k=2),
+        Feature("b", "last_k", "x", HOUR, MINUTE, k=2),
+        Feature("c", "last_k", "x", k=3),
+        Feature("d", "last_k", "x", k=3, bucket="b"),
+        x=BIGINT,
+        b=STRING,
+    )
+    assert [(each.operation.k, each.bucket) for each in layout.accumulators] == [
+        (2, None),
+        (3, None),
+        (3, "b"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("windows", "sizes"),
+    [
+        ([], (1, 300_000, DAY)),
+        ([(30 * DAY, DAY)], (1, 300_000, DAY)),
+        ([(DAY, HOUR), (HOUR, 300_000)], (1, 300_000, HOUR, DAY)),
+        ([(DAY, HOUR), (HOUR, MINUTE)], (1, MINUTE, HOUR, DAY)),
+        # 7 minutes are no multiple of 5: tiles are of what divides both, and so merge whole.
+        ([(DAY, 7 * MINUTE)], (1, MINUTE, DAY)),
+        # 36 hours: a tile of a day would straddle every other hop.
+        ([(9 * DAY, 36 * HOUR)], (1, 300_000, 12 * HOUR)),
+    ],
+)
+def test_every_size_of_tiles_divides_the_next(
+    windows: list[tuple[int, int]], sizes: tuple[int, ...]
+) -> None:
+    features = [Feature(f"f{at}", "count", "x", *each) for at, each in enumerate(windows)]
+    assert layout_of(*features).sizes_ms == sizes
+
+
+def test_the_reach_is_that_of_the_longest_window() -> None:
+    short, unwindowed = Feature("s", "count", "x", HOUR, MINUTE), Feature("u", "count", "x")
+    assert layout_of(short, COUNT).reach_ms == HOUR + MINUTE
+    assert layout_of(short, unwindowed).reach_ms is None
+    assert Layout.of((), ("x",), {"x": BIGINT}).reach_ms is None
+
+
+# -- fold and merge --------------------------------------------------------------------------------
+
+
+def test_a_group_without_rows_is_no_bytes_and_one_of_nulls_is_some() -> None:
+    rows = pa.table({"ts": [1, 2, 3], "x": pa.array([1, None, 3], pa.int64())})
+    groups = np.array([0, 2, -1], np.int32)
+    packed = tiles.fold(layout_of(COUNT), rows, groups, 3).to_pylist()
+    assert packed == [b"\x01\x03\x01\x01\x01", b"", b"\x01\x00"]
+
+
+def test_merging_nothing_gives_nothing() -> None:
+    layout = layout_of(COUNT)
+    packed = pa.array([b"", one_tile(layout, [1], x=[1]), b"", b""], pa.large_binary())
+    merged = tiles.merge(layout, packed, np.array([0, 0, 2, 4], np.int64)).to_pylist()
+    assert merged == [b"", packed[1].as_py(), b""]
+
+
+def test_rows_of_other_types_are_cast_and_those_that_do_not_fit_are_refused() -> None:
+    layout, groups = layout_of(COUNT), np.zeros(1, np.int32)
+    for fits in (pa.array([1], pa.int16()), pa.array([1.0]), pa.array([1]).dictionary_encode()):
+        assert tiles.fold(layout, pa.table({"ts": [1], "x": fits}), groups, 1)[0].is_valid
+    with pytest.raises(DataError, match="column 'x' is string, which does not fit int64"):
+        tiles.fold(layout, pa.table({"ts": [1], "x": ["a"]}), groups, 1)
+    with pytest.raises(DataError, match="no column 'x'"):
+        tiles.fold(layout, pa.table({"ts": [1], "y": [1]}), groups, 1)
+
+
+def test_a_row_without_an_instant_is_in_no_group() -> None:
+    rows = pa.table({"ts": pa.array([None, 5], pa.int64()), "x": [1, 2]})
+    packed = tiles.fold(layout_of(COUNT), rows, np.zeros(2, np.int32), 1)
+    assert packed.to_pylist() == [b"\x01\x03\x01\x01\x01"]
+
+
+# -- damage ----------------------------------------------------------------------------------------
+
+EVERY_FORM = layout_of(
+    *(Feature(f"{name}_{at}", name, column, k=2 if name == "last_k" else None)
+      for at, (name, column) in enumerate([
+          ("count", "x"), ("sum", "x"), ("sum", "d"), ("variance", "d"), ("kurtosis", "x"), ("min", "t"),
+          ("last", "d"), ("first", "t"), ("last_k", "x"), ("histogram", "t"),
+      ])),
+    x=BIGINT, d=DOUBLE, t=STRING,
+)  # fmt: skip
+
+
+def test_another_version_is_named() -> None:
+    layout = layout_of(COUNT)
+    held = tiles_of((0, 10, b"\x02\x00"))
+    with pytest.raises(DataError, match="a tile has format version 2; version 1 is read"):
+        read(layout, held, 20)
+    with pytest.raises(DataError, match="a tile has format version 2; version 1 is read"):
+        tiles.merge(layout, pa.array([b"\x02\x00"] * 2, pa.large_binary()), np.array([0, 2]))
+
+
+def test_another_operation_s_partial_is_named() -> None:
+    summed = one_tile(layout_of(Feature("s", "sum", "x")), [1], x=[1])
+    with pytest.raises(DataError, match="tag 2 is not one of count"):
+        read(layout_of(COUNT), tiles_of((0, 10, summed)), 20)
+
+
+def test_doubles_are_not_read_as_integers() -> None:
+    doubles = one_tile(layout_of(Feature("s", "sum", "x"), x=DOUBLE), [1], x=[1.5])
+    with pytest.raises(DataError, match="damaged"):
+        read(layout_of(Feature("s", "sum", "x")), tiles_of((0, 10, doubles)), 20)
+
+
+def test_bytes_that_were_cut_off_or_changed_are_refused_or_read_never_followed() -> None:
+    r = random.Random(7)
+    whole = one_tile(EVERY_FORM, [1, 2, 3], x=[1, -2, 3], d=[0.5, 1e300, -1.0], t=["a", "bc", None])
+    for _ in range(2000):
+        data = bytearray(whole)
+        for _ in range(r.randrange(3)):
+            data[r.randrange(len(data))] = r.randrange(256)
+        bad = bytes(data[: r.choice([len(data), r.randrange(1, len(data))])])
+        for pair in ((bad, whole), (bad, bad)):
+            held = tiles_of((0, 10, pair[0]), (10, 20, pair[1]))
+            try:
+                read(EVERY_FORM, held, 30)
+                tiles.merge(EVERY_FORM, held.packed, np.array([0, 2], np.int64))
+            except DataError:
+                continue
+
+
+def test_a_cut_off_row_is_refused() -> None:
+    layout = Layout.of((), ("a", "b"), {"a": STRING, "b": BIGINT})
+    whole = one_tile(layout, [5], a=["text"], b=[7])
+    for size in range(3, len(whole)):
+        bad = bytes([1, size - 2]) + whole[2:size]
+        with pytest.raises(DataError):
+            read(layout, tiles_of((0, 10, bad)), 20)
+
+
+# -- answers ---------------------------------------------------------------------------------------
+
+
+def test_rule_01_a_tile_counts_if_it_starts_in_the_window_and_ends_at_the_read() -> None:
+    layout = layout_of(COUNT)
+    held = tiles_of(*((at, at + 10, one_tile(layout, [at], x=[1])) for at in range(0, 100, 10)))
+    counted = read(layout, held, 100, 95, 90, 10, 5).columns["n"].to_pylist()
+    assert counted == [6, 6, 6, 1, None]  # [40, 100), [30, 90): not [90, 100), ...
+
+
+def test_a_collapsed_tile_in_which_a_window_starts_is_taken_whole_and_said_to_be_stale() -> None:
+    layout = layout_of(COUNT, Feature("long", "count", "x", 200, 10))
+    old, new = one_tile(layout, [1, 2], x=[1, 1]), one_tile(layout, [95], x=[1])
+    for collapsed, short, stale, cut in ((True, 3, True, False), (False, 1, False, True)):
+        held = tiles_of((-50, 60, old), (90, 100, new), collapsed=collapsed, status=4)
+        got = read(layout, held, 100)
+        assert got.columns.to_pylist() == [{"n": short, "long": 3}]
+        assert (got.stale.tolist(), got.cut.tolist()) == ([stale], [cut])
+        assert got.status.tolist() == [4]
+
+
+def test_tiles_of_lanes_that_overlap_are_all_taken() -> None:
+    layout = layout_of(COUNT, Feature("all", "count", "x"))
+    one = one_tile(layout, [45], x=[1])
+    held = tiles_of((tiles.ANCIENT_MS, 40, one), (40, 50, one), (40, 100, one), (45, 46, one))
+    assert read(layout, held, 100).columns.to_pylist() == [{"n": 3, "all": 4}]
+
+
+def test_rule_10_defaults_stand_in_for_no_value_and_not_for_a_null_key() -> None:
+    layout = layout_of(
+        Feature("i", "sum", "x", default=7),
+        Feature("t", "last", "t", default="none"),
+        Feature("l", "last_k", "x", k=1, default=()),
+        x=BIGINT,
+        t=STRING,
+    )
+    held = tiles_of((0, 10, one_tile(layout, [1], x=[None], t=[None])))
+    got = read(layout, held, 20)
+    assert got.columns.to_pylist() == [{"i": 7, "t": "none", "l": []}]
+    assert got.seen.tolist() == [False]
+    assert tiles.answer_row(layout, held, 20) == (7, "none", [])
+    nulls = read(layout, held, 20, entity=-1).columns.to_pylist()
+    assert nulls == [{"i": None, "t": None, "l": None}]
+
+
+def test_rule_14_a_sum_that_does_not_fit_is_null_and_said_to_overflow() -> None:
+    layout = layout_of(Feature("s", "sum", "x", default=1), Feature("b", "sum", "x", bucket="x"))
+    most = one_tile(layout, [1], x=[2**63 - 1])
+    held = tiles_of((0, 10, most), (10, 20, one_tile(layout, [11], x=[1])))
+    assert read(layout, held, 10).columns["s"].to_pylist() == [2**63 - 1]
+    got = read(layout, held, 20)
+    assert got.columns["s"].to_pylist() == [None]
+    assert got.overflow.tolist() == [True]
+    back = tiles_of((0, 10, most), (10, 20, one_tile(layout, [11, 12], x=[1, -1])))
+    assert read(layout, back, 20).columns["s"].to_pylist() == [2**63 - 1]
+
+
+def test_a_single_read_gives_python_values_of_every_type() -> None:
+    types = {"x": BIGINT, "d": DOUBLE, "t": STRING, "f": BOOLEAN, "day": DATE, "at": TIMESTAMP}
+    layout = Layout.of(tuple(Feature(name, "max", name) for name in types), (), types)
+    rows = pa.table(
+        {
+            "ts": [1],
+            "x": [5],
+            "d": [2.5],
+            "t": ["é"],
+            "f": [True],
+            "day": pa.array([3], pa.int32()).cast(pa.date32()),
+            "at": pa.array([-1], pa.timestamp("us", tz="UTC")),
+        }
+    )
+    held = tiles_of((0, 10, tiles.fold(layout, rows, np.zeros(1, np.int32), 1)[0].as_py()))
+    row = tiles.answer_row(layout, held, 10)
+    assert [str(each) for each in row] == [
+        "5", "2.5", "é", "True", "1970-01-04", "1969-12-31 23:59:59.999999+00:00",
+    ]  # fmt: skip
+
+
+def test_no_features_and_no_reads_are_no_columns_and_no_rows() -> None:
+    layout = layout_of()
+    packed = tiles.fold(layout, pa.table({"ts": [1]}), np.zeros(1, np.int32), 1)
+    got = read(layout, tiles_of((0, 10, packed[0].as_py())), 10, 20)
+    assert (got.columns.num_columns, got.columns.num_rows) == (0, 2)
+    assert read(layout_of(COUNT), tiles_of()).columns.num_rows == 0
+    assert tiles.answer_row(layout, tiles_of(), 5) == ()
+
+
+# -- many ------------------------------------------------------------------------------------------
+
+
+def test_many_reads_of_many_tiles_are_what_the_kernel_gives() -> None:
+    """Hot entities, whose tiles are merged in blocks, beside cold ones."""
+    r = random.Random(3)
+    types = {"x": BIGINT, "d": DOUBLE, "t": STRING}
+    features = [
+        Feature(f"{name}_{column}_{window}", name, column, window, hop, k=2 if name == "top_k" else None)
+        for name, column in (
+            ("count", "x"), ("sum", "d"), ("sum", "x"), ("average", "x"), ("stddev", "d"), ("min", "d"),
+            ("max", "t"), ("last", "t"), ("top_k", "x"), ("unique_count", "x"),
+        )
+        for window, hop in ((400, 10), (5_000, 100), (20_000, 1_000), (None, None))
+    ]  # fmt: skip
+    layout = Layout.of(tuple(features), (), types)
+    events = [
+        (r.choice([0, 0, 0, 1, 2]), r.randrange(40_000), r.randrange(-50, 50),
+         r.choice([math.inf, r.gauss(0, 1) * 10.0 ** r.randrange(-3, 6)] if r.random() < 0.01 else [0.1, 0.25]),
+         r.choice(["a", "b", "ab", None]))
+        for _ in range(6_000)
+    ]  # fmt: skip
+    table = pa.table(
+        {
+            "k": [each[0] for each in events],
+            "ts": [each[1] for each in events],
+            **{name: [each[2 + at] for each in events] for at, name in enumerate(types)},
+        }
+    )
+    groups: dict[tuple[int, int, int], int] = {}
+    own = [
+        groups.setdefault((key, lane, ts // 10), len(groups))
+        for (key, ts, *_), lane in zip(events, (r.randrange(2) for _ in events), strict=True)
+    ]
+    packed = tiles.fold(layout, table, np.array(own, np.int32), len(groups))
+    ordered = sorted(groups, key=lambda each: (each[0], each[2]))
+    held = tiles.Tiles(
+        np.array([each[2] * 10 for each in ordered], np.int64),
+        np.array([each[2] * 10 + 10 for each in ordered], np.int64),
+        np.array([1 << each[2] % 9 if each[2] % 100 == 0 else 0 for each in ordered], np.int64),
+        np.zeros(len(ordered), bool),
+        packed.take(pa.array([groups[each] for each in ordered])),
+    )
+    offsets = np.searchsorted([each[0] for each in ordered], np.arange(4)).astype(np.int64)
+    reads = [(r.choice([0, 0, 0, 1, 3]), r.randrange(4_100) * 10) for _ in range(120)]
+    got = tiles.answer(
+        layout,
+        held,
+        offsets[[0, 1, 2, 3, 3]],
+        np.array([key for key, _ in reads], np.int32),
+        np.array([ts for _, ts in reads], np.int64),
+    )
+    queries = pa.table({"k": [key for key, _ in reads], "ts": [ts for _, ts in reads]})
+    wanted = aggregate(table, queries, keys=["k"], features=features).columns
+    for name in wanted.column_names:
+        assert repr(got.columns[name].to_pylist()) == repr(wanted[name].to_pylist()), name
+    for at, (key, ts) in enumerate(reads):
+        used = 0
+        for (owner, _, tile), status in zip(ordered, held.status.tolist(), strict=True):
+            used |= status if owner == key and tile * 10 + 10 <= ts else 0
+        assert got.status[at] == used
