@@ -16,8 +16,10 @@
 
 typedef unsigned char catenary_u8;
 
-enum { CATENARY_OTHER, CATENARY_COUNT, CATENARY_TOTALS, CATENARY_KEPT, CATENARY_LATEST };
-enum { CATENARY_TAG_SUM = 2, CATENARY_TAG_AVERAGE, CATENARY_TAG_VARIANCE, CATENARY_TAG_STDDEV };
+enum { CATENARY_OTHER, CATENARY_COUNT, CATENARY_TOTALS, CATENARY_KEPT, CATENARY_LATEST, CATENARY_WINNERS,
+       CATENARY_COUNTED };
+enum { CATENARY_TAG_SUM = 2, CATENARY_TAG_AVERAGE, CATENARY_TAG_VARIANCE, CATENARY_TAG_STDDEV,
+       CATENARY_TAG_UNIQUE_COUNT = 17 };
 enum { CATENARY_BOOLEAN = 1, CATENARY_INTEGER, CATENARY_DOUBLE, CATENARY_TEXT, CATENARY_BINARY,
        CATENARY_DATE, CATENARY_TIMESTAMP, CATENARY_ARRAY, CATENARY_MAP, CATENARY_STRUCT };
 /* What finish says: no value was seen; a result; null though values were seen; an integer sum that
@@ -30,9 +32,9 @@ enum { CATENARY_EMPTY, CATENARY_VALUE, CATENARY_NULL, CATENARY_OVERFLOW, CATENAR
 #define CATENARY_NOWHERE 4096
 
 /* An accumulator: its form, its operation's tag, the powers of its totals, whether winners are ordered by
- * time and the greatest wins, and the kind of its values. */
+ * time and the greatest wins, the kind of its values, how many win, and whether each of them once. */
 typedef struct {
-    int form, tag, degree, timed, greatest, kind;
+    int form, tag, degree, timed, greatest, kind, limit, distinct;
 } catenary_spec;
 
 /* A column: numbers (doubles as bits), or text as offsets (of 32 or 64 bits) and bytes. */
@@ -44,6 +46,12 @@ typedef struct {
     catenary_i64 wide;
 } catenary_column;
 
+/* A winner and its time, or a value and how often it was seen. */
+typedef struct {
+    catenary_i64 number, image, size;
+    const catenary_u8 *text;
+} catenary_entry;
+
 typedef struct {
     catenary_u64 count, plus, minus;
     catenary_i64 ts, image, size;
@@ -51,6 +59,8 @@ typedef struct {
     int floating, has;
     int low[8], high[8]; /* the limbs in use of each power's positive and negative total */
     catenary_u64 *limbs;
+    catenary_entry *entries;
+    catenary_i64 many, tail, room; /* entries in order, further ones in none, and room for so many */
 } catenary_state;
 
 typedef struct {
@@ -364,6 +374,156 @@ static inline int catenary_merge_kept(const catenary_spec *spec, catenary_state 
     return 0;
 }
 
+/* ---- entries: several winners, or counts by value ------------------------------------------------ */
+
+static inline int catenary_compare_entries(const catenary_entry *a, const catenary_entry *b, int kind) {
+    if (catenary_is_text(kind)) return catenary_compare_text(a->text, a->size, b->text, b->size);
+    return (a->image > b->image) - (a->image < b->image);
+}
+
+static inline int catenary_more_entries(catenary_state *state, catenary_i64 more) {
+    if (more <= state->room) return 0;
+    catenary_i64 room = more + more / 2 + 8;
+    catenary_entry *entries = (catenary_entry *)realloc(state->entries, (size_t)room * sizeof(catenary_entry));
+    if (!entries) return -1;
+    state->entries = entries;
+    state->room = room;
+    return 0;
+}
+
+/* Negative where winner a comes before b. */
+static inline int catenary_rank(const catenary_spec *spec, const catenary_entry *a, const catenary_entry *b) {
+    int order = spec->timed ? (a->number > b->number) - (a->number < b->number) : 0;
+    if (!order) order = catenary_compare_entries(a, b, spec->kind);
+    return spec->greatest ? -order : order;
+}
+
+static inline int catenary_enter_winner(const catenary_spec *spec, catenary_state *state, const catenary_entry *entry) {
+    catenary_i64 low = 0, high = state->many;
+    if (high == spec->limit && catenary_rank(spec, entry, state->entries + high - 1) >= 0) return 0;
+    while (low < high) {
+        catenary_i64 middle = (low + high) / 2;
+        if (catenary_rank(spec, entry, state->entries + middle) < 0) high = middle;
+        else low = middle + 1;
+    }
+    if (spec->distinct && low && !catenary_rank(spec, entry, state->entries + low - 1)) return 0;
+    if (state->many < spec->limit) {
+        if (catenary_more_entries(state, state->many + 1)) return -1;
+        state->many++;
+    }
+    memmove(state->entries + low + 1, state->entries + low,
+            (size_t)(state->many - low - 1) * sizeof(catenary_entry));
+    state->entries[low] = *entry;
+    return 0;
+}
+
+static int catenary_by_image(const void *a, const void *b) {
+    return catenary_compare_entries((const catenary_entry *)a, (const catenary_entry *)b, CATENARY_INTEGER);
+}
+
+static int catenary_by_text(const void *a, const void *b) {
+    return catenary_compare_entries((const catenary_entry *)a, (const catenary_entry *)b, CATENARY_TEXT);
+}
+
+/* Merge the entries behind those in order into them; `sorted` says that they are ascending. */
+static inline int catenary_order_entries(const catenary_spec *spec, catenary_state *state, int sorted) {
+    catenary_i64 i, added = 0, left = 0, right, at;
+    if (!state->tail) return 0;
+    /* Room for the tail to lie aside while it is merged from behind. */
+    if (catenary_more_entries(state, state->many + 2 * state->tail)) return -1;
+    catenary_entry *all = state->entries, *tail = all + state->many + state->tail;
+    memcpy(tail, all + state->many, (size_t)state->tail * sizeof(catenary_entry));
+    if (!sorted)
+        qsort(tail, (size_t)state->tail, sizeof(catenary_entry),
+              catenary_is_text(spec->kind) ? catenary_by_text : catenary_by_image);
+    for (i = 0; i < state->tail; i++) { /* equal ones become one */
+        if (added && !catenary_compare_entries(tail + added - 1, tail + i, spec->kind))
+            tail[added - 1].number += tail[i].number;
+        else
+            tail[added++] = tail[i];
+    }
+    /* What is known already is counted there; the others stay. */
+    right = 0;
+    for (i = 0; i < added; i++) {
+        catenary_i64 step = 1, high = left;
+        while (high < state->many && catenary_compare_entries(all + high, tail + i, spec->kind) < 0) {
+            left = high + 1;
+            high += step;
+            step *= 2;
+        }
+        if (high > state->many) high = state->many;
+        while (left < high) {
+            catenary_i64 middle = (left + high) / 2;
+            if (catenary_compare_entries(all + middle, tail + i, spec->kind) < 0) left = middle + 1;
+            else high = middle;
+        }
+        if (left < state->many && !catenary_compare_entries(all + left, tail + i, spec->kind))
+            all[left].number += tail[i].number;
+        else
+            tail[right++] = tail[i];
+    }
+    added = right;
+    at = state->many + added;
+    left = state->many;
+    state->many = at;
+    state->tail = 0;
+    while (right) {
+        if (left && catenary_compare_entries(all + left - 1, tail + right - 1, spec->kind) > 0) all[--at] = all[--left];
+        else all[--at] = tail[--right];
+    }
+    return 0;
+}
+
+static inline int catenary_enter_counted(const catenary_spec *spec, catenary_state *state, const catenary_entry *entry) {
+    catenary_i64 all = state->many + state->tail;
+    /* A value often follows itself. */
+    if (state->tail && !catenary_compare_entries(state->entries + all - 1, entry, spec->kind)) {
+        state->entries[all - 1].number += entry->number;
+        return 0;
+    }
+    if (catenary_more_entries(state, all + 1)) return -1;
+    state->entries[all] = *entry;
+    state->tail++;
+    return state->tail > 64 + state->many / 4 ? catenary_order_entries(spec, state, 0) : 0;
+}
+
+static inline int catenary_merge_winners(const catenary_spec *spec, catenary_state *state, const catenary_u8 *at,
+                                         const catenary_u8 *end) {
+    catenary_u64 limit, many;
+    catenary_entry entry = {0, 0, 0, at};
+    if (catenary_take(&at, end, &limit) || limit != (catenary_u64)spec->limit) return -1;
+    if (catenary_take(&at, end, &many) || !many || many > limit || at == end || *at++ != spec->kind) return -1;
+    while (many--) {
+        if (spec->timed && catenary_take_signed(&at, end, &entry.number)) return -1;
+        if (catenary_take_value(&at, end, spec->kind, &entry.image, &entry.text, &entry.size)) return -1;
+        if (catenary_enter_winner(spec, state, &entry)) return -1;
+    }
+    return at == end ? 0 : -1;
+}
+
+static inline int catenary_merge_counted(const catenary_spec *spec, catenary_state *state, const catenary_u8 *at,
+                                         const catenary_u8 *end) {
+    catenary_u64 many, times;
+    catenary_entry entry = {0, 0, 0, at};
+    if (catenary_take(&at, end, &many) || !many || many > (catenary_u64)(end - at) || *at++ != spec->kind) return -1;
+    int whole = (catenary_i64)many > state->many / 8;
+    if (whole && catenary_order_entries(spec, state, 0)) return -1;
+    if (catenary_more_entries(state, state->many + state->tail + (catenary_i64)many)) return -1;
+    for (catenary_u64 i = 0; i < many; i++) {
+        if (catenary_take_value(&at, end, spec->kind, &entry.image, &entry.text, &entry.size) ||
+            catenary_take(&at, end, &times) || !times)
+            return -1;
+        entry.number = (catenary_i64)times;
+        catenary_i64 all = state->many + state->tail;
+        if (i && catenary_compare_entries(state->entries + all - 1, &entry, spec->kind) >= 0) return -1;
+        state->entries[all] = entry;
+        state->tail++;
+    }
+    if (at != end) return -1;
+    if (whole) return catenary_order_entries(spec, state, 1);
+    return state->tail > 64 + state->many / 4 ? catenary_order_entries(spec, state, 0) : 0;
+}
+
 /* ---- latest rows ------------------------------------------------------------------------------- */
 
 /* A column's value, whatever its kind: a null, a number, or the place of its text or content. */
@@ -427,6 +587,7 @@ static inline void catenary_forget_totals(const catenary_spec *spec, catenary_st
 static inline void catenary_reset(const catenary_spec *spec, catenary_state *state) {
     state->count = state->plus = state->minus = 0;
     state->floating = state->has = 0;
+    state->many = state->tail = 0;
     if (spec->form == CATENARY_TOTALS) catenary_forget_totals(spec, state);
 }
 
@@ -446,7 +607,10 @@ static inline catenary_state *catenary_states(const catenary_spec *specs, catena
     return states;
 }
 
-static inline void catenary_release(catenary_state *states) { free(states); }
+static inline void catenary_release(catenary_state *states, catenary_i64 many) {
+    for (catenary_i64 i = 0; i < many; i++) free(states[i].entries);
+    free(states);
+}
 
 static inline void catenary_text_at(const catenary_column *column, catenary_i64 row, const catenary_u8 **text,
                                     catenary_i64 *size) {
@@ -462,7 +626,7 @@ static inline void catenary_text_at(const catenary_column *column, catenary_i64 
     *size = end - begin;
 }
 
-/* Enter a row's value; -1 only for damaged rows of CATENARY_LATEST. */
+/* Enter a row's value; -1 only without memory. */
 static inline int catenary_enter_row(const catenary_spec *spec, catenary_state *state, const catenary_column *column,
                                      catenary_i64 row, catenary_i64 ts) {
     const catenary_u8 *text = NULL;
@@ -483,8 +647,13 @@ static inline int catenary_enter_row(const catenary_spec *spec, catenary_state *
     }
     if (spec->form == CATENARY_TOTALS) return catenary_enter_number(spec, state, image);
     if (column->offsets) catenary_text_at(column, row, &text, &size);
-    catenary_challenge(spec, state, ts, image, text, size);
-    return 0;
+    if (spec->form == CATENARY_KEPT) {
+        catenary_challenge(spec, state, ts, image, text, size);
+        return 0;
+    }
+    catenary_entry entry = {spec->form == CATENARY_COUNTED ? 1 : spec->timed ? ts : 0, image, size, text};
+    return spec->form == CATENARY_COUNTED ? catenary_enter_counted(spec, state, &entry)
+                                          : catenary_enter_winner(spec, state, &entry);
 }
 
 /* Merge one accumulator's bytes; none are an empty partial. */
@@ -503,6 +672,10 @@ static inline int catenary_merge_bytes(const catenary_spec *spec, catenary_state
         return catenary_merge_totals(spec, state, at, end);
     case CATENARY_KEPT:
         return catenary_merge_kept(spec, state, at, end);
+    case CATENARY_WINNERS:
+        return catenary_merge_winners(spec, state, at, end);
+    case CATENARY_COUNTED:
+        return catenary_merge_counted(spec, state, at, end);
     default:
         return catenary_merge_latest(state, data, size);
     }
@@ -528,11 +701,12 @@ static inline catenary_i64 catenary_walk(const catenary_spec *specs, catenary_i6
 }
 
 static inline int catenary_is_empty(const catenary_spec *spec, const catenary_state *state) {
+    if (spec->form >= CATENARY_WINNERS) return !state->many && !state->tail;
     return spec->form >= CATENARY_KEPT ? !state->has : !state->count;
 }
 
 /* Write a partial after its length; an empty one is length 0. Returns -1 without memory. */
-static inline int catenary_emit(const catenary_spec *spec, const catenary_state *state, catenary_buffer *out) {
+static inline int catenary_emit(const catenary_spec *spec, catenary_state *state, catenary_buffer *out) {
     catenary_u64 limbs[CATENARY_LIMBS];
     int lowest, negative;
     if (catenary_is_empty(spec, state)) {
@@ -541,7 +715,10 @@ static inline int catenary_emit(const catenary_spec *spec, const catenary_state 
         return 0;
     }
     catenary_i64 bound = 80;
+    if (spec->form == CATENARY_COUNTED && catenary_order_entries(spec, state, 0)) return -1;
     if (spec->form == CATENARY_TOTALS) bound += 8 * catenary_room(spec->degree) + 80;
+    else if (spec->form >= CATENARY_WINNERS)
+        for (catenary_i64 i = 0; i < state->many; i++) bound += 32 + state->entries[i].size;
     else if (spec->form == CATENARY_LATEST || catenary_is_text(spec->kind)) bound += state->size;
     if (catenary_reserve(out, bound)) return -1;
     catenary_u8 *start = out->data + out->size, *at = start + 1;
@@ -551,7 +728,18 @@ static inline int catenary_emit(const catenary_spec *spec, const catenary_state 
     } else {
         *at++ = CATENARY_FORMAT;
         *at++ = (catenary_u8)spec->tag;
-        if (spec->form == CATENARY_KEPT) {
+        if (spec->form >= CATENARY_WINNERS) {
+            int counted = spec->form == CATENARY_COUNTED;
+            if (!counted) at = catenary_put(at, (catenary_u64)spec->limit);
+            at = catenary_put(at, (catenary_u64)state->many);
+            *at++ = (catenary_u8)spec->kind;
+            for (catenary_i64 i = 0; i < state->many; i++) {
+                const catenary_entry *entry = state->entries + i;
+                if (spec->timed) at = catenary_put_signed(at, entry->number);
+                at = catenary_put_value(at, spec->kind, entry->image, entry->text, entry->size);
+                if (counted) at = catenary_put(at, (catenary_u64)entry->number);
+            }
+        } else if (spec->form == CATENARY_KEPT) {
             *at++ = 1;
             *at++ = 1;
             *at++ = (catenary_u8)spec->kind;
@@ -630,9 +818,68 @@ static inline int catenary_moment_of(const catenary_spec *spec, const catenary_s
     return 1;
 }
 
-/* The result of a state: a number (a double as its bits) in *value, or a text's place there and in *size. */
-static inline int catenary_finish(const catenary_spec *spec, const catenary_state *state, int sample,
-                                  catenary_i64 *value, catenary_i64 *size, catenary_buffer *side) {
+/* A value as a result: a number (a double as its bits), or a text's place and size. */
+static inline int catenary_finish_value(int kind, catenary_i64 image, const catenary_u8 *text, catenary_i64 length,
+                                        catenary_i64 *value, catenary_i64 *size) {
+    int said = CATENARY_VALUE;
+    *value = image;
+    if (catenary_is_text(kind)) {
+        *value = (catenary_i64)(size_t)text;
+        *size = length;
+    } else if (kind == CATENARY_DOUBLE) {
+        double result;
+        catenary_u64 bits = catenary_bits(image);
+        memcpy(&result, &bits, 8);
+        *value = catenary_double_result(result, &said);
+    }
+    return said;
+}
+
+static int catenary_by_count(const void *a, const void *b) {
+    const catenary_entry *left = *(const catenary_entry *const *)a, *right = *(const catenary_entry *const *)b;
+    if (left->number != right->number) return left->number < right->number ? 1 : -1;
+    return (left > right) - (left < right);
+}
+
+static int catenary_by_place(const void *a, const void *b) {
+    const catenary_entry *left = *(const catenary_entry *const *)a, *right = *(const catenary_entry *const *)b;
+    return (left > right) - (left < right);
+}
+
+/* The entries of the `k` greatest counts (0: of all), in the values' order; how many they are. */
+static inline catenary_i64 catenary_choose(const catenary_state *state, int k, const catenary_entry **chosen) {
+    for (catenary_i64 i = 0; i < state->many; i++) chosen[i] = state->entries + i;
+    if (k <= 0 || k >= state->many) return state->many;
+    qsort(chosen, (size_t)state->many, sizeof *chosen, catenary_by_count);
+    qsort(chosen, (size_t)k, sizeof *chosen, catenary_by_place);
+    return k;
+}
+
+/* Append entries to `items`: for each its value, size, what is said of it, and its number. */
+static inline int catenary_finish_entries(const catenary_spec *spec, const catenary_state *state, int k,
+                                          catenary_i64 *value, catenary_i64 *size, catenary_buffer *items) {
+    const catenary_entry **chosen = (const catenary_entry **)malloc((size_t)state->many * sizeof *chosen);
+    if (!chosen || catenary_reserve(items, 32 * state->many)) {
+        free(chosen);
+        return -1;
+    }
+    *value = items->size / 32;
+    *size = catenary_choose(state, spec->form == CATENARY_COUNTED ? k : 0, chosen);
+    for (catenary_i64 i = 0; i < *size; i++) {
+        catenary_i64 item[4] = {0, 0, 0, chosen[i]->number};
+        item[2] = catenary_finish_value(spec->kind, chosen[i]->image, chosen[i]->text, chosen[i]->size, item, item + 1);
+        memcpy(items->data + items->size, item, sizeof item);
+        items->size += sizeof item;
+    }
+    free(chosen);
+    return CATENARY_VALUE;
+}
+
+/* The result of a state: a number (a double as its bits) in *value, or a text's place there and in *size,
+ * or where its entries begin in `items` and how many there are. */
+static inline int catenary_finish(const catenary_spec *spec, catenary_state *state, int sample, int k,
+                                  catenary_i64 *value, catenary_i64 *size, catenary_buffer *side,
+                                  catenary_buffer *items) {
     catenary_u64 limbs[CATENARY_LIMBS];
     int lowest, negative, said;
     if (catenary_is_empty(spec, state)) return CATENARY_EMPTY;
@@ -640,18 +887,14 @@ static inline int catenary_finish(const catenary_spec *spec, const catenary_stat
         *value = (catenary_i64)state->count;
         return CATENARY_VALUE;
     }
-    if (spec->form >= CATENARY_KEPT) {
-        *value = state->image;
-        if (spec->form == CATENARY_LATEST || catenary_is_text(spec->kind)) {
-            *value = (catenary_i64)(size_t)state->text;
-            *size = state->size;
-        } else if (spec->kind == CATENARY_DOUBLE) {
-            double result;
-            catenary_u64 bits = catenary_bits(state->image);
-            memcpy(&result, &bits, 8);
-            *value = catenary_double_result(result, &said);
-            return said;
-        }
+    if (spec->form == CATENARY_KEPT)
+        return catenary_finish_value(spec->kind, state->image, state->text, state->size, value, size);
+    if (spec->form == CATENARY_LATEST)
+        return catenary_finish_value(CATENARY_BINARY, 0, state->text, state->size, value, size);
+    if (spec->form >= CATENARY_WINNERS) {
+        if (spec->form == CATENARY_COUNTED && catenary_order_entries(spec, state, 0)) return -1;
+        if (spec->tag != CATENARY_TAG_UNIQUE_COUNT) return catenary_finish_entries(spec, state, k, value, size, items);
+        *value = state->many;
         return CATENARY_VALUE;
     }
     if (state->plus || state->minus) return CATENARY_NULL;

@@ -22,7 +22,7 @@ cdef extern from "partials.h" nogil:
     int CATENARY_OVERFLOW
     int CATENARY_FORMAT
     catenary_state *catenary_states(const catenary_spec *specs, long long many)
-    void catenary_release(catenary_state *states)
+    void catenary_release(catenary_state *states, long long many)
     void catenary_reset(const catenary_spec *spec, catenary_state *state)
     int catenary_reserve(catenary_buffer *out, long long more)
     int catenary_append(catenary_buffer *out, const unsigned char *data, long long size)
@@ -34,10 +34,9 @@ cdef extern from "partials.h" nogil:
     long long catenary_walk(const catenary_spec *specs, long long many, catenary_state *states,
                             const unsigned char *data, long long size, const unsigned long long *needs,
                             unsigned long long rest)
-    int catenary_emit(const catenary_spec *spec, const catenary_state *state, catenary_buffer *out)
-    int catenary_is_empty(const catenary_spec *spec, const catenary_state *state)
-    int catenary_finish(const catenary_spec *spec, const catenary_state *state, int sample, long long *value,
-                        long long *size, catenary_buffer *side)
+    int catenary_emit(const catenary_spec *spec, catenary_state *state, catenary_buffer *out)
+    int catenary_finish(const catenary_spec *spec, catenary_state *state, int sample, int k, long long *value,
+                        long long *size, catenary_buffer *side, catenary_buffer *items)
     int catenary_emit_row(const catenary_column *columns, const int *kinds, long long many, int tag,
                           long long row, long long ts, catenary_buffer *out)
     int catenary_open_row(const unsigned char *data, long long size, const int *kinds, long long many,

@@ -172,7 +172,7 @@ def fold(
             if failed:
                 break
             sizes[group] = out.size - before
-    catenary_release(states)
+    catenary_release(states, many)
     if failed:
         free(out.data)
         raise MemoryError
@@ -256,7 +256,7 @@ def merge(
                     failed = -many - 2
                     break
             sizes[group] = out.size - before
-    catenary_release(states)
+    catenary_release(states, many)
     if failed:
         free(out.data)
         if failed == -many - 2:
@@ -289,13 +289,14 @@ def read(
     """The results of all reads.
 
     `specs` and `needs` are the accumulators' form, and a bit for each window that reads them; `features`
-    are (accumulator, sample), those of a window together from `window_starts` on. Blocks of tiles count on
+    are (accumulator, sample, k), those of a window together from `window_starts` on. Blocks of tiles count on
     from the tiles in `nodes`; `begins`, `order` and `cuts` are those of the routes. An `entity` of -1 has
     no results. `values`, `lengths` and `said` receive what `catenary_finish` gives, by feature and read;
     `seen` and `overflow`, whether any value was seen and any integer sum did not fit.
 
     Returns:
-        The bytes of partials that the caller has to finish; None for damaged bytes.
+        The bytes of partials that the caller has to finish, and the items of lists and maps, each as four
+        numbers (see `catenary_finish_entries`); None for damaged bytes.
     """
     many: cython.Py_ssize_t = specs.shape[0]
     tiles: cython.Py_ssize_t = offsets.shape[0] - 1
@@ -309,11 +310,14 @@ def read(
     node: cython.longlong
     rest: cython.ulonglong
     result: cython.int = 0
+    no_memory: cython.int = 0
     failed: cython.longlong = 0
     side: catenary_buffer
+    items: catenary_buffer
     spec: specs_type = cython.cast(specs_type, cython.address(specs[0, 0]))
     states: cython.pointer(catenary_state) = catenary_states(spec, many)
     memset(cython.address(side), 0, cython.sizeof(catenary_buffer))
+    memset(cython.address(items), 0, cython.sizeof(catenary_buffer))
     if states == cython.NULL:
         raise MemoryError
     with cython.nogil:
@@ -364,10 +368,13 @@ def read(
                         spec + at,
                         states + at,
                         features[feature, 1],
+                        features[feature, 2],
                         cython.address(values[feature, query]),
                         cython.address(lengths[feature, query]),
                         cython.address(side),
+                        cython.address(items),
                     )
+                    no_memory |= result < 0
                     said[feature, query] = cython.cast(cython.uchar, result)
                     seen[query] |= result != CATENARY_EMPTY
                     overflow[query] |= result == CATENARY_OVERFLOW
@@ -375,11 +382,14 @@ def read(
                     rest &= ~(cython.cast(cython.ulonglong, 1) << window)
             if failed:
                 break
-    catenary_release(states)
-    if failed:
+    catenary_release(states, many)
+    if failed or no_memory:
         free(side.data)
+        free(items.data)
+        if no_memory:
+            raise MemoryError
         return None
-    return _taken(cython.address(side))
+    return _taken(cython.address(side)), _taken(cython.address(items))
 
 
 def pieces(

@@ -14,6 +14,8 @@ from catenary.aggregate import tiles
 from catenary.aggregate.feature import Feature
 from catenary.aggregate.kernel import aggregate
 from catenary.aggregate.layout import Layout
+from catenary.aggregate.registry import operation_of
+from catenary.aggregate.tiling.packing import unpack
 from catenary.errors import DataError
 from catenary.schema import BIGINT, BOOLEAN, DATE, DOUBLE, STRING, TIMESTAMP, Type
 from catenary.schema.arrow import to_arrow
@@ -286,18 +288,54 @@ def test_no_features_and_no_reads_are_no_columns_and_no_rows() -> None:
     assert tiles.answer_row(layout, tiles_of(), 5) == ()
 
 
+@pytest.mark.parametrize("type_", [BIGINT, DOUBLE, STRING])
+def test_a_tile_of_many_values_has_the_bytes_of_the_per_event_form(type_: Type) -> None:
+    r = random.Random(11)
+    names = [
+        ("first_k", 30), ("last_k", 30), ("top_k", 30), ("bottom_k", 300), ("unique_top_k", 100),
+        ("unique_count", None), ("min", None), ("last", None),
+    ]  # fmt: skip
+    features = [Feature(name, name, "x", k=k) for name, k in names]
+    layout = layout_of(*features, x=type_)
+    made = {"bigint": int, "double": lambda each: each / 8, "string": str}[type_.name]
+    events = [
+        (r.randrange(300), None if r.random() < 0.05 else made(r.randrange(-400, 400)))
+        for _ in range(1_200)
+    ]
+    rows = pa.table(
+        {
+            "ts": [ts for ts, _ in events],
+            "x": pa.array([value for _, value in events], to_arrow(type_)),
+        }
+    )
+    wanted = []
+    for feature in features:
+        operation = operation_of(feature)
+        partial = operation.empty()
+        for ts, value in events:
+            partial = operation.insert(partial, value, ts)
+        wanted.append(operation.encode(partial))
+    whole = tiles.fold(layout, rows, np.zeros(len(events), np.int32), 1)
+    assert unpack(whole[0].as_py(), len(names)) == wanted
+    for pieces in (3, 40, 1_200):
+        groups = np.array([r.randrange(pieces) for _ in events], np.int32)
+        packed = tiles.fold(layout, rows, groups, pieces)
+        assert tiles.merge(layout, packed, np.array([0, pieces])).to_pylist() == whole.to_pylist()
+
+
 # -- many ------------------------------------------------------------------------------------------
 
 
 def test_many_reads_of_many_tiles_are_what_the_kernel_gives() -> None:
     """Hot entities, whose tiles are merged in blocks, beside cold ones."""
     r = random.Random(3)
-    types = {"x": BIGINT, "d": DOUBLE, "t": STRING}
+    types = {"x": BIGINT, "d": DOUBLE, "t": STRING, "w": BIGINT}
     features = [
-        Feature(f"{name}_{column}_{window}", name, column, window, hop, k=2 if name == "top_k" else None)
+        Feature(f"{name}_{column}_{window}", name, column, window, hop, k=30 if "_k" in name else None)
         for name, column in (
             ("count", "x"), ("sum", "d"), ("sum", "x"), ("average", "x"), ("stddev", "d"), ("min", "d"),
-            ("max", "t"), ("last", "t"), ("top_k", "x"), ("unique_count", "x"),
+            ("max", "t"), ("last", "t"), ("top_k", "x"), ("unique_count", "w"),
+            ("unique_top_k", "w"), ("last_k", "w"), ("histogram", "w"),
         )
         for window, hop in ((400, 10), (5_000, 100), (20_000, 1_000), (None, None))
     ]  # fmt: skip
@@ -305,7 +343,7 @@ def test_many_reads_of_many_tiles_are_what_the_kernel_gives() -> None:
     events = [
         (r.choice([0, 0, 0, 1, 2]), r.randrange(40_000), r.randrange(-50, 50),
          r.choice([math.inf, r.gauss(0, 1) * 10.0 ** r.randrange(-3, 6)] if r.random() < 0.01 else [0.1, 0.25]),
-         r.choice(["a", "b", "ab", None]))
+         r.choice(["a", "b", "ab", None]), r.randrange(2_000))
         for _ in range(6_000)
     ]  # fmt: skip
     table = pa.table(

@@ -14,6 +14,7 @@ import numpy as np
 from catenary.aggregate import registry
 from catenary.aggregate.layout import accumulator_of
 from catenary.aggregate.operations.count import Count
+from catenary.aggregate.operations.counted import Counted
 from catenary.aggregate.operations.kept import Kept
 from catenary.aggregate.operations.latest_row import LatestRow, kind_of_type
 from catenary.aggregate.operations.totals import OfTotals
@@ -32,8 +33,9 @@ Array = np.ndarray[Any, Any]
 Window = tuple[int | None, int | None]
 
 OTHER: Final = 0
-_COUNT, _TOTALS, _KEPT, _LATEST = range(1, 5)
+_COUNT, _TOTALS, _KEPT, _LATEST, _WINNERS, _COUNTED = range(1, 7)
 _MASK_BITS: Final = 64
+_MOST_WINNERS: Final = 1 << 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,7 @@ class Program:
     Attributes:
         accumulators: as in the layout.
         parts: one per accumulator.
-        specs: int32[accumulators, 6], what the compiled loops know of each; form 0 for another.
+        specs: int32[accumulators, 8], what the compiled loops know of each; form 0 for another.
         windows: int64[windows, 2], the distinct (length, hop); length -1 for all of the past.
         needs: uint64[accumulators], a bit for each window that reads it.
         features: as in the layout.
@@ -55,7 +57,7 @@ class Program:
         columns: the Arrow type of each column that is read from rows.
         types: the type of each of them.
         native: the features of native accumulators, those of a window together.
-        native_reads: int32[native, 2], the accumulator of each and whether it is a sample's.
+        native_reads: int32[native, 3], of each the accumulator, whether it is a sample's, and `k`.
         native_starts: int32[windows + 1], where the features of each window start.
     """
 
@@ -97,16 +99,20 @@ class Program:
             windows[None, None] = 0
         folds = tuple(places[accumulator_of(each)] for each in layout.features)
         reads = tuple(windows[each.window_ms, each.hop_ms] for each in layout.features)
-        specs = np.zeros((len(places), 6), np.int32)
+        specs = np.zeros((len(places), 8), np.int32)
         for at, each in enumerate(layout.accumulators):
             specs[at] = _spec(each, layout.types)
         native = sorted(
             (at for at, own in enumerate(folds) if specs[own, 0]), key=lambda at: reads[at]
         )
-        rows = [(folds[at], int(layout.features[at].sample)) for at in native]
+        rows = [
+            (folds[at], int(each.sample), each.k or 0)
+            for at in native
+            for each in (layout.features[at],)
+        ]
         by_window = [reads[at] for at in native]
         if layout.passthrough:
-            rows, by_window = [(0, 0)], [0]
+            rows, by_window = [(0, 0, 0)], [0]
         outputs = tuple(_output(each, layout.types) for each in layout.features)
         used = dict.fromkeys(
             name for each in layout.accumulators for name in (each.input, each.bucket) if name
@@ -128,7 +134,7 @@ class Program:
             {name: to_arrow(layout.types[name]) for name in used},
             dict(layout.types),
             tuple(native),
-            np.array(rows, np.int32).reshape(-1, 2),
+            np.array(rows, np.int32).reshape(-1, 3),
             np.searchsorted(by_window, np.arange(len(windows) + 1)).astype(np.int32),
         )
 
@@ -159,19 +165,22 @@ def _needs(many: int, uses: Any, windows: int) -> Array:
     return needs if needs.all() else ~np.zeros(many, np.uint64)
 
 
-def _spec(accumulator: Accumulator, types: Any) -> tuple[int, int, int, int, int, int]:
-    """Form, tag, degree, timed, greatest, kind; as `catenary_spec`."""
+def _spec(accumulator: Accumulator, types: Any) -> tuple[int, ...]:
+    """Form, tag, degree, timed, greatest, kind, limit, distinct; as `catenary_spec`."""
     operation = accumulator.operation
-    nothing = OTHER, 0, 0, 0, 0, 0
     if isinstance(operation, LatestRow):
-        return _LATEST, operation.tag, 0, 0, 0, 0
-    if accumulator.bucket is not None:
-        return nothing
-    kind = kind_of_type(types[accumulator.input])
-    if isinstance(operation, Count):
-        return _COUNT, operation.tag, 0, 0, 0, kind
+        return _LATEST, operation.tag, 0, 0, 0, 0, 0, 0
+    kind = 0 if accumulator.bucket is not None else kind_of_type(types[accumulator.input])
+    if isinstance(operation, Count) and accumulator.bucket is None:
+        return _COUNT, operation.tag, 0, 0, 0, kind, 0, 0
+    if kind == 0:
+        return OTHER, 0, 0, 0, 0, 0, 0, 0
     if isinstance(operation, OfTotals):
-        return _TOTALS, operation.tag, operation.degree, 0, 0, kind
-    if isinstance(operation, Kept) and not operation.needs_k:
-        return _KEPT, operation.tag, 0, int(operation.timed), int(operation.greatest), kind
-    return nothing
+        return _TOTALS, operation.tag, operation.degree, 0, 0, kind, 0, 0
+    if isinstance(operation, Counted):
+        return _COUNTED, operation.tag, 0, 0, 0, kind, 0, 0
+    if isinstance(operation, Kept) and (operation.k or 1) < _MOST_WINNERS:
+        form = _WINNERS if operation.needs_k else _KEPT
+        order = int(operation.timed), int(operation.greatest)
+        return form, operation.tag, 0, *order, kind, operation.k or 1, int(operation.distinct)
+    return OTHER, 0, 0, 0, 0, 0, 0, 0

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from catenary.aggregate.codec import Reader, Writer
 from catenary.aggregate.operations.latest_row import LatestRow, kind_of_type, read_column
+from catenary.aggregate.sweeps import lists
 from catenary.aggregate.tiling import packing
 from catenary.aggregate.tiling.columns import (
     ASIDE,
@@ -43,6 +44,7 @@ class NativeResults:
         values, lengths: int64[features, reads], see `columns.result`.
         said: uint8[features, reads].
         side: partials whose results Python finds.
+        items: int64[items, 4], of lists and maps: a value, its length, what is said, a count.
         seen, overflow: bool[reads].
     """
 
@@ -54,6 +56,7 @@ class NativeResults:
     lengths: Array
     said: Array
     side: bytes
+    items: Array
     seen: Array
     overflow: Array
 
@@ -70,7 +73,7 @@ class NativeResults:
         seen, overflow = np.zeros(len(entity), np.uint8), np.zeros(len(entity), np.uint8)
         failure = np.zeros(2, np.int64)
         blocks = routes.blocks
-        side = compiled.read(
+        read = compiled.read(
             program.specs,
             program.needs,
             program.native_reads,
@@ -91,10 +94,11 @@ class NativeResults:
             overflow,
             failure,
         )
-        if side is None:
+        if read is None:
             node, fold = failure.tolist()
             source, at = (packed, node) if node < len(packed) else (blocks, node - len(packed))
             raise damage(program, source.tile(at), fold)
+        side, items = read
         return NativeResults(
             program,
             packed,
@@ -104,6 +108,7 @@ class NativeResults:
             lengths,
             said,
             side,
+            np.frombuffer(items, np.int64).reshape(-1, 4),
             seen.view(bool),
             overflow.view(bool),
         )
@@ -116,7 +121,7 @@ class NativeResults:
         for at, place in enumerate(self.program.native):
             self._finish_aside(at, place)
             said = self.said[at]
-            column = result(self.values[at], self.lengths[at], said, self.program.outputs[place])
+            column = self._column(at, self.program.outputs[place])
             default = self.program.features[place].default
             if default is not None:
                 column = with_default(column, said == EMPTY, default)
@@ -133,10 +138,14 @@ class NativeResults:
         found: dict[int, object] = {}
         program = self.program
         for at, place in enumerate(program.native):
-            if said[at] == VALUE:
+            if said[at] == VALUE and is_listed(program.outputs[place]):
+                column = self._column(at, program.outputs[place])
+                found[place] = column[0].as_py(maps_as_pydicts="strict")
+            elif said[at] == VALUE:
                 found[place] = program.natively[place](values[at], numbers[at], lengths[at])
             elif said[at] == EMPTY:
-                found[place] = program.features[place].default
+                default = program.features[place].default
+                found[place] = list(default) if isinstance(default, tuple) else default
             elif said[at] == ASIDE:
                 self._finish_aside(at, place)
                 held = float(self.values[at].view(np.float64)[0])
@@ -144,6 +153,20 @@ class NativeResults:
             else:
                 found[place] = None
         return found
+
+    def _column(self, at: int, type_: pa.DataType) -> pa.Array:
+        """A feature's results."""
+        values, said = self.values[at], self.said[at]
+        if not is_listed(type_):
+            return result(values, self.lengths[at], said, type_)
+        many = np.where(said == VALUE, self.lengths[at], 0)
+        cuts = lists.offsets(many)
+        own = self.items[np.repeat(values - cuts[:-1], many) + np.arange(int(cuts[-1]))]
+        numbers, lengths, told, counts = (np.ascontiguousarray(each) for each in own.T)
+        if pa.types.is_map(type_):
+            keys = result(numbers, lengths, told, type_.key_type)
+            return lists.assemble_maps(keys, pa.array(counts), cuts)
+        return lists.assemble(result(numbers, lengths, told, type_.value_type), cuts)
 
     def _finish_aside(self, at: int, place: int) -> None:
         """Results that are too wide for the compiled loops: doubles."""
@@ -185,6 +208,11 @@ class NativeResults:
             else:
                 arrays[at] = result(values[at], lengths[at], said[at], arrow_type)
         return arrays
+
+
+def is_listed(type_: pa.DataType) -> bool:
+    """Whether results are lists or maps."""
+    return bool(pa.types.is_list(type_) or pa.types.is_map(type_))
 
 
 def _nested(content: bytes | None, type_: Type) -> Any:
