@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from catenary.aggregate import registry
 from catenary.aggregate.layout import accumulator_of
@@ -19,12 +20,10 @@ from catenary.aggregate.operations.kept import Kept
 from catenary.aggregate.operations.latest_row import LatestRow, kind_of_type
 from catenary.aggregate.operations.totals import OfTotals
 from catenary.aggregate.tiling.parts import Mapped, Part, Plain
-from catenary.aggregate.tiling.values import reader_of
+from catenary.aggregate.tiling.values import raw_default, reader_of
 from catenary.schema.arrow import to_arrow
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from catenary.aggregate.feature import Feature
     from catenary.aggregate.layout import Accumulator, Layout
     from catenary.schema import Type
@@ -53,6 +52,8 @@ class Program:
         reads: each feature's window.
         outputs: the Arrow type of each feature's column.
         natively: what makes a Python value of each feature's raw result.
+        defaults: each feature's default as a raw result, where it is a 64-bit number.
+        wide: whether each feature's results are 64-bit numbers.
         passthrough: the columns of the latest row.
         columns: the Arrow type of each column that is read from rows.
         types: the type of each of them.
@@ -71,6 +72,8 @@ class Program:
     reads: tuple[int, ...]
     outputs: tuple[pa.DataType, ...]
     natively: tuple[Any, ...]
+    defaults: tuple[int | None, ...]
+    wide: tuple[bool, ...]
     passthrough: tuple[str, ...]
     columns: dict[str, pa.DataType]
     types: dict[str, Type]
@@ -130,6 +133,11 @@ class Program:
             reads,
             outputs,
             tuple(reader_of(each) for each in outputs),
+            tuple(
+                raw_default(each.default, type_)
+                for each, type_ in zip(layout.features, outputs, strict=True)
+            ),
+            tuple(each in (pa.int64(), pa.float64()) for each in outputs),
             layout.passthrough,
             {name: to_arrow(layout.types[name]) for name in used},
             dict(layout.types),

@@ -117,16 +117,38 @@ class NativeResults:
         """The columns by their places."""
         if self.program.passthrough:
             return self._passed_through()
+        program = self.program
+        self._fill()
+        many = len(self.entity)
+        present = self.said == VALUE
+        whole = present.all(axis=1).tolist()
+        bits = np.packbits(present, axis=1, bitorder="little")
         found: dict[int, pa.Array] = {}
-        for at, place in enumerate(self.program.native):
-            self._finish_aside(at, place)
-            said = self.said[at]
-            column = self._column(at, self.program.outputs[place])
-            default = self.program.features[place].default
+        for at, place in enumerate(program.native):
+            type_ = program.outputs[place]
+            if program.wide[place]:  # by far the most, and all there is to do for them
+                valid = None if whole[at] else pa.py_buffer(bits[at])
+                buffers = [valid, pa.py_buffer(self.values[at])]
+                found[place] = pa.Array.from_buffers(type_, many, buffers)
+                continue
+            column, default = self._column(at, type_), program.features[place].default
             if default is not None:
-                column = with_default(column, said == EMPTY, default)
+                column = with_default(column, self.said[at] == EMPTY, default)
             found[place] = column
         return found
+
+    def _fill(self) -> None:
+        """Put in what Python has to find, and defaults that are numbers."""
+        aside = (self.said == ASIDE).any(axis=1).tolist()
+        empty = (self.said == EMPTY).any(axis=1).tolist()
+        for at, place in enumerate(self.program.native):
+            if aside[at]:
+                self._finish_aside(at, place)
+            raw = self.program.defaults[place] if empty[at] else None
+            if raw is not None:
+                none = self.said[at] == EMPTY
+                self.values[at][none] = raw
+                self.said[at][none] = VALUE
 
     def row(self) -> dict[int, object]:
         """The Python values of a single read by their places."""
@@ -138,11 +160,13 @@ class NativeResults:
         found: dict[int, object] = {}
         program = self.program
         for at, place in enumerate(program.native):
-            if said[at] == VALUE and is_listed(program.outputs[place]):
-                column = self._column(at, program.outputs[place])
-                found[place] = column[0].as_py(maps_as_pydicts="strict")
-            elif said[at] == VALUE:
-                found[place] = program.natively[place](values[at], numbers[at], lengths[at])
+            if said[at] == VALUE:
+                read = program.natively[place]
+                if read is not None:
+                    found[place] = read(values[at], numbers[at], lengths[at])
+                else:
+                    column = self._column(at, program.outputs[place])
+                    found[place] = column[0].as_py(maps_as_pydicts="strict")
             elif said[at] == EMPTY:
                 default = program.features[place].default
                 found[place] = list(default) if isinstance(default, tuple) else default
@@ -157,7 +181,7 @@ class NativeResults:
     def _column(self, at: int, type_: pa.DataType) -> pa.Array:
         """A feature's results."""
         values, said = self.values[at], self.said[at]
-        if not is_listed(type_):
+        if not (pa.types.is_list(type_) or pa.types.is_map(type_)):
             return result(values, self.lengths[at], said, type_)
         many = np.where(said == VALUE, self.lengths[at], 0)
         cuts = lists.offsets(many)
@@ -208,11 +232,6 @@ class NativeResults:
             else:
                 arrays[at] = result(values[at], lengths[at], said[at], arrow_type)
         return arrays
-
-
-def is_listed(type_: pa.DataType) -> bool:
-    """Whether results are lists or maps."""
-    return bool(pa.types.is_list(type_) or pa.types.is_map(type_))
 
 
 def _nested(content: bytes | None, type_: Type) -> Any:

@@ -6,6 +6,7 @@ import ctypes
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 
 from catenary.aggregate import arrow
@@ -15,7 +16,12 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def reader_of(type_: pa.DataType) -> Any:
-    """What makes a Python value of a result: a number, the same as a double, a length."""
+    """What makes a Python value of a result: a number, the same as a double, a length.
+
+    None for lists and maps, which do not fit in a number.
+    """
+    if pa.types.is_list(type_) or pa.types.is_map(type_):
+        return None
     if pa.types.is_string(type_):
         return lambda number, _, length: ctypes.string_at(number, length).decode()
     if pa.types.is_binary(type_):
@@ -29,3 +35,10 @@ def reader_of(type_: pa.DataType) -> Any:
     if arrow.is_floating(type_):
         return lambda _number, double, _length: double
     return lambda number, _double, _length: number
+
+
+def raw_default(default: object, type_: pa.DataType) -> int | None:
+    """A default of a 64-bit number as a raw result; None where there is none, or of another type."""
+    if default is None or type_ not in (pa.int64(), pa.float64()):
+        return None
+    return int(arrow.numbers(pa.array([default], type_)).view(np.int64)[0])
