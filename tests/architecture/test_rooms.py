@@ -36,6 +36,7 @@ FLOORS = {
     "definitions": 2.5,
     "aggregate": 2,
     "expressions": 2,
+    "codecs": 2,
     "windows": 1,
     "compiled": 1,
     "wakes": 1,
@@ -51,15 +52,15 @@ FORBIDDEN = {
 
 ABOVE_PORTS = {"ports", "rows", "state", "stream", "serve", "tables", "logs", "engines", "app", "testing", "demo", "catenary"}
 OWNERS = {
-    "pyarrow": {"schema", "aggregate", "expressions"} | ABOVE_PORTS,
-    "numpy": {"compiled", "aggregate", "rows", "state", "stream", "serve", "logs", "engines"},
+    "pyarrow": {"schema", "aggregate", "codecs", "expressions"} | ABOVE_PORTS,
+    "numpy": {"compiled", "aggregate", "codecs", "rows", "state", "stream", "serve", "logs", "engines"},
     "polars": {"expressions", "app"},
     "pandas": {"app"},
     "sqlglot": {"expressions"},
     "duckdb": {"demo"},
     "typer": {"cli"},
     "rich": {"cli", "demo"},
-    "msgspec": {"app", "plan"},
+    "msgspec": {"app", "codecs", "plan"},
     "xxhash": {"plan"},
     "Cython": set(),
     "cython": {"compiled"},

@@ -1,0 +1,122 @@
+"""Batches of records' bytes to Arrow columns, and back.
+
+    values: LargeBinaryArray ──decode──► rows, which records they came from, which were rejected and why
+    rows: Table ──encode──► values
+
+A record is taken whole or rejected whole: with a reason that says what came, in which column or at
+which byte. It never takes a neighbour along. NaN enters as null and -0.0 as 0.0. A record without a
+value, or an empty one, is rejected too. No object is made per field; records that are fine cost none at
+all. Schemas are passed in: who knows a topic's schema, and how records are framed, is not known here.
+
+Read next: ``avro/resolve.py`` (two schemas to one program), ``catenary/compiled/records.py`` (the loops).
+Held to account by: ``tests/property/test_codecs_avro.py`` (against fastavro),
+``tests/property/test_codecs_json.py`` (against Python's `json`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from catenary.codecs.avro.types import avro_schema, schema_of_avro
+from catenary.errors import UnsupportedError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import numpy as np
+    import pyarrow as pa
+
+    from catenary.schema import Schema
+
+__all__ = ["Codec", "Decoded", "Rejected", "avro_schema", "codec", "schema_of_avro"]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A record that did not become a row.
+
+    Attributes:
+        row: its number in the batch.
+        reason: what was expected and what came, in one line.
+    """
+
+    row: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A batch, decoded.
+
+    Attributes:
+        rows: in the records' order.
+        kept: int64, the number of the record that each row came from; ascending.
+        rejected: the other records, ascending.
+    """
+
+    rows: pa.Table
+    kept: np.ndarray
+    rejected: tuple[Rejected, ...]
+
+
+class Codec(Protocol):
+    """Reads and writes records of one schema; has no state, so that threads may share it."""
+
+    @property
+    def schema(self) -> Schema:
+        """Of the rows that `decode` returns."""
+        ...
+
+    def decode(self, values: pa.LargeBinaryArray) -> Decoded:
+        """Every record becomes a row or is rejected; bytes alone never raise."""
+        ...
+
+    def encode(self, rows: pa.Table) -> pa.LargeBinaryArray:
+        """One record per row.
+
+        Raises:
+            DataError: if a value has no form in the records' schema; names the column and the row.
+        """
+        ...
+
+
+def codec(
+    name: str,
+    schema: Schema,
+    *,
+    writer: str | None = None,
+    reader: str | None = None,
+    columns: Collection[str] | None = None,
+) -> Codec:
+    """The codec of that name.
+
+    Args:
+        name: `json` or `avro`.
+        schema: the columns of records.
+        writer: Avro only: the schema that records were written with, as JSON text; by default what
+            `avro_schema` makes of `schema`. Records are encoded with it too.
+        reader: Avro only: the schema that the writer's is resolved to before columns are taken by
+            name; by default the writer's own. Columns that it lacks are null.
+        columns: only these are kept; the others are checked all the same.
+
+    Raises:
+        UnsupportedError: for another name, or a type that has no form here.
+        DefinitionError: if the schemas do not fit each other, or are no schemas.
+    """
+    from catenary.codecs.layout import projected
+
+    wanted = projected(schema, columns)
+    if name == "avro":
+        from catenary.codecs.avro.codec import AvroCodec
+
+        return AvroCodec(wanted, writer or avro_schema(schema), reader)
+    if name == "json":
+        from catenary.codecs.json_rows import JsonCodec
+
+        if writer or reader:
+            raise UnsupportedError(
+                "records in JSON carry no schema: `writer` and `reader` are Avro's"
+            )
+        return JsonCodec(wanted)
+    raise UnsupportedError(f"there is no codec {name!r}", hint=nearest(name, ["avro", "json"]))

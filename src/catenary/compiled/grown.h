@@ -1,0 +1,340 @@
+/* Columns that grow value by value, can be cut back, and become Arrow arrays without a copy.
+ *
+ *     record ──put──► columns ──cut back to the rows before it──► columns     (a record that fails)
+ *                        └──hand over──► ArrowArray                          (the C data interface)
+ *
+ * Column 0 is a struct without nulls: the rows. A column's children lie beside each other, after it.
+ * Where a column ends follows from its parent's length alone, so that a record which fails halfway
+ * needs no marks to be undone. A null is a byte while columns grow, and a bit once they are handed over.
+ */
+#ifndef CATENARY_GROWN_H
+#define CATENARY_GROWN_H
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { GROWN_NULL, GROWN_BOOL, GROWN_I8, GROWN_I16, GROWN_I32, GROWN_I64, GROWN_F32, GROWN_F64,
+       GROWN_TEXT, GROWN_BINARY, GROWN_LIST, GROWN_STRUCT };
+
+/* Why a record is refused; codecs/reasons.py has the words. */
+enum { FINE, NO_MEMORY, NO_VALUE, NO_BYTES, ENDS_INSIDE, LONG_NUMBER, NOT_BOOLEAN, NEGATIVE_SIZE, BEYOND_END,
+       NOT_UTF8, NO_BRANCH, NO_SYMBOL, BAD_COUNT, BAD_BLOCK, TRAILING, NO_FIT, NOT_TAKEN, TOO_LARGE,
+       TOO_DEEP, NOT_JSON, OTHER_TYPE, NO_ZONE, NOT_TIME, NOT_DATE, NOT_BASE64, NOT_OBJECT, CONTROL,
+       BAD_ESCAPE, NULL_KEY, BAD_KEY, NOT_WHOLE };
+
+typedef struct {
+    int kind, width, first, many, form;
+    int64_t length, room;
+    int64_t size, bytes; /* of text: used and allocated */
+    uint8_t *valid;      /* a byte per entry */
+    uint8_t *data;
+    int32_t *offsets;
+} catenary_grown;
+
+typedef struct {
+    int64_t row, at;
+    int32_t code, place, came, spare;
+} catenary_refusal;
+
+struct ArrowArray {
+    int64_t length, null_count, offset, n_buffers, n_children;
+    const void **buffers;
+    struct ArrowArray **children;
+    struct ArrowArray *dictionary;
+    void (*release)(struct ArrowArray *);
+    void *private_data;
+};
+
+#define GROWN_MOST 2147483646
+
+static int catenary_grow(catenary_grown *column, int64_t room) {
+    if (room <= column->room) return 0;
+    void *moved;
+    if (column->kind == GROWN_NULL) {
+        column->room = room;
+        return 0;
+    }
+    if (!(moved = realloc(column->valid, (size_t)room))) return NO_MEMORY;
+    column->valid = (uint8_t *)moved;
+    if (column->width) {
+        if (!(moved = realloc(column->data, (size_t)(room * column->width)))) return NO_MEMORY;
+        column->data = (uint8_t *)moved;
+    }
+    if (column->kind == GROWN_TEXT || column->kind == GROWN_BINARY || column->kind == GROWN_LIST) {
+        if (!(moved = realloc(column->offsets, (size_t)(room + 1) * 4))) return NO_MEMORY;
+        column->offsets = (int32_t *)moved;
+        if (!column->room) column->offsets[0] = 0;
+    }
+    column->room = room;
+    return 0;
+}
+
+static int catenary_grow_bytes(catenary_grown *column, int64_t bytes) {
+    if (bytes > GROWN_MOST) return TOO_LARGE;
+    int64_t room = 2 * column->bytes + 64 > bytes ? 2 * column->bytes + 64 : bytes;
+    uint8_t *moved = (uint8_t *)realloc(column->data, (size_t)room);
+    if (!moved) return NO_MEMORY;
+    column->data = moved;
+    column->bytes = room;
+    return 0;
+}
+
+/* Room for one entry more. */
+static inline int grown_one(catenary_grown *column) {
+    if (column->length < column->room) return 0;
+    if (column->length >= GROWN_MOST) return TOO_LARGE;
+    return catenary_grow(column, 2 * column->room + 16);
+}
+
+static int grown_null(catenary_grown *columns, int at) {
+    catenary_grown *column = columns + at;
+    int code = grown_one(column);
+    if (code) return code;
+    int64_t row = column->length++;
+    if (column->kind == GROWN_NULL) return 0;
+    column->valid[row] = 0;
+    if (column->width) memset(column->data + row * column->width, 0, (size_t)column->width);
+    if (column->offsets) column->offsets[row + 1] = column->offsets[row];
+    if (column->kind == GROWN_STRUCT)
+        for (int child = 0; child < column->many; child++)
+            if ((code = grown_null(columns, column->first + child))) return code;
+    return 0;
+}
+
+static inline int grown_i64(catenary_grown *column, int64_t value) {
+    int code = grown_one(column);
+    if (code) return code;
+    ((int64_t *)column->data)[column->length] = value;
+    column->valid[column->length++] = 1;
+    return 0;
+}
+
+/* A whole number into a column of any kind of number; NO_FIT if it is out of range. */
+static inline int grown_whole(catenary_grown *column, int64_t value) {
+    if (column->kind == GROWN_I64) return grown_i64(column, value);
+    int code = grown_one(column);
+    if (code) return code;
+    int64_t row = column->length;
+    switch (column->kind) {
+    case GROWN_I8:
+        if (value < INT8_MIN || value > INT8_MAX) return NO_FIT;
+        ((int8_t *)column->data)[row] = (int8_t)value;
+        break;
+    case GROWN_I16:
+        if (value < INT16_MIN || value > INT16_MAX) return NO_FIT;
+        ((int16_t *)column->data)[row] = (int16_t)value;
+        break;
+    case GROWN_I32:
+        if (value < INT32_MIN || value > INT32_MAX) return NO_FIT;
+        ((int32_t *)column->data)[row] = (int32_t)value;
+        break;
+    case GROWN_F32: ((float *)column->data)[row] = (float)value; break;
+    case GROWN_F64: ((double *)column->data)[row] = (double)value; break;
+    default: column->data[row] = value != 0; break; /* a boolean */
+    }
+    column->valid[row] = 1;
+    column->length++;
+    return 0;
+}
+
+/* NaN is a null, and -0.0 is 0.0: as everywhere where values enter. */
+static inline int grown_f64(catenary_grown *columns, int at, double value) {
+    catenary_grown *column = columns + at;
+    if (value != value) return grown_null(columns, at);
+    int code = grown_one(column);
+    if (code) return code;
+    if (column->kind == GROWN_F32) ((float *)column->data)[column->length] = (float)(value + 0.0) + 0.0f;
+    else ((double *)column->data)[column->length] = value + 0.0;
+    column->valid[column->length++] = 1;
+    return 0;
+}
+
+/* Room for one text more of at most this size; the caller writes it and says `grown_written`. */
+static inline int grown_text_room(catenary_grown *column, int64_t size) {
+    int code = grown_one(column);
+    if (code) return code;
+    if (size > column->bytes - column->size) return catenary_grow_bytes(column, column->size + size);
+    return 0;
+}
+
+static inline void grown_written(catenary_grown *column, int64_t size) {
+    column->size += size;
+    column->valid[column->length++] = 1;
+    column->offsets[column->length] = (int32_t)column->size;
+}
+
+static inline int grown_text(catenary_grown *column, const uint8_t *text, int64_t size) {
+    int code = grown_text_room(column, size);
+    if (code) return code;
+    if (size) memcpy(column->data + column->size, text, (size_t)size);
+    grown_written(column, size);
+    return 0;
+}
+
+/* The items were put into the child: they become one list. */
+static inline int grown_list(catenary_grown *columns, int at) {
+    catenary_grown *column = columns + at;
+    int code = grown_one(column);
+    if (code) return code;
+    if (columns[column->first].length > GROWN_MOST) return TOO_LARGE;
+    column->valid[column->length++] = 1;
+    column->offsets[column->length] = (int32_t)columns[column->first].length;
+    return 0;
+}
+
+static inline int grown_struct(catenary_grown *column) {
+    int code = grown_one(column);
+    if (code) return code;
+    column->valid[column->length++] = 1;
+    return 0;
+}
+
+static void grown_cut(catenary_grown *columns, int at, int64_t length) {
+    catenary_grown *column = columns + at;
+    column->length = length;
+    if (column->kind == GROWN_TEXT || column->kind == GROWN_BINARY) column->size = column->offsets[length];
+    else if (column->kind == GROWN_LIST) grown_cut(columns, column->first, column->offsets[length]);
+    else if (column->kind == GROWN_STRUCT)
+        for (int child = 0; child < column->many; child++) grown_cut(columns, column->first + child, length);
+}
+
+static void catenary_drop(catenary_grown *columns, int64_t many) {
+    for (int64_t at = 0; at < many; at++) {
+        free(columns[at].valid);
+        free(columns[at].data);
+        free(columns[at].offsets);
+    }
+    free(columns);
+}
+
+/* Empty columns as `plan` lays them out, five numbers each: kind, first child, children, form, whether an
+ * entry comes with every row. */
+static catenary_grown *catenary_columns(const int64_t *plan, int64_t many, int64_t rows) {
+    static const int widths[] = {0, 1, 1, 2, 4, 8, 4, 8, 0, 0, 0, 0};
+    catenary_grown *columns = (catenary_grown *)calloc((size_t)many, sizeof(catenary_grown));
+    if (!columns) return NULL;
+    for (int64_t at = 0; at < many; at++) {
+        catenary_grown *column = columns + at;
+        column->kind = (int)plan[5 * at];
+        column->first = (int)plan[5 * at + 1];
+        column->many = (int)plan[5 * at + 2];
+        column->form = (int)plan[5 * at + 3];
+        column->width = widths[column->kind];
+        if (catenary_grow(column, plan[5 * at + 4] ? rows + 1 : 16) ||
+            ((column->kind == GROWN_TEXT || column->kind == GROWN_BINARY) &&
+             catenary_grow_bytes(column, plan[5 * at + 4] && rows < (1 << 24) ? 8 * rows : 64))) {
+            catenary_drop(columns, many);
+            return NULL;
+        }
+    }
+    return columns;
+}
+
+/* Bytes of 0 and 1 to bits, in place. */
+static void catenary_pack(uint8_t *bytes, int64_t length) {
+    int64_t at = 0;
+    for (; at + 8 <= length; at += 8) {
+        uint64_t eight = 0;
+        for (int bit = 0; bit < 8; bit++) eight |= (uint64_t)bytes[at + bit] << bit;
+        bytes[at >> 3] = (uint8_t)eight;
+    }
+    if (at < length) {
+        uint8_t rest = 0;
+        for (int bit = 0; at + bit < length; bit++) rest |= (uint8_t)(bytes[at + bit] << bit);
+        bytes[at >> 3] = rest;
+    }
+}
+
+static void catenary_release(struct ArrowArray *array) {
+    for (int64_t at = 0; at < array->n_children; at++)
+        if (array->children[at]->release) array->children[at]->release(array->children[at]);
+    for (int64_t at = 0; at < array->n_buffers; at++) free((void *)array->buffers[at]);
+    free(array->private_data);
+    array->release = NULL;
+}
+
+typedef struct {
+    const void *buffers[3];
+    struct ArrowArray *children;
+    struct ArrowArray **pointers;
+} catenary_shell;
+
+/* The columns' memory becomes the array's; -1 if there is no memory, and nothing is handed over then
+ * beyond what the array itself releases. */
+static int catenary_hand_over(catenary_grown *columns, int at, struct ArrowArray *out) {
+    catenary_grown *column = columns + at;
+    int64_t extra = column->many * (int64_t)(sizeof(struct ArrowArray) + sizeof(struct ArrowArray *));
+    catenary_shell *shell = (catenary_shell *)calloc(1, sizeof(catenary_shell) + (size_t)extra);
+    if (!shell) return -1;
+    memset(out, 0, sizeof *out);
+    out->private_data = shell;
+    out->release = catenary_release;
+    out->length = column->length;
+    out->buffers = shell->buffers;
+    shell->children = (struct ArrowArray *)(shell + 1);
+    shell->pointers = (struct ArrowArray **)(shell->children + column->many);
+    out->children = shell->pointers;
+    if (column->kind == GROWN_NULL) {
+        out->null_count = column->length;
+        return 0;
+    }
+    int64_t valid = 0;
+    for (int64_t row = 0; row < column->length; row++) valid += column->valid[row];
+    out->null_count = column->length - valid;
+    out->n_buffers = 1;
+    if (out->null_count) {
+        catenary_pack(column->valid, column->length);
+        shell->buffers[0] = column->valid;
+        column->valid = NULL;
+    }
+    if (column->offsets) {
+        shell->buffers[out->n_buffers++] = column->offsets;
+        column->offsets = NULL;
+    }
+    if (column->kind == GROWN_BOOL) catenary_pack(column->data, column->length);
+    if (column->data) {
+        shell->buffers[out->n_buffers++] = column->data;
+        column->data = NULL;
+    }
+    for (int child = 0; child < column->many; child++) {
+        out->children[child] = shell->children + child;
+        if (catenary_hand_over(columns, column->first + child, out->children[child])) return -1;
+        out->n_children++;
+    }
+    return 0;
+}
+
+/* ---- UTF-8 ---------------------------------------------------------------------------------- */
+
+/* Where the first byte that is not UTF-8 stands; `size` if there is none. */
+static int64_t catenary_not_utf8(const uint8_t *text, int64_t size) {
+    int64_t at = 0;
+    while (at < size) {
+        if (at + 8 <= size) {
+            uint64_t eight;
+            memcpy(&eight, text + at, 8);
+            if (!(eight & 0x8080808080808080ULL)) {
+                at += 8;
+                continue;
+            }
+        }
+        uint8_t byte = text[at];
+        if (byte < 0x80) {
+            at++;
+            continue;
+        }
+        int more = byte >= 0xC2 && byte < 0xE0 ? 1 : (byte & 0xF0) == 0xE0 ? 2 : byte >= 0xF0 && byte < 0xF5 ? 3 : 0;
+        if (!more || at + more >= size) return at;
+        uint8_t next = text[at + 1];
+        if ((next & 0xC0) != 0x80 || (byte == 0xE0 && next < 0xA0) || (byte == 0xED && next > 0x9F) ||
+            (byte == 0xF0 && next < 0x90) || (byte == 0xF4 && next > 0x8F))
+            return at;
+        for (int rest = 2; rest <= more; rest++)
+            if ((text[at + rest] & 0xC0) != 0x80) return at;
+        at += more + 1;
+    }
+    return size;
+}
+
+#endif

@@ -1,0 +1,181 @@
+"""Batches of records' bytes to columns: Avro and JSON, one call for a batch, no object per field.
+
+    addresses of the batch's buffers ──rows──► Columns (for Arrow's C data interface), refusals
+
+What a program and a plan are stands in ``avro.h``, ``jsonrows.h`` and ``grown.h``. A record that fails
+leaves nothing behind in the columns; it is told with its number, the byte, a code and a place.
+
+Read next: ``catenary/codecs`` (schemas to programs, codes to words).
+Held to account by: ``tests/property/test_codecs_avro.py``, ``tests/property/test_codecs_json.py``.
+"""
+
+import cython
+from cython.cimports.catenary.compiled.records import (
+    ArrowArray,
+    catenary_avro_rows,
+    catenary_columns,
+    catenary_drop,
+    catenary_grown,
+    catenary_hand_over,
+    catenary_json_rows,
+    catenary_op,
+    catenary_refusal,
+)
+from cython.cimports.cpython.bytes import PyBytes_AS_STRING
+from cython.cimports.libc.stdint import int64_t, uint8_t
+from cython.cimports.libc.stdlib import free, malloc
+
+numbers_type = cython.typedef(cython.pointer(cython.const[int64_t]))
+bytes_type = cython.typedef(cython.pointer(cython.const[uint8_t]))
+columns_type = cython.typedef(cython.pointer(catenary_grown))
+refusals_type = cython.typedef(cython.pointer(catenary_refusal))
+
+
+@cython.cclass
+class Columns:
+    """A struct array that nobody has taken yet; what is not taken is freed with it."""
+
+    array: ArrowArray
+
+    def __cinit__(self):
+        self.array.release = cython.NULL
+
+    @property
+    def address(self):
+        """Where the `ArrowArray` stands."""
+        return cython.cast(cython.ulonglong, cython.address(self.array))
+
+    def __dealloc__(self):
+        if self.array.release != cython.NULL:
+            self.array.release(cython.address(self.array))
+
+
+@cython.cfunc
+def _taken(
+    columns: columns_type,
+    many: int64_t,
+    rows: int64_t,
+    refused: refusals_type,
+    wrong: int64_t,
+):
+    """The columns as one array, and the refusals as tuples; frees what is not handed over."""
+    handed: Columns = Columns()
+    failed: cython.int = 0
+    at: int64_t
+    if rows >= 0:
+        failed = catenary_hand_over(columns, 0, cython.address(handed.array))
+    catenary_drop(columns, many)
+    told: list = []
+    if rows >= 0 and failed == 0:
+        for at in range(wrong):
+            told.append(
+                (
+                    refused[at].row,
+                    refused[at].at,
+                    refused[at].code,
+                    refused[at].place,
+                    refused[at].came,
+                )
+            )
+    free(refused)
+    if rows < 0 or failed:
+        raise MemoryError
+    return handed, rows, told
+
+
+@cython.cclass
+class Reader:
+    """A program, and the plan of the columns that it fills; stateless, so threads may share it.
+
+    Args:
+        kind: `avro` or `json`.
+        ops: of Avro, six int64 each (`catenary_op`); of JSON, where each column's name stands among
+            the constants: start and end.
+        constants: what ops point to.
+        plan: of the columns, five int64 each (`catenary_columns`).
+    """
+
+    json: cython.bint
+    ops: bytes
+    constants: bytes
+    plan: bytes
+
+    def __init__(self, kind: str, ops: bytes, constants: bytes, plan: bytes):
+        self.json = kind == "json"
+        self.ops = ops
+        self.constants = constants
+        self.plan = plan
+
+    def rows(
+        self,
+        data: cython.ulonglong,
+        offsets: cython.ulonglong,
+        valid: cython.ulonglong,
+        skipped: cython.longlong,
+        many: cython.longlong,
+        kept: cython.longlong[::1],
+    ):
+        """Decode a batch.
+
+        Args:
+            data: address of the records' bytes.
+            offsets: address of the first record's int64 offset.
+            valid: address of the bitmap of records that are there; 0 if all are.
+            skipped: bits of it that belong to other records, before the first.
+            many: records.
+            kept: receives the numbers of the records that became rows; as long as `many`.
+
+        Returns:
+            The columns, how many rows they have, and (record, byte, code, place, came) per refusal.
+
+        Raises:
+            MemoryError: if there is none; the batch may be read again in parts.
+        """
+        width: int64_t = len(self.plan) // 40
+        plan: numbers_type = cython.cast(numbers_type, PyBytes_AS_STRING(self.plan))
+        ops: numbers_type = cython.cast(numbers_type, PyBytes_AS_STRING(self.ops))
+        constants: bytes_type = cython.cast(bytes_type, PyBytes_AS_STRING(self.constants))
+        columns: columns_type = cython.NULL
+        refused: refusals_type = cython.NULL
+        found: int64_t = -1
+        places: cython.pointer(int64_t) = cython.NULL
+        if kept.shape[0] < many:
+            raise ValueError("`kept` is shorter than the batch")
+        if many > 0:
+            places = cython.cast(cython.pointer(int64_t), cython.address(kept[0]))
+        with cython.nogil:
+            columns = catenary_columns(plan, width, many)
+            refused = cython.cast(
+                refusals_type, malloc((many + 1) * cython.sizeof(catenary_refusal))
+            )
+            if columns != cython.NULL and refused != cython.NULL:
+                if self.json:
+                    found = catenary_json_rows(
+                        constants,
+                        ops,
+                        columns,
+                        cython.cast(bytes_type, data),
+                        cython.cast(numbers_type, offsets),
+                        cython.cast(bytes_type, valid),
+                        skipped,
+                        many,
+                        places,
+                        refused,
+                    )
+                else:
+                    found = catenary_avro_rows(
+                        cython.cast(cython.pointer(cython.const[catenary_op]), ops),
+                        constants,
+                        columns,
+                        cython.cast(bytes_type, data),
+                        cython.cast(numbers_type, offsets),
+                        cython.cast(bytes_type, valid),
+                        skipped,
+                        many,
+                        places,
+                        refused,
+                    )
+        if columns == cython.NULL:
+            free(refused)
+            raise MemoryError
+        return _taken(columns, width, found, refused, many - found)
