@@ -1,0 +1,4 @@
+"""Adapters for stores: `lmdb`, a file per dataset; `memory`, for one process.
+
+What keys mean is `catenary.state`'s business.
+"""

@@ -1,0 +1,159 @@
+"""One dataset: an LMDB environment, its snapshots, its commits.
+
+Durability `power` syncs each commit. `process` leaves that to the operating system: what was written
+survives a killed process, since it lies in the page cache; after a power failure the file may be
+damaged, and is uploaded and streamed anew.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import lmdb
+
+from catenary.errors import StorageError, UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+LONGEST_KEY: Final = 480
+_READERS: Final = 512
+
+
+class LmdbSnapshot:
+    """Fulfils `ports.Snapshot` within one read transaction."""
+
+    def __init__(self, transaction: Any) -> None:
+        self._transaction = transaction  # its methods are typed for memoryviews, too
+
+    def get(self, key: bytes) -> bytes | None:
+        """The key's value."""
+        return self._transaction.get(key)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values in the keys' order."""
+        get = self._transaction.get
+        return [get(key) for key in keys]
+
+    def scan(self, prefix: bytes, *, after: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """Keys with this prefix and their values, ascending."""
+        with self._transaction.cursor() as cursor:
+            start = prefix if after is None or after < prefix else after + b"\0"
+            if not cursor.set_range(start):
+                return
+            for key, value in cursor.iternext():
+                if not key.startswith(prefix):
+                    return
+                yield key, value
+
+    def scan_many(self, prefixes: Sequence[bytes]) -> list[list[tuple[bytes, bytes]]]:
+        """`scan` of each prefix, by one cursor."""
+        found: list[list[tuple[bytes, bytes]]] = []
+        with self._transaction.cursor() as cursor:
+            for prefix in prefixes:
+                rows: list[tuple[bytes, bytes]] = []
+                if cursor.set_range(prefix):
+                    for row in cursor.iternext():
+                        if not row[0].startswith(prefix):
+                            break
+                        rows.append(row)
+                found.append(rows)
+        return found
+
+
+class LmdbDataset:
+    """Fulfils `ports.Dataset`.
+
+    Args:
+        name: the dataset's.
+        folder: its own.
+        power: whether commits are synced.
+        map_bytes: how large the file may grow; address space, not disk.
+        committed: called after each commit.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, *, power: bool, map_bytes: int, committed: Callable[[], None]
+    ) -> None:
+        self.name = name
+        self._committed = committed
+        try:
+            self._env = lmdb.open(
+                str(folder),
+                map_size=map_bytes,
+                max_readers=_READERS,
+                sync=power,
+                metasync=power,
+                readahead=False,
+                meminit=False,
+            )
+            self._env.reader_check()
+        except lmdb.Error as error:
+            raise _opening(name, folder, error) from error
+        self.process = os.getpid()
+
+    def version(self) -> int:
+        """The number of the last commit, of any process."""
+        found: int = self._env.info()["last_txnid"]
+        return found
+
+    @contextmanager
+    def snapshot(self) -> Generator[LmdbSnapshot]:
+        """The dataset as of now."""
+        with self._env.begin(buffers=False) as transaction:
+            yield LmdbSnapshot(transaction)
+
+    def commit(
+        self,
+        expects: Mapping[bytes, bytes | None],
+        puts: Sequence[tuple[bytes, bytes]],
+        deletes: Sequence[bytes] = (),
+    ) -> bool:
+        """Write all of it if every key in `expects` has its value."""
+        for key, _ in puts:
+            assert len(key) <= LONGEST_KEY, "state keeps its keys short"
+        try:
+            with self._env.begin(write=True) as transaction:
+                for key, value in expects.items():
+                    if transaction.get(key) != value:
+                        transaction.abort()
+                        return False
+                for key in deletes:
+                    transaction.delete(key)
+                with transaction.cursor() as cursor:
+                    cursor.putmulti(list(puts))
+        except lmdb.Error as error:
+            raise _refused(self.name, error) from error
+        self._committed()
+        return True
+
+    def close(self) -> None:
+        """Release the file."""
+        self._env.close()
+
+
+def _opening(name: str, folder: Path, error: lmdb.Error) -> Exception:
+    if isinstance(error, (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError)):
+        return UnreadableError(
+            f"the store of {name} is damaged, or no LMDB file of this release: {error}",
+            where=str(folder),
+            hint="remove the folder, upload again and stream from the upload's frontier",
+        )
+    return StorageError(f"the store of {name} cannot be opened: {error}", where=str(folder))
+
+
+def _refused(name: str, error: lmdb.Error) -> Exception:
+    if isinstance(error, lmdb.CorruptedError):
+        return UnreadableError(
+            f"the store of {name} is damaged: {error}",
+            hint="remove it, upload again and stream from the upload's frontier",
+        )
+    full = isinstance(error, lmdb.MapFullError) or os.strerror(errno.ENOSPC) in str(error)
+    return StorageError(
+        f"the store of {name} refused a commit: {error}",
+        hint="there is no space left; nothing of it was written" if full else None,
+    )

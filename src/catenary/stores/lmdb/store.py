@@ -1,0 +1,124 @@
+"""Datasets by name, each opened once per process; waiting for commits of any process."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, unquote
+
+import lmdb
+
+from catenary.errors import StorageError, UnreadableError
+from catenary.stores.lmdb.dataset import LmdbDataset
+from catenary.wakes import Bell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMAT: Final = 1
+_FORMAT_FILE: Final = "format"
+_BELL: Final = ".bell"
+_MAP_BYTES: Final = 64 << 30
+
+# LMDB forbids to open a file twice in one process, so stores of one folder share their datasets.
+_open: dict[str, LmdbDataset] = {}
+_lock = threading.Lock()
+
+
+class LmdbStore:
+    """A store in a folder. Fulfils `ports.Store`.
+
+    Args:
+        folder: made with the first dataset.
+        durability: what a commit survives: `power`, a power failure; `process`, a killed process.
+        map_bytes: how large each dataset may grow.
+    """
+
+    def __init__(
+        self, folder: Path, *, durability: str = "power", map_bytes: int = _MAP_BYTES
+    ) -> None:
+        assert durability in ("power", "process"), "settings check it"
+        self._folder = folder
+        self._power = durability == "power"
+        self._map_bytes = map_bytes
+        self._bell = Bell(folder / _BELL)
+        self._mine: dict[str, LmdbDataset] = {}
+
+    def dataset(self, name: str, *, create: bool = False) -> LmdbDataset | None:
+        """The dataset of that name."""
+        found = self._mine.get(name)
+        if found is not None and found.process == os.getpid():
+            return found
+        folder = self._folder / quote(name, safe="@")
+        if not (folder / _FORMAT_FILE).is_file():
+            if not create:
+                return None
+            self._make(folder)
+        self._check(folder, name)
+        with _lock:
+            key = str(folder.resolve())
+            found = _open.get(key)
+            if found is None or found.process != os.getpid():
+                found = LmdbDataset(
+                    name,
+                    folder,
+                    power=self._power,
+                    map_bytes=self._map_bytes,
+                    committed=self._bell.ring,
+                )
+                _open[key] = found
+        self._mine[name] = found
+        return found
+
+    def datasets(self) -> tuple[str, ...]:
+        """Names of all datasets."""
+        if not self._folder.is_dir():
+            return ()
+        return tuple(
+            sorted(unquote(each.parent.name) for each in self._folder.glob(f"*/{_FORMAT_FILE}"))
+        )
+
+    def version(self) -> int:
+        """A number that changes with every commit to a dataset that was asked for here."""
+        return sum(each.version() for each in self._mine.copy().values())
+
+    def wait(self, version: int, timeout_s: float) -> bool:
+        """Sleep until `version()` differs."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._bell.waiter() as waiter:
+            if self.version() == version:
+                waiter.wait(timeout_s)
+        return self.version() != version
+
+    def close(self) -> None:
+        """Forget the datasets; their files are shared within the process and stay open."""
+        self._mine.clear()
+
+    def _make(self, folder: Path) -> None:
+        """The dataset's folder, whole or not at all: its format comes last."""
+        text = json.dumps({"format": FORMAT, "lmdb": list(lmdb.version())})
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            made = folder / f".{_FORMAT_FILE}.{os.getpid()}.{threading.get_ident()}"
+            made.write_text(text, encoding="utf-8")
+            made.replace(folder / _FORMAT_FILE)
+        except OSError as error:
+            raise StorageError(
+                f"the dataset cannot be made: {error.strerror}", where=str(folder)
+            ) from error
+
+    def _check(self, folder: Path, name: str) -> None:
+        try:
+            held = json.loads((folder / _FORMAT_FILE).read_text(encoding="utf-8"))["format"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UnreadableError(
+                f"the store of {name} does not say who wrote it: {error}", where=str(folder)
+            ) from error
+        if held != FORMAT:
+            raise UnreadableError(
+                f"the store of {name} has format {held}; format {FORMAT} is read",
+                where=str(folder),
+                hint="it was written by another release of Catenary",
+            )
