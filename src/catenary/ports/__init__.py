@@ -14,7 +14,7 @@ from catenary.ports.engine import Capabilities, Engine, Job, Limits
 from catenary.ports.log import Log, Records
 from catenary.ports.lookup import Looked, Lookup
 from catenary.ports.meter import Meter, SilentMeter
-from catenary.ports.report import NodeReport, RunReport
+from catenary.ports.report import NodeReport, RunReport, UploadReport
 from catenary.ports.store import Dataset, Snapshot, Store
 from catenary.ports.table import Outputs, OutputTable, Table, Tables
 from catenary.ports.token import SourcePartition, Token
@@ -41,4 +41,5 @@ __all__ = [
     "Table",
     "Tables",
     "Token",
+    "UploadReport",
 ]

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 from catenary.ports.meter import Meter, SilentMeter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
-    from catenary.plan.nodes import Node, Plan
-    from catenary.ports.report import RunReport
+    from catenary.plan.nodes import GroupByNode, Node, Plan
+    from catenary.ports.report import RunReport, UploadReport
+    from catenary.ports.store import Dataset
     from catenary.ports.table import Outputs, Tables
 
 
@@ -90,5 +93,28 @@ class Engine(Protocol):
                 needed.
             node: a Join, or a GroupBy whose keys are columns of `rows`.
             rows: keys, whatever the node's derivations use, and `ts` (bigint, milliseconds).
+        """
+        ...
+
+    def upload(
+        self,
+        job: Job,
+        node: GroupByNode,
+        cutoff_ms: int,
+        dataset: Dataset,
+        *,
+        frontier: Mapping[str, int] | None,
+        tail_ms: int | None,
+    ) -> UploadReport:
+        """Write a GroupBy's batch partials into its dataset, and let reads find them.
+
+        Args:
+            job: its range is not used; parents are computed as far as they are needed.
+            node: the GroupBy.
+            cutoff_ms: a UTC midnight; events strictly before it are in.
+            dataset: the GroupBy's.
+            frontier: source partition, as text, to the offset up to which its events are in the
+                tables; None if nobody knows.
+            tail_ms: how much of each window's beginning is kept at its hop; None for all of it.
         """
         ...

@@ -6,8 +6,10 @@ partition too far from their day (4), and sums out of range (14) are counted her
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from catenary.windows import format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,6 +87,51 @@ def _few(days: tuple[str, ...]) -> str:
     """Days as text, the first few of many."""
     shown = ", ".join(days[:_SHOWN])
     return shown if len(days) <= _SHOWN else f"{shown} and {len(days) - _SHOWN} more"
+
+
+@dataclass(frozen=True)
+class UploadReport:
+    """What an upload of one GroupBy did.
+
+    Attributes:
+        name: the GroupBy.
+        cutoff_ms: events strictly before it are in.
+        state: `active`: it is read; `landed`: once the stage has settled what came late.
+        entities, tiles, rows: what it holds, and how many rows were folded into it.
+        null_times: rows of sources without a time, which do not count.
+        null_keys: rows of sources without a key, which belong to nobody.
+        misplaced: rows in a partition too far from their day, which do not count.
+        seconds: time spent.
+    """
+
+    name: str
+    cutoff_ms: int
+    state: str
+    entities: int
+    tiles: int
+    rows: int
+    null_times: int = 0
+    null_keys: int = 0
+    misplaced: int = 0
+    seconds: float = 0.0
+
+    def facts(self) -> dict[str, object]:
+        """For programs."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        text = (
+            f"{self.name}: {self.entities:,} entities, {self.tiles:,} tiles of {self.rows:,} rows"
+            f" up to {format_instant(self.cutoff_ms)}, {self.seconds:.1f} s"
+        )
+        aside = self.null_times + self.null_keys + self.misplaced
+        if aside:
+            text += (
+                f"\n  set aside: {aside:,} rows without a time or a key, or too late for their day"
+            )
+        if self.state != "active":
+            text += "\n  it is read once the running stage has settled what came late"
+        return text
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,46 @@ def read_snapshot(
     return _together(parts, len(ts))
 
 
+@dataclass(frozen=True)
+class Traced:
+    """One tile behind a read.
+
+    Attributes:
+        origin: `head`, `closed`, `late` or `upload`: where it lies.
+        start_ms, end_ms: the event times that it covers.
+        status: of the rows folded into it.
+        collapsed: an upload's tile that is longer than a window's hop.
+        packed: its partials.
+    """
+
+    origin: str
+    start_ms: int
+    end_ms: int
+    status: int
+    collapsed: bool
+    packed: bytes
+
+
+def trace(
+    layout: Layout, snapshot: Snapshot, entity: bytes, at_ms: int
+) -> tuple[Upload | None, list[Traced]]:
+    """The upload and all tiles before an instant that a read of one entity may merge, in order."""
+    uploads, _ = uploads_of(snapshot)
+    upload = uploads.newest(at_ms)
+    held = _lane_rows(layout, snapshot, [entity])
+    found = held.lane
+    if upload is not None:
+        found = [each for each in held.lane if each.start >= upload.cutoff_ms]
+        found += held.late.get(upload.id, [])
+        found += _upload_tiles(snapshot, upload, [entity])
+    found = sorted(found, key=lambda each: (each.start, each.end))
+    return upload, [
+        Traced(each.origin, each.start, each.end, each.status, each.collapsed, each.packed)
+        for each in found
+        if each.start < at_ms
+    ]
+
+
 def _choose(uploads: Uploads, ts: np.ndarray) -> np.ndarray:
     """For each instant the id of the newest upload whose cut-off is at or before it; 0 for none."""
     active = uploads.active
@@ -135,7 +175,12 @@ def _choose(uploads: Uploads, ts: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Tile:
-    """Where a tile was read from; several make the kernel's columns."""
+    """One tile of one entity; several make the kernel's columns.
+
+    Attributes:
+        code: the entity.
+        origin: `head`, `closed`, `late` or `upload`: where it lies.
+    """
 
     code: int
     start: int
@@ -143,7 +188,7 @@ class _Tile:
     status: int
     collapsed: bool
     packed: bytes
-    head: bool
+    origin: str
 
 
 @dataclass(frozen=True)
@@ -163,6 +208,7 @@ def _lane_rows(layout: Layout, snapshot: Snapshot, entities: Sequence[bytes]) ->
         skip = len(prefix)
         for key, data in rows:
             level = key[-9]
+            is_late = key[skip : skip + 1] == tiles.OF_UPLOAD
             start = tiles.instant_of(key[-8:])
             tile = _Tile(
                 code,
@@ -171,13 +217,13 @@ def _lane_rows(layout: Layout, snapshot: Snapshot, entities: Sequence[bytes]) ->
                 tiles.status_of(data),
                 False,
                 data[tiles.STATUS_BYTES :],
-                level == 0,
+                "late" if is_late else "closed" if level else "head",
             )
-            if key[skip : skip + 1] == tiles.OF_LANE:
-                lane.append(tile)
-            else:
+            if is_late:
                 upload = int.from_bytes(key[skip + 1 : skip + 5], "big")
                 late.setdefault(upload, []).append(tile)
+            else:
+                lane.append(tile)
     return _LaneRows(lane, late)
 
 
@@ -187,7 +233,7 @@ def _upload_tiles(snapshot: Snapshot, upload: Upload, entities: Sequence[bytes])
     for code, data in enumerate(snapshot.get_many(keys)):
         if data is not None:
             found += [
-                _Tile(code, each.start_ms, each.end_ms, 0, each.collapsed, each.packed, False)
+                _Tile(code, each.start_ms, each.end_ms, 0, each.collapsed, each.packed, "upload")
                 for each in tiles.unpack_upload(data)
             ]
     return found
@@ -265,7 +311,7 @@ def _answer(
     status[answers.cut] |= statuses.BEFORE_RETENTION
     status[answers.overflow] |= statuses.OVERFLOW
     status[~answers.seen] |= statuses.MISSING
-    heads = np.fromiter((each.head for each in found), bool, len(found))
+    heads = np.fromiter((each.origin == "head" for each in found), bool, len(found))
     return Read(
         answers.columns,
         status,

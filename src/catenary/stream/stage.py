@@ -576,6 +576,56 @@ class Stage:
                 positions = {lane.place: lane.position for lane in self._lanes.values()}
                 self._log.wait(positions, _IDLE_S)
 
+    def events(self, entity: bytes, start_ms: int, end_ms: int) -> pa.Table:
+        """The rows of one entity that the log still has and the stage has committed.
+
+        Read, decoded and enriched again: for explaining a value, not for computing one.
+
+        Args:
+            entity: its bytes.
+            start_ms: the first event time that counts.
+            end_ms: the first that does not.
+
+        Returns:
+            The accumulators' inputs, `ts`, and where each came from: `topic`, `partition`, `offset`.
+        """
+        with self.dataset.snapshot() as snapshot:
+            lanes = list(lanes_of(snapshot).values())
+        found: list[pa.Table] = []
+        for lane in lanes:
+            pipeline = self._inputs[lane.source].pipeline
+            position = max(lane.began, self._log.starts([lane.place])[lane.place])
+            while position < lane.position:
+                records = _until(
+                    self._log.read(
+                        lane.place,
+                        position,
+                        max_records=self._settings.max_batch_rows,
+                        max_bytes=self._settings.max_batch_bytes,
+                    ),
+                    lane.position,
+                )
+                position = records.next_offset
+                done = pipeline.decode(lane, records)
+                ts = done.rows.column("ts").to_numpy()
+                done = pipeline.only(done, (ts >= start_ms) & (ts < end_ms))
+                if done.rows.num_rows == 0:
+                    continue
+                batch = pipeline.enrich(done).batch
+                if entity not in batch.entities:
+                    continue
+                mine = batch.codes == list(batch.entities).index(entity)
+                rows = batch.rows.filter(pa.array(mine))
+                origin = {
+                    "topic": pa.array([lane.topic] * rows.num_rows, pa.string()),
+                    "partition": pa.array([lane.partition] * rows.num_rows, pa.int64()),
+                    "offset": pa.array(batch.offsets[mine]),
+                }
+                for name, column in origin.items():
+                    rows = rows.append_column(name, column)
+                found.append(rows)
+        return pa.concat_tables(found).sort_by("ts") if found else pa.table({})
+
     def lag(self) -> int:
         """Records that are queued and not committed."""
         ends = self._log.ends([lane.place for lane in self._lanes.values()])

@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catenary.engines.embedded.parts import Tally, read_part
-from catenary.engines.embedded.run import Run
+from catenary.engines.embedded.run import Run, is_read
 from catenary.engines.embedded.sources import Account
+from catenary.engines.embedded.upload import upload
 from catenary.plan import partitions_for_reads
-from catenary.plan.nodes import GroupByNode, JoinNode
+from catenary.plan.nodes import GroupByNode
 from catenary.ports import Capabilities, NodeReport, RunReport
 from catenary.rows.columns import day_texts, int64_values, normal_column
 from catenary.rows.joins import joined, reads_of, renamed
@@ -20,8 +21,10 @@ from catenary.schema import BIGINT
 from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from catenary.plan.nodes import Node
-    from catenary.ports import Job
+    from catenary.ports import Dataset, Job, UploadReport
 
 
 class EmbeddedEngine:
@@ -33,7 +36,7 @@ class EmbeddedEngine:
         """Write the missing partitions of the targets, and of the parents that they need."""
         targets = set(job.plan.targets)
         with Run(job) as run:
-            run.claim([n for n in job.plan.nodes if n.name in targets or _is_parent(job, n)])
+            run.claim([n for n in job.plan.nodes if n.name in targets or is_read(job, n)])
             return run.carry_out(run.asked())
 
     def features(self, job: Job, node: Node, rows: pa.Table) -> tuple[pa.Table, RunReport]:
@@ -44,7 +47,7 @@ class EmbeddedEngine:
         extremes = pc.min_max(rows.column("ts"))
         first, last = extremes["min"].as_py() or 0, extremes["max"].as_py() or 0
         with Run(job) as run:
-            run.claim([each for each in job.plan.nodes if _is_parent(job, each)])
+            run.claim([each for each in job.plan.nodes if is_read(job, each)])
             work = partitions_for_reads(
                 job.plan,
                 node,
@@ -68,14 +71,18 @@ class EmbeddedEngine:
         )
         return output, RunReport((*report.nodes, mine), time.perf_counter() - begun)
 
-
-def _is_parent(job: Job, node: Node) -> bool:
-    """Whether another node of the plan reads its output."""
-    group_bys = [each for each in job.plan.nodes if isinstance(each, GroupByNode)]
-    joins = [each for each in job.plan.nodes if isinstance(each, JoinNode)]
-    group_bys += [part.group_by for each in joins for part in each.parts]
-    scans = [each.left for each in joins] + [s for each in group_bys for s in each.sources]
-    return any(scan.parent is not None and scan.parent.name == node.name for scan in scans)
+    def upload(
+        self,
+        job: Job,
+        node: GroupByNode,
+        cutoff_ms: int,
+        dataset: Dataset,
+        *,
+        frontier: Mapping[str, int] | None,
+        tail_ms: int | None,
+    ) -> UploadReport:
+        """A GroupBy's batch partials up to a cut-off, in its dataset."""
+        return upload(job, node, cutoff_ms, dataset, frontier=frontier, tail_ms=tail_ms)
 
 
 def _answered(

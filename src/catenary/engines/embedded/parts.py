@@ -240,13 +240,13 @@ def answer(group_by: GroupByNode, events: pa.Table, queries: pa.Table, tally: Ta
         return result.columns
     chosen = [group_by.latest_by] if group_by.latest_by is not None else []
     if _of_entities(group_by) and not chosen:
-        _refuse_several(group_by, events, queries)
+        refuse_several(group_by, events, queries)
     columns = [*chosen, *(name for name in group_by.passthrough if name not in chosen)]
     found = kernel.latest(events, queries, keys=keys, columns=columns)
     return found.select(list(group_by.passthrough))
 
 
-def _refuse_several(group_by: GroupByNode, events: pa.Table, queries: pa.Table) -> None:
+def refuse_several(group_by: GroupByNode, events: pa.Table, queries: pa.Table) -> None:
     """A part never fans rows out (semantics 11).
 
     Raises:

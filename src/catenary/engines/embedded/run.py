@@ -50,6 +50,15 @@ def output_schema(node: Node) -> Schema:
     return Schema.of({**keys, **{name: t for name, t in node.schema.items() if name not in keys}})
 
 
+def is_read(job: Job, node: Node) -> bool:
+    """Whether another node of the plan reads its output."""
+    group_bys = [each for each in job.plan.nodes if isinstance(each, GroupByNode)]
+    joins = [each for each in job.plan.nodes if isinstance(each, JoinNode)]
+    group_bys += [part.group_by for each in joins for part in each.parts]
+    scans = [each.left for each in joins] + [s for each in group_bys for s in each.sources]
+    return any(scan.parent is not None and scan.parent.name == node.name for scan in scans)
+
+
 class Run:
     """A job under way. Use it as a context: it holds the output tables' locks."""
 

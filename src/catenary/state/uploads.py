@@ -1,0 +1,185 @@
+"""Uploads written beside what is read, and swapped in by one record (protocol 7).
+
+    begin ──► load, some thousand entities a commit ──► land ──► active
+                                                         └──► landed, until each lane has settled
+
+A lane that has read past the upload's inclusion frontier may hold events from before the cut-off that
+the upload lacks; its owner replays them into late tiles, and the last one to do so activates it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from catenary.state import tiles
+from catenary.state.records import (
+    FORMAT,
+    FORMAT_KEY,
+    UPLOADS_KEY,
+    Format,
+    Upload,
+    check_format,
+    lanes_of,
+    pack,
+    uploads_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from catenary.ports import Dataset
+    from catenary.state.records import Uploads
+    from catenary.state.tiles import UploadTile
+
+_AT_ONCE = 4_000
+
+
+def begin(
+    dataset: Dataset,
+    fingerprint: str,
+    cutoff_ms: int,
+    frontier: Mapping[str, int] | None,
+) -> Upload:
+    """A new upload, not read by anybody yet.
+
+    Args:
+        dataset: of the GroupBy.
+        fingerprint: the GroupBy's.
+        cutoff_ms: events strictly before it are in.
+        frontier: source partition, as text, to the offset up to which its events are in the tables;
+            None if unknown.
+
+    Raises:
+        UnreadableError: if the dataset is of another release or definition.
+    """
+    while True:
+        with dataset.snapshot() as snapshot:
+            format_ = check_format(snapshot, fingerprint, dataset.name)
+            held, before = uploads_of(snapshot)
+        upload = Upload(held.next_id, cutoff_ms, None if frontier is None else dict(frontier))
+        puts = [(UPLOADS_KEY, pack(held.changed(upload)))]
+        if format_ is None:
+            puts.append((FORMAT_KEY, pack(Format(FORMAT, fingerprint))))
+        if dataset.commit({UPLOADS_KEY: before, FORMAT_KEY: format_}, puts):
+            return upload
+
+
+def load(
+    dataset: Dataset, upload: Upload, entities: Iterable[tuple[bytes, Sequence[UploadTile]]]
+) -> int:
+    """Write entities' tiles, some thousand a commit, so that a running stage is not held up.
+
+    Returns:
+        How many entities were written.
+    """
+    many = 0
+    puts: list[tuple[bytes, bytes]] = []
+    for entity, held in entities:
+        puts.append((tiles.upload_key(upload.id, entity), tiles.pack_upload(list(held))))
+        if len(puts) >= _AT_ONCE:
+            dataset.commit({}, sorted(puts))
+            many, puts = many + len(puts), []
+    dataset.commit({}, sorted(puts))
+    return many + len(puts)
+
+
+def land(dataset: Dataset, upload: Upload, *, entities: int, now_ms: int) -> Upload:
+    """The upload is whole: it is read from now on, or once its lanes have settled.
+
+    Args:
+        dataset: of the GroupBy.
+        upload: from `begin`.
+        entities: how many it holds.
+        now_ms: by the wall clock.
+    """
+    while True:
+        with dataset.snapshot() as snapshot:
+            held, before = uploads_of(snapshot)
+            lanes = lanes_of(snapshot)
+        unsettled = tuple(
+            key
+            for key, lane in sorted(lanes.items())
+            if (included := upload.includes(lane.place)) is not None and lane.position > included
+        )
+        landed = replace(
+            upload,
+            state="landed" if unsettled else "active",
+            unsettled=unsettled,
+            entities=entities,
+            landed_ms=now_ms,
+        )
+        expects = {UPLOADS_KEY: before, **{lane.id.record: pack(lane) for lane in lanes.values()}}
+        if dataset.commit(expects, [(UPLOADS_KEY, pack(_in_place(held, landed)))]):
+            return landed
+
+
+def settled(uploads: Uploads, upload_id: int, lane: bytes) -> Uploads:
+    """The uploads once a lane has its late events in late tiles; the last one activates."""
+    upload = next(each for each in uploads.held if each.id == upload_id)
+    left = tuple(each for each in upload.unsettled if each != lane)
+    state = upload.state if left else "active"
+    return _in_place(uploads, replace(upload, unsettled=left, state=state))
+
+
+def retire(dataset: Dataset, keep: set[int]) -> None:
+    """Remove all uploads but these: from the record first, then their tiles and late tiles."""
+    while True:
+        with dataset.snapshot() as snapshot:
+            held, before = uploads_of(snapshot)
+        gone = {each.id for each in held.held if each.id not in keep and each.state != "loading"}
+        if dataset.commit({UPLOADS_KEY: before}, [(UPLOADS_KEY, pack(held.without(gone)))]):
+            break
+    for upload_id in sorted(gone):
+        _remove(dataset, tiles.UPLOAD + upload_id.to_bytes(4, "big"))
+    _remove_late(dataset, gone)
+
+
+def _in_place(uploads: Uploads, upload: Upload) -> Uploads:
+    """With this upload; one that becomes active takes the place of others of its cut-off."""
+    changed = uploads.changed(upload)
+    if upload.state != "active":
+        return changed
+    replaced = {
+        each.id
+        for each in changed.active
+        if each.cutoff_ms == upload.cutoff_ms and each.id < upload.id
+    }
+    return changed.without(replaced)
+
+
+def _remove(dataset: Dataset, prefix: bytes) -> None:
+    """Delete all keys with a prefix, some thousand a commit."""
+    while True:
+        keys: list[bytes] = []
+        with dataset.snapshot() as snapshot:
+            for key, _ in snapshot.scan(prefix):
+                keys.append(key)
+                if len(keys) >= _AT_ONCE:
+                    break
+        if not keys:
+            return
+        dataset.commit({}, [], keys)
+
+
+def _remove_late(dataset: Dataset, uploads: set[int]) -> None:
+    """Delete the late tiles of uploads that are gone.
+
+    Entities that have some are found by reading all keys of tiles: late tiles are few, uploads are
+    retired seldom, and an index of them would be written with every batch.
+    """
+    marks = {tiles.OF_UPLOAD + each.to_bytes(4, "big") for each in uploads}
+    after: bytes | None = None
+    while True:
+        seen, keys = 0, list[bytes]()
+        with dataset.snapshot() as snapshot:
+            for key, _ in snapshot.scan(tiles.TILE, after=after):
+                seen, after = seen + 1, key
+                if key[-tiles.LATE_SUFFIX : -tiles.LATE_SUFFIX + 5] in marks:
+                    keys.append(key)
+                if seen >= 50 * _AT_ONCE:
+                    break
+        if keys:
+            dataset.commit({}, [], keys)
+        if not seen:
+            return
