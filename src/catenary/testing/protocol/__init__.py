@@ -11,7 +11,18 @@ Read next: ``shapes.py``, ``stage.py``, ``reading.py``; ``schedule.py`` for what
 Held to account by: ``tests/property/test_protocol_model.py``.
 """
 
+from catenary.testing.protocol.draws import KINDS
 from catenary.testing.protocol.schedule import Report, Schedule, run
-from catenary.testing.protocol.variants import PROTOCOL, VARIANTS, Rules, without
+from catenary.testing.protocol.variants import PROTOCOL, VARIANTS, Rules, Variant, without
 
-__all__ = ["PROTOCOL", "VARIANTS", "Report", "Rules", "Schedule", "run", "without"]
+__all__ = [
+    "KINDS",
+    "PROTOCOL",
+    "VARIANTS",
+    "Report",
+    "Rules",
+    "Schedule",
+    "Variant",
+    "run",
+    "without",
+]

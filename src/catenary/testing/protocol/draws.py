@@ -25,20 +25,28 @@ WINDOWS: Final = (
 )
 
 
+KINDS: Final = ("gentle", "wild", "haste", "settling", "letters", "readers")
+"""Of worlds: publishers that keep their side of the promise; any; and four that stress one thing."""
+
+
 @dataclass(frozen=True)
 class Habits:
     """What happens in a world.
 
     Attributes:
         records: how many are published.
+        rush: how often something is published, per step.
+        burst: how many at a time, at most.
+        pace: by how much time may go on from one to the next.
+        late: how many of them are late, of all.
         latest: how late they may be: at most the horizon in a gentle world.
         uploads: how many land.
         unknown: whether one of them does not know what it holds.
         markers: whether control records take offsets.
-        poison: whether some rows fail.
+        poison: how many rows fail, of all.
         faults: how likely a kill, a zombie or a pause is, per step.
         split: whether a stage's lanes are owned by several copies.
-        readers: whether clients register.
+        readers: how often clients register and read.
         newcomer: the GroupBy whose stage starts later, if any.
         head_limit: the head's greatest age.
         history: how far before the floor reads are answered.
@@ -46,14 +54,18 @@ class Habits:
     """
 
     records: int
+    rush: float
+    burst: int
+    pace: tuple[int, ...]
+    late: float
     latest: int
     uploads: int
     unknown: bool
     markers: bool
-    poison: bool
+    poison: float
     faults: float
     split: bool
-    readers: bool
+    readers: float
     newcomer: int | None
     head_limit: int | None
     history: int
@@ -65,8 +77,9 @@ def draw_topics(rng: random.Random) -> dict[str, int]:
     return {name: rng.choice((1, 1, 2, 3)) for name in "xyz"[: rng.choice((1, 2, 2, 3))]}
 
 
-def draw_shapes(rng: random.Random, topics: dict[str, int], *, gentle: bool) -> tuple[Shape, ...]:
+def draw_shapes(rng: random.Random, topics: dict[str, int], kind: str) -> tuple[Shape, ...]:
     """A chain of two to five GroupBys."""
+    gentle = kind == "gentle"
     count = rng.choice((2, 2, 3, 3, 4, 5))
     snapshot = rng.random() < 0.25
     shapes: list[Shape] = []
@@ -90,7 +103,7 @@ def draw_shapes(rng: random.Random, topics: dict[str, int], *, gentle: bool) -> 
                 tuple(sources),
                 tuple(rng.sample(WINDOWS, rng.choice((1, 1, 2)))),
                 snapshot=snapshot and number == 0,
-                proceed=not gentle and rng.random() < 0.2,
+                proceed=not gentle and rng.random() < (0.6 if kind == "settling" else 0.2),
                 on_snapshot_late="hold" if gentle else rng.choice(("hold", "previous", "null")),
                 tail_buffer=rng.choice((None, 120) if gentle else (None, 0, 20, 60)),
             )
@@ -98,23 +111,32 @@ def draw_shapes(rng: random.Random, topics: dict[str, int], *, gentle: bool) -> 
     return tuple(shapes)
 
 
-def draw_habits(rng: random.Random, shapes: tuple[Shape, ...], *, gentle: bool) -> Habits:
-    """What happens to it; gentle worlds keep to what the promise asks of publishers."""
+def draw_habits(rng: random.Random, shapes: tuple[Shape, ...], kind: str) -> Habits:
+    """What happens to it."""
 
     def wild(share: float) -> bool:
-        return not gentle and rng.random() < share
+        return kind != "gentle" and rng.random() < share
 
+    haste = kind == "haste"
+    late = kind in ("settling", "letters")
+    newcomer = rng.random() < (0.6 if kind == "settling" else 0.25)
     return Habits(
-        records=rng.randrange(12, 40),
-        latest=rng.choice((0, 5, 15)) if gentle else rng.choice((0, 15, 40, 90)),
-        uploads=rng.choice((0, 1, 2, 3)),
+        records=rng.randrange(30, 40) if haste else rng.randrange(12, 40),
+        rush=rng.choice((0.02, 0.06) if haste else (0.05, 0.12, 0.12, 0.5)),
+        burst=4 if haste else 1,
+        pace=(0, 1, 3, 9, 20, 35) if late else (0, 0, 1, 3, 9, 20),
+        late=0.6 if late else 0.25,
+        latest=rng.choice((0, 5, 15))
+        if kind == "gentle"
+        else rng.choice((0, 15, 60, 90)[late * 2 :]),
+        uploads=6 if late else rng.choice((0, 1, 2, 3)),
         unknown=wild(0.1),
         markers=rng.random() < 0.2,
-        poison=wild(0.2),
-        faults=rng.choice((0, 0.02, 0.05)),
-        split=rng.random() < 0.3,
-        readers=rng.random() < 0.4,
-        newcomer=shapes[-1].number if rng.random() < 0.25 else None,
+        poison=0.4 if kind == "letters" else 0.15 * wild(0.2),
+        faults=0.05 if late or haste else rng.choice((0, 0.02, 0.05)),
+        split=rng.random() < (0.6 if kind == "settling" else 0.3),
+        readers=0.15 if kind == "readers" else rng.choice((0, 0, 0.05)),
+        newcomer=shapes[-1].number if newcomer else None,
         head_limit=rng.choice((30, 60)) if wild(0.15) else None,
         history=rng.choice((0, 0, 30, 120)),
         lost_tail=wild(0.1),

@@ -137,7 +137,9 @@ def lacking(dataset: Dataset, at: int, upload: Upload | None, rules: Rules) -> i
     elif not dataset.lanes:
         return statuses.BEFORE_RETENTION if too_new else statuses.MISSING_UPLOAD
     for lane in dataset.lanes.values():
-        told = [lane.kept] if rules.removal_is_told else []
+        told: list[int] = []
+        if rules.removal_is_told and (rules.removal_is_told_by_reach or at < lane.kept):
+            told.append(lane.kept)
         if upload is None or rules.beginning_is_told:
             told.append(lane.since)
         if needed < max(told, default=ANCIENT):

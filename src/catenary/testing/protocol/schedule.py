@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from catenary.testing.protocol.draws import draw_habits, draw_shapes, draw_topics
@@ -24,12 +25,14 @@ from catenary.testing.protocol.world import World
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 STEPS: Final = 8000
 """A schedule that takes more is stuck."""
 FAULTS: Final = 25
 """So many at most, so that every schedule may come to its end."""
+PAUSES: Final = (5, 20, 80, 300)
+"""In steps of the whole world."""
 
 
 @dataclass
@@ -57,31 +60,38 @@ class Process:
 
     Attributes:
         shape: whose stage it is.
-        lanes: that it owns.
+        again: begins its life anew.
         steps: the rest of its life.
-        asleep: for how many steps it is paused.
+        wakes: the step until which it is paused.
+        at: the step that it took last.
     """
 
     shape: Shape
-    lanes: tuple[LaneId, ...]
+    again: Callable[[], Generator[str, None, None]]
     steps: Generator[str, None, None]
-    asleep: int = 0
+    wakes: int = 0
+    at: str | None = ""
 
 
-def run(seed: int, rules: Rules = PROTOCOL, *, gentle: bool = False) -> Report:
+def run(seed: int, rules: Rules = PROTOCOL, *, kind: str = "wild") -> Report:
     """One schedule, drawn from its seed."""
-    return Schedule(seed, rules, gentle=gentle).run()
+    return Schedule(seed, rules, kind=kind).run()
+
+
+def life(world: World, shape: Shape, lanes: tuple[LaneId, ...]) -> Generator[str, None, None]:
+    """A new copy's steps."""
+    return Copy(world, shape, lanes).run()
 
 
 class Schedule:
     """One world's course."""
 
-    def __init__(self, seed: int, rules: Rules, *, gentle: bool) -> None:
+    def __init__(self, seed: int, rules: Rules, *, kind: str) -> None:
         self.seed = seed
         self.rng = rng = random.Random(seed)
         topics = draw_topics(rng)
-        shapes = draw_shapes(rng, topics, gentle=gentle)
-        self.habits = draw_habits(rng, shapes, gentle=gentle)
+        shapes = draw_shapes(rng, topics, kind)
+        self.habits = draw_habits(rng, shapes, kind)
         self.world = World(
             rng,
             rules,
@@ -103,7 +113,7 @@ class Schedule:
         for shape in world.shapes:
             if shape.number != self.habits.newcomer and not shape.snapshot:
                 self.start(shape)
-        while not world.found and not self.over():
+        while not world.found and (self.step % 8 or not self.over()):
             self.step += 1
             if self.step > STEPS:
                 world.found.append("stuck: not all that was published is committed")
@@ -134,8 +144,9 @@ class Schedule:
     def happen(self) -> None:
         """One thing."""
         rng, habits, world = self.rng, self.habits, self.world
-        if world.log.sequence < habits.records and rng.random() < 0.12:
-            self.publish()
+        if world.log.sequence < habits.records and rng.random() < habits.rush:
+            for _ in range(rng.randint(1, habits.burst)):
+                self.publish()
         if rng.random() < 0.04:
             self.read()
         if rng.random() < habits.faults:
@@ -147,20 +158,21 @@ class Schedule:
             land(world, world.datasets[shape.number], upload)
         if self.snapshots and rng.random() < 0.05:
             self.snapshot()
-        if habits.readers and rng.random() < 0.05:
+        if rng.random() < habits.readers:
             self.reader()
+        if habits.poison:
+            self.letters()
         if self.newcomer_is_due() and rng.random() < (0.002 if self.uploads else 0.02):
             self.newcome()
         self.go()
 
     def go(self) -> None:
         """One copy takes one step."""
-        awake = [each for each in self.processes if not each.asleep]
-        for each in self.processes:
-            each.asleep = max(0, each.asleep - 1)
+        awake = [each for each in self.processes if each.wakes <= self.step]
         if awake:
             process = self.rng.choice(awake)
-            if next(process.steps, None) is None:
+            process.at = next(process.steps, None)
+            if process.at is None:
                 self.processes.remove(process)
 
     def publish(self) -> None:
@@ -170,9 +182,9 @@ class Schedule:
         if self.habits.markers and rng.random() < 0.3:
             world.log.mark(place)
             return
-        world.now += rng.choice((0, 0, 1, 3, 9, 20))
-        late = rng.choice((0, 0, 0, rng.randint(0, self.habits.latest)))
-        poison = self.habits.poison and rng.random() < 0.15
+        world.now += rng.choice(self.habits.pace)
+        late = rng.randint(0, self.habits.latest) if rng.random() < self.habits.late else 0
+        poison = rng.random() < self.habits.poison
         ts = max(0, world.now - late)
         world.publish(
             place, ts, rng.choice("ab"), rng.choice("ab"), rng.randrange(1, 9), poison=poison
@@ -184,8 +196,12 @@ class Schedule:
         lanes = self.world.lanes[shape.number]
         owned = [(lane,) for lane in lanes] if self.habits.split else [lanes]
         for each in owned:
-            steps = Copy(self.world, shape, each).run()
-            self.processes.append(Process(shape, each, steps))
+            self.spawn(shape, partial(life, self.world, shape, each))
+            self.processes[-1].wakes = self.step + self.rng.choice((0, 0, *PAUSES))
+
+    def spawn(self, shape: Shape, again: Callable[[], Generator[str, None, None]]) -> None:
+        """A process more."""
+        self.processes.append(Process(shape, again, again()))
 
     def newcomer_is_due(self) -> bool:
         """Whether a child is planned, and not running yet."""
@@ -212,14 +228,13 @@ class Schedule:
         process = rng.choice(self.processes)
         kind = rng.choice(("kill", "zombie", "pause"))
         if kind == "pause":
-            process.asleep = rng.randrange(5, 80)
+            process.wakes = self.step + rng.choice(PAUSES)
             return
         if kind == "kill":
             self.processes.remove(process)
         elif rng.random() < 0.5:
-            process.asleep = rng.randrange(5, 80)
-        steps = Copy(self.world, process.shape, process.lanes).run()
-        self.processes.append(Process(process.shape, process.lanes, steps))
+            process.wakes = self.step + rng.choice(PAUSES)
+        self.spawn(process.shape, process.again)
 
     def upload(self) -> bool:
         """Begin an upload: read the tables, to land some steps later."""
@@ -247,7 +262,7 @@ class Schedule:
         """A backfill over tables: the child's own were filled first, its parents' after."""
         rng, world = self.rng, self.world
         sequence = world.log.sequence
-        own = rng.randrange(sequence // 2, sequence + 1)
+        own = rng.randrange(sequence // 4, sequence + 1)
         ancestors = rng.randint(own, sequence)
         if not world.rules.children_tabled_first:
             own, ancestors = sequence, rng.randrange(sequence // 2, sequence + 1)
@@ -288,20 +303,35 @@ class Schedule:
                 dataset.late[upload.number] = {}
                 self.snapshots[number] = cutoff + DAY
 
+    def letters(self) -> None:
+        """What made rows fail goes away at some time; dead letters are replayed."""
+        rng, world = self.rng, self.world
+        if not world.cured:
+            world.cured = 3 * world.log.sequence > self.habits.records and rng.random() < 0.02
+        elif rng.random() < 0.003:
+            shape = rng.choice(world.shapes)
+            if world.datasets[shape.number].letters:
+                self.spawn(shape, Copy(world, shape, ()).replay)
+
     def reader(self) -> None:
         """A client registers, goes on, or leaves."""
         rng, world = self.rng, self.world
         dataset = world.datasets[rng.randrange(len(world.shapes))]
+        tending = [each for each in self.processes if each.at == "floor"]
+        if tending and rng.random() < 0.8:
+            dataset = world.datasets[rng.choice(tending).shape.number]
         for name, reader in list(dataset.readers.items()):
             if reader.until <= self.step:
                 del dataset.readers[name]
             else:
-                world.look(dataset.shape, rng.choice("ab"), reader.passed, reader)
-                reader.passed = min(world.now, reader.passed + rng.randrange(6))
+                for key in "ab":
+                    world.look(dataset.shape, key, reader.passed, reader)
+                if rng.random() < 0.5:
+                    reader.passed = min(world.now, reader.passed + rng.randrange(8))
         if not dataset.readers and dataset.lanes:
-            passed = max(0, dataset.floor()) + rng.randrange(20)
+            passed = max(0, dataset.floor()) + rng.choice((0, 3, 6, 15))
             exact_from = max(passed, dataset.floor())
-            until = self.step + rng.randrange(10, 300)
+            until = self.step + rng.randrange(20, 200)
             dataset.readers["client"] = Reader(passed, exact_from, until)
             dataset.registrations += 1
 
@@ -329,9 +359,12 @@ class Schedule:
         """When all is committed: reads all over, nothing lost, nothing doubled."""
         world = self.world
         for shape in world.shapes:
+            for _ in Copy(world, shape, ()).replay() if world.cured else ():
+                pass
+        for shape in world.shapes:
             if not shape.snapshot:
                 for key in "ab":
-                    for at in range(world.now + 1, -1, -7):
+                    for at in range(world.now + 1, -1, -max(7, world.now // 25)):
                         world.look(shape, key, at)
         world.check_tiles()
         world.check_complete()
@@ -355,6 +388,7 @@ class Schedule:
             world.publish(place, world.now, "a", "b", 1)
         world.deaf = True
         for _ in range(200):
+            self.step += 1
             if self.rng.random() < self.habits.faults:
                 self.fault()
             self.go()

@@ -205,7 +205,7 @@ class Copy:
                     if rules.inherits:
                         status |= answer.status & statuses.INHERITED
                 value: int | None = enriched(record.value, [each.values for each in answers])
-                if record.poison and edges:
+                if record.poison and edges and not self.world.cured:
                     value = None
                     status |= statuses.SET_ASIDE
                 rows.append(Ready(part.lane, record, value, status, own))
@@ -228,12 +228,9 @@ class Copy:
             return False
         uploads = self.dataset.uploads if self.world.rules.decides_at_commit else batch.uploads
         for row in rows:
-            lane = self.dataset.lanes[row.lane]
-            self._fold(row)
-            if self.world.rules.diverts_late:
-                for upload in uploads:
-                    if upload.number in lane.settled and upload.number in self.dataset.late:
-                        self.fold_late(row, upload)
+            self._fold(row, uploads)
+            if row.value is None:
+                self.dataset.letters[row.lane, row.record.offset] = row.record
             self.world.committed(self.shape, row)
         if not self.world.rules.atomic:
             yield "half committed"
@@ -242,6 +239,19 @@ class Copy:
             lane.position = part.after
             lane.passed = max([lane.passed, *(each.ts for each in part.records)])
         return True
+
+    def replay(self) -> Generator[str, None, None]:
+        """Try the dead letters again, beside whoever runs the stage; what passes is folded in."""
+        for (lane_id, offset), record in list(self.dataset.letters.items()):
+            batch = Batch([Part(lane_id, offset, offset + 1, [record])], self.cut())
+            yield "replay"
+            yield from self.wait(batch)
+            (row,) = yield from self.enrich(batch)
+            yield "enrich"
+            if row.value is not None and (lane_id, offset) in self.dataset.letters:
+                del self.dataset.letters[lane_id, offset]
+                self._fold(row, self.dataset.uploads)
+                self.world.checked(self.shape, row)
 
     def fold_late(self, row: Ready, upload: Upload) -> None:
         """Bring a row into the upload's late tiles if the upload lacks it."""
@@ -256,7 +266,15 @@ class Copy:
             return
         self.dataset.fold_late(upload.number, row.lane, record.key, record.ts, partial, row.status)
 
-    def _fold(self, row: Ready) -> None:
+    def _fold(self, row: Ready, uploads: Sequence[Upload]) -> None:
+        self._fold_into_lane(row)
+        rules, lane = self.world.rules, self.dataset.lanes[row.lane]
+        for upload in uploads:
+            settled = upload.number in lane.settled or not rules.diverts_once_settled
+            if rules.diverts_late and settled and upload.number in self.dataset.late:
+                self.fold_late(row, upload)
+
+    def _fold_into_lane(self, row: Ready) -> None:
         record = row.record
         if row.value is not None:
             partial = one(record.ts, row.value)

@@ -1,4 +1,4 @@
-"""A GroupBy's dataset: lanes with their tiles, uploads with their late tiles, readers.
+"""A GroupBy's dataset: lanes with their tiles, uploads with late tiles, readers, dead letters.
 
     lane ──► epoch, position, passed, floor …      one commit replaces them together with the tiles
     tile ──► (start, size): partial, statuses      of one lane and one key
@@ -21,6 +21,7 @@ from catenary.testing.protocol.shapes import ANCIENT, LaneId
 
 if TYPE_CHECKING:
     from catenary.testing.protocol.shapes import Shape
+    from catenary.testing.protocol.topics import Record
     from catenary.testing.protocol.uploads import Upload
 
 Tiles = dict[tuple[int, int], tuple[Partial | None, int]]
@@ -79,6 +80,7 @@ class Dataset:
         self.uploads: list[Upload] = []
         self.late: dict[int, dict[str, dict[LaneId, Tiles]]] = {}
         self.readers: dict[str, Reader] = {}
+        self.letters: dict[tuple[LaneId, int], Record] = {}
         self.registrations = 0
 
     def fold(self, lane: LaneId, key: str, ts: int, partial: Partial | None, status: int) -> None:

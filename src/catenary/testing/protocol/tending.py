@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from catenary.ports import statuses
 from catenary.testing.protocol.shapes import ANCIENT, DAY, HORIZON, LaneId
 from catenary.testing.protocol.store import Lane, Tiles, put
 
@@ -62,9 +63,9 @@ def floor_for(world: World, shape: Shape, lane_id: LaneId) -> int:
     floor = least - HORIZON
     if world.head_limit is not None:
         floor = max(floor, own - world.head_limit)
-    if not world.rules.floor_is_aligned:
-        return floor
-    return max(floor, ANCIENT) // shape.base * shape.base
+    if floor <= ANCIENT:
+        return ANCIENT
+    return floor // shape.base * shape.base if world.rules.floor_is_aligned else floor
 
 
 def held_by(world: World, shape: Shape) -> list[int]:
@@ -78,6 +79,8 @@ def held_by(world: World, shape: Shape) -> list[int]:
         if child.number in world.running:
             for lane_id in world.lanes[child.number]:
                 lane = state.lanes.get(lane_id)
+                if lane is None and not world.rules.waits_for_absent_lanes:
+                    continue
                 position = 0 if lane is None else lane.position
                 if position < world.log.end(lane_id.place):
                     found.append(ANCIENT if lane is None else max(lane.passed, lane.since))
@@ -197,8 +200,9 @@ def settle(copy: Copy, lane_id: LaneId, upload: Upload) -> Generator[str, None, 
     late = [each for each in found if upload.lacks(each.place, each.offset, each.ts)]
     batch = Batch([Part(lane_id, first, after, late)])
     yield "settle read"
-    batch.cut = copy.cut()
-    yield from copy.wait(batch)
+    if copy.world.rules.settling_waits:
+        batch.cut = copy.cut()
+        yield from copy.wait(batch)
     rows = yield from copy.enrich(batch)
     yield "settle"
     if not copy.holds() or lane.position != after:
@@ -206,6 +210,11 @@ def settle(copy: Copy, lane_id: LaneId, upload: Upload) -> Generator[str, None, 
     if upload.number in lane.settled or upload.number not in copy.dataset.late:
         return True
     for row in rows:
+        if (
+            copy.world.rules.settling_leaves_letters
+            and (lane_id, row.record.offset) in copy.dataset.letters
+        ):
+            row = row._replace(value=None, status=row.status | statuses.SET_ASIDE)
         copy.fold_late(row, upload)
         copy.world.settled(copy.shape, row)
     lane.settled.add(upload.number)

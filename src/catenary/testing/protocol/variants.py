@@ -7,7 +7,7 @@ caught by some schedule. What each leaves out is one field of `Rules`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,20 @@ class Rules:
         floor_waits: the floor stays behind registered readers, children among them (4).
         floor_heeds_registrations: it moves only if nobody registered since it was worked out.
         floor_never_falls: (4).
+        waits_for_absent_lanes: a child's source partition that has no lane yet holds it, too.
         holds_for_new_children: a planned child's parents keep their heads to its cut-off (4).
         replaces: a tile that was merged into a longer one is gone.
         rolls_up_late: tiles are merged once no window can begin inside the longer one.
         rolls_up_whole_buckets: and that is counted from the longer tile's end.
         removes_late: tiles are removed only when no read can reach them (retention).
         removal_is_told: reads that reach behind what was removed say so.
+        removal_is_told_by_reach: by the first instant that they cover, not by their own.
         beginning_is_told: reads by an upload older than a lane's beginning say so.
         whole_tiles_only: a read never takes a tile that ends after its instant (6).
         settles: an upload is read only when late events of all lanes are beside it (7).
+        diverts_once_settled: but not before, for settling brings all up to the position then.
+        settling_waits: rows that are replayed wait for their parents as any batch does (11).
+        settling_leaves_letters: what is a dead letter is left to the letter's own replay.
         diverts_late: events that an upload lacks go on into its late tiles (7).
         marks_late_tiles: what is set aside marks late tiles, too (16).
         decides_at_commit: which uploads a batch's rows are late to is decided as it commits (7).
@@ -55,15 +60,20 @@ class Rules:
     floor_waits: bool = True
     floor_heeds_registrations: bool = True
     floor_never_falls: bool = True
+    waits_for_absent_lanes: bool = True
     holds_for_new_children: bool = True
     replaces: bool = True
     rolls_up_late: bool = True
     rolls_up_whole_buckets: bool = True
     removes_late: bool = True
     removal_is_told: bool = True
+    removal_is_told_by_reach: bool = True
     beginning_is_told: bool = True
     whole_tiles_only: bool = True
     settles: bool = True
+    diverts_once_settled: bool = True
+    settling_waits: bool = True
+    settling_leaves_letters: bool = True
     diverts_late: bool = True
     marks_late_tiles: bool = True
     decides_at_commit: bool = True
@@ -77,35 +87,53 @@ class Rules:
 
 PROTOCOL: Final = Rules()
 
+
+class Variant(NamedTuple):
+    """A rule turned the other way.
+
+    Attributes:
+        rule: the field of `Rules` that is false.
+        kind: of world in which that shows soonest.
+    """
+
+    rule: str
+    kind: str = "wild"
+
+
 VARIANTS: Final = {
-    "two owners commit": "fenced",
-    "position committed apart from tiles": "atomic",
-    "torn reads": "reads_are_snapshots",
-    "cut before read": "cut_after_read",
-    "proceed without status": "late_parent_is_told",
-    "frontier is the last record + 1": "position_is_the_logs",
-    "unaligned floor": "floor_is_aligned",
-    "floor waits for nobody": "floor_waits",
-    "floor moves over a new reader": "floor_heeds_registrations",
-    "floor that falls": "floor_never_falls",
-    "new child without held head": "holds_for_new_children",
-    "head and tile counted twice": "replaces",
-    "roll-up too early": "rolls_up_late",
-    "roll-up by the short tile's end": "rolls_up_whole_buckets",
-    "retention too early": "removes_late",
-    "removal not told": "removal_is_told",
-    "older upload than the lane": "beginning_is_told",
-    "glimpse of the future": "whole_tiles_only",
-    "upload swapped over late events": "settles",
-    "late events not diverted": "diverts_late",
-    "set aside before the cut-off": "marks_late_tiles",
-    "uploads looked up before the commit": "decides_at_commit",
-    "lane starts at the inclusion frontier": "starts_at_cutoff",
-    "parents' tables filled before the child's": "children_tabled_first",
-    "older snapshot without status": "staleness_is_told",
-    "set aside in silence": "aside_is_told",
-    "statuses end at the row": "inherits",
-    "incarnation ignored": "knows_incarnations",
+    "two owners commit": Variant("fenced"),
+    "position committed apart from tiles": Variant("atomic"),
+    "torn reads": Variant("reads_are_snapshots"),
+    "cut before read": Variant("cut_after_read", "haste"),
+    "proceed without status": Variant("late_parent_is_told"),
+    "frontier is the last record + 1": Variant("position_is_the_logs"),
+    "unaligned floor": Variant("floor_is_aligned"),
+    "floor waits for nobody": Variant("floor_waits"),
+    "floor moves over a new reader": Variant("floor_heeds_registrations", "readers"),
+    "floor that falls": Variant("floor_never_falls", "letters"),
+    "new child without held head": Variant("holds_for_new_children"),
+    "lane that a child has not taken yet": Variant("waits_for_absent_lanes", "settling"),
+    "head and tile counted twice": Variant("replaces"),
+    "roll-up too early": Variant("rolls_up_late"),
+    "roll-up by the short tile's end": Variant("rolls_up_whole_buckets"),
+    "retention too early": Variant("removes_late"),
+    "removal not told": Variant("removal_is_told"),
+    "removal told by the read's instant": Variant("removal_is_told_by_reach"),
+    "older upload than the lane": Variant("beginning_is_told", "settling"),
+    "glimpse of the future": Variant("whole_tiles_only"),
+    "upload swapped over late events": Variant("settles", "settling"),
+    "late events not diverted": Variant("diverts_late", "settling"),
+    "late events diverted and settled": Variant("diverts_once_settled", "settling"),
+    "settling waits for nobody": Variant("settling_waits", "settling"),
+    "dead letter settled and replayed": Variant("settling_leaves_letters", "letters"),
+    "set aside before the cut-off": Variant("marks_late_tiles", "letters"),
+    "uploads looked up before the commit": Variant("decides_at_commit", "settling"),
+    "lane starts at the inclusion frontier": Variant("starts_at_cutoff", "settling"),
+    "parents' tables filled before the child's": Variant("children_tabled_first"),
+    "older snapshot without status": Variant("staleness_is_told"),
+    "set aside in silence": Variant("aside_is_told", "letters"),
+    "statuses end at the row": Variant("inherits"),
+    "incarnation ignored": Variant("knows_incarnations"),
 }
 """The mistake in words, and the rule that it leaves out."""
 

@@ -39,6 +39,7 @@ class World:
         history: how far before the floor reads are answered.
         running: GroupBys whose stage has been started.
         deaf: rows are no longer checked: what they would be held to was lost.
+        cured: what was poisonous is enriched from now on.
         lateness: how late each record was as it was published.
         found: what was wrong.
         tally: how many rows and reads were checked, without a promise, of which status.
@@ -72,6 +73,7 @@ class World:
         self.now = 0
         self.lateness: list[int] = []
         self.deaf = False
+        self.cured = False
         self.rows: dict[tuple[int, LaneId, int], int] = Counter()
         self.found: list[str] = []
         self.tally: Counter[str] = Counter()
@@ -98,6 +100,15 @@ class World:
             return
         record = row.record
         self.rows[shape.number, row.lane, record.offset] += 1
+        since = self.datasets[shape.number].lanes[row.lane].since
+        in_time = self.lateness[record.sequence] <= HORIZON and record.ts >= since
+        if in_time and self.head_limit is None and row.own & statuses.AS_OF_TILE:
+            self.found.append(f"{record} of {shape.number}: its parents' heads were not held")
+        self.checked(shape, row)
+
+    def checked(self, shape: Shape, row: Ready) -> None:
+        """Hold a row to the oracle."""
+        record = row.record
         wanted = next(
             each
             for each in self.oracle.rows[shape.number][record.key]
@@ -112,17 +123,13 @@ class World:
                 self.differed.update(statuses.listed(row.status))
             else:
                 self.found.append(f"{where}: {row.value}, not {wanted.value}")
-        since = self.datasets[shape.number].lanes[row.lane].since
-        in_time = self.lateness[record.sequence] <= HORIZON and record.ts >= since
-        if in_time and self.head_limit is None and row.own & statuses.AS_OF_TILE:
-            self.found.append(f"{where}: the parents' heads were not held")
 
     def settled(self, shape: Shape, row: Ready) -> None:
         """A row was folded into late tiles by replay."""
         self.tally["rows settled"] += 1
         if row.own & statuses.INHERITED:
             self.tally["rows settled with a doubt"] += 1
-        assert shape.number in self.running
+        self.checked(shape, row)
 
     def look(self, shape: Shape, key: str, at: int, reader: Reader | None = None) -> Answer:
         """Read, and hold the answer to the oracle."""
