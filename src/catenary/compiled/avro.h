@@ -1,9 +1,10 @@
 /* Avro records to columns, by a program that was made from the writer's and the reader's schema.
  *
- *     bytes ──► value(op) ──► put into op's column, or into none (-1): read and checked, but not kept
+ *     bytes ──► step(op) ──► put into op's column, or into none (-1): read and checked, but not kept
  *
  * An op is a node of the writer's schema; a record's, an array's and a union's ops lie beside each other.
- * The depth of calls is the schema's, never the data's. Nothing is read beyond a record's end.
+ * The depth of calls is the schema's, never the data's. Nothing is read beyond the batch's bytes, and
+ * nothing is taken beyond a record's. A step returns the byte that follows; NULL if the record is refused.
  */
 #ifndef CATENARY_AVRO_H
 #define CATENARY_AVRO_H
@@ -22,210 +23,236 @@ typedef struct {
 } catenary_op;
 
 typedef struct {
-    const uint8_t *start, *at, *end;
+    const uint8_t *end;  /* of the record */
+    const uint8_t *safe; /* of the memory that may be read: beyond `end` when more records follow */
     const catenary_op *ops;
     const uint8_t *constants;
     catenary_grown *columns;
     int64_t empty;
-    int place;
+    const uint8_t *where; /* of a refusal: the byte, the op, why */
+    const catenary_op *place;
+    int code;
 } catenary_avro;
 
-static int avro_long_slowly(catenary_avro *in, int64_t *value) {
-    const uint8_t *p = in->at;
+typedef const uint8_t *avro_at;
+
+static __attribute__((noinline, cold)) avro_at avro_fail(catenary_avro *in, const catenary_op *op, avro_at at, int code) {
+    in->where = at;
+    in->place = op;
+    in->code = code;
+    return NULL;
+}
+
+static __attribute__((noinline)) avro_at avro_long_slowly(catenary_avro *in, const catenary_op *op, avro_at at, int64_t *value) {
+    avro_at p = at;
     uint64_t number = 0;
     for (int shift = 0; shift < 70; shift += 7) {
-        if (p >= in->end) return ENDS_INSIDE;
+        if (p >= in->end) return avro_fail(in, op, at, ENDS_INSIDE);
         uint8_t byte = *p++;
-        if (shift == 63 && byte > 1) return LONG_NUMBER;
+        if (shift == 63 && byte > 1) break;
         number |= (uint64_t)(byte & 0x7F) << shift;
         if (byte < 0x80) {
             *value = (int64_t)(number >> 1) ^ -(int64_t)(number & 1);
-            in->at = p;
-            return 0;
+            return p;
         }
     }
-    return LONG_NUMBER;
+    return avro_fail(in, op, at, LONG_NUMBER);
 }
 
-static inline int avro_long(catenary_avro *in, int64_t *value) {
-    const uint8_t *p = in->at;
-    if (in->end - p < 10) return avro_long_slowly(in, value);
+static inline avro_at avro_long(catenary_avro *in, const catenary_op *op, avro_at at, int64_t *value) {
+    if (at < in->end && *at < 0x80) {
+        *value = (int64_t)(*at >> 1) ^ -(int64_t)(*at & 1);
+        return at + 1;
+    }
+    if (in->safe - at < 10) return avro_long_slowly(in, op, at, value);
+    avro_at p = at;
     uint64_t number = *p & 0x7F;
     int shift = 7;
     while (*p++ >= 0x80) {
-        if (shift == 63 && *p > 1) return LONG_NUMBER;
+        if (shift == 63 && *p > 1) return avro_fail(in, op, at, LONG_NUMBER);
         number |= (uint64_t)(*p & 0x7F) << shift;
         shift += 7;
     }
+    if (p > in->end) return avro_fail(in, op, at, ENDS_INSIDE);
     *value = (int64_t)(number >> 1) ^ -(int64_t)(number & 1);
-    in->at = p;
-    return 0;
+    return p;
 }
 
-static inline int avro_size(catenary_avro *in, int64_t *size) {
-    int code = avro_long(in, size);
-    if (code) return code;
-    if (*size < 0) return NEGATIVE_SIZE;
-    return *size > in->end - in->at ? BEYOND_END : 0;
+static inline avro_at avro_size(catenary_avro *in, const catenary_op *op, avro_at at, int64_t *size) {
+    avro_at p = avro_long(in, op, at, size);
+    if (!p) return NULL;
+    if (*size < 0) return avro_fail(in, op, at, NEGATIVE_SIZE);
+    if (*size > in->end - p) return avro_fail(in, op, at, BEYOND_END);
+    return p;
 }
 
-/* The size of the next block of an array or map: 0 ends it. */
-static int avro_block(catenary_avro *in, int64_t least, int64_t *count, const uint8_t **until) {
-    int64_t size;
-    int code = avro_long(in, count);
-    if (code) return code;
-    *until = NULL;
-    if (*count < 0) {
-        if (*count == INT64_MIN) return BAD_COUNT;
-        *count = -*count;
-        if ((code = avro_size(in, &size))) return code;
-        *until = in->at + size;
-    }
-    if (least > 0) return *count > (in->end - in->at) / least ? BAD_COUNT : 0;
-    if (*count > AVRO_MOST_EMPTY - in->empty) return BAD_COUNT;
-    in->empty += *count;
-    return 0;
-}
-
-static int avro_value(catenary_avro *in, const catenary_op *op);
-
-static int avro_items(catenary_avro *in, const catenary_op *op) {
-    const catenary_op *each = in->ops + op->first;
-    const uint8_t *until;
-    int64_t count;
+/* A text or bytes of this size, which lie within the record. */
+static inline avro_at avro_text(catenary_avro *in, const catenary_op *op, avro_at at, int64_t size, int checked) {
+    catenary_grown *column = op->column >= 0 ? in->columns + op->column : NULL;
     int code;
-    for (;;) {
-        if ((code = avro_block(in, op->a, &count, &until))) return code;
-        if (!count) {
-            if (until && until != in->at) return BAD_BLOCK;
-            break;
-        }
-        for (; count; count--) {
-            for (int64_t part = 0; part < op->many; part++)
-                if ((code = avro_value(in, each + part))) return code;
-            /* A map's entries are structs of a key and a value. */
-            if (op->op == AVRO_MAP && op->column >= 0 &&
-                (code = grown_struct(in->columns + in->columns[op->column].first)))
-                return code;
-        }
-        if (until && until != in->at) return BAD_BLOCK;
+    if (column && (code = grown_text_room(column, size))) return avro_fail(in, op, at, code);
+    if (size <= 16 && in->safe - at >= 16) {
+        const uint64_t all = ~0ULL;
+        uint64_t low, high, first = size >= 8 ? all : ~(all << 8 * size);
+        uint64_t second = size >= 16 ? all : size > 8 ? ~(all << 8 * (size - 8)) : 0;
+        memcpy(&low, at, 8);
+        memcpy(&high, at + 8, 8);
+        if (checked && ((low & first) | (high & second)) & 0x8080808080808080ULL && catenary_not_utf8(at, size) != size)
+            return avro_fail(in, op, at, NOT_UTF8);
+        if (!column) return at + size;
+        memcpy(column->data + column->size, &low, 8);
+        memcpy(column->data + column->size + 8, &high, 8);
+    } else {
+        if (checked && catenary_not_utf8(at, size) != size) return avro_fail(in, op, at, NOT_UTF8);
+        if (!column) return at + size;
+        memcpy(column->data + column->size, at, (size_t)size);
     }
-    return op->column >= 0 ? grown_list(in->columns, (int)op->column) : 0;
+    grown_written(column, size);
+    return at + size;
 }
 
-static int avro_enum(catenary_avro *in, const catenary_op *op) {
-    int64_t index, where[2];
-    int code = avro_long(in, &index);
-    if (code) return code;
-    if (index < 0 || index >= op->many) return NO_SYMBOL;
-    if (op->column < 0) return 0;
-    memcpy(where, in->constants + op->a + 16 * index, 16);
-    if (where[0] < 0) return NOT_TAKEN;
-    return grown_text(in->columns + op->column, in->constants + where[0], where[1]);
-}
+static avro_at avro_nested(catenary_avro *in, const catenary_op *op, avro_at at);
 
-static int avro_scaled(catenary_avro *in, const catenary_op *op) {
+#define AVRO_PUT(call) if (op->column >= 0 && (code = (call))) return avro_fail(in, op, at, code)
+#define AVRO_NEED(size) if (in->end - at < (size)) return avro_fail(in, op, at, ENDS_INSIDE)
+static inline __attribute__((always_inline)) avro_at avro_step(catenary_avro *in, const catenary_op *op, avro_at at) {
+    catenary_grown *column;
     int64_t number;
-    int code = avro_long(in, &number);
-    if (code) return code;
-    if (__builtin_mul_overflow(number, op->a, &number)) return NO_FIT;
-    int64_t whole = number / op->b;
-    if (number % op->b < 0) whole--;
-    return op->column >= 0 ? grown_whole(in->columns + op->column, whole) : 0;
-}
-
-static int avro_constant(catenary_avro *in, const catenary_op *op) {
-    const uint8_t *start = in->start, *at = in->at, *end = in->end;
-    in->start = in->at = in->constants + op->a;
-    in->end = in->at + op->b;
-    int code = avro_value(in, in->ops + op->first);
-    in->start = start;
-    in->at = at;
-    in->end = end;
-    return code;
-}
-
-#define NEED(size) if (in->end - in->at < (size)) goto short_
-static int avro_value(catenary_avro *in, const catenary_op *op) {
-    int code = 0;
-    int64_t number;
+    avro_at next;
+    int code;
+again:
+    column = in->columns + op->column;
     switch (op->op) {
     case AVRO_NULL:
-        if (op->column >= 0) code = grown_null(in->columns, (int)op->column);
-        break;
+        AVRO_PUT(column->kind < GROWN_LIST && column->kind > GROWN_NULL ? grown_flat_null(column)
+                                                                        : grown_null(in->columns, (int)op->column));
+        return at;
     case AVRO_BOOLEAN:
-        NEED(1);
-        number = *in->at;
-        if (number > 1) { code = NOT_BOOLEAN; break; }
-        in->at++;
-        if (op->column >= 0) code = grown_whole(in->columns + op->column, number);
-        break;
+        AVRO_NEED(1);
+        if (*at > 1) return avro_fail(in, op, at, NOT_BOOLEAN);
+        AVRO_PUT(grown_whole(column, *at));
+        return at + 1;
     case AVRO_INT:
-        if ((code = avro_long(in, &number))) break;
-        if (number < INT32_MIN || number > INT32_MAX) { code = LONG_NUMBER; break; }
-        if (op->column >= 0) code = grown_whole(in->columns + op->column, number);
-        break;
     case AVRO_LONG:
-        if ((code = avro_long(in, &number))) break;
-        if (op->column >= 0) code = grown_whole(in->columns + op->column, number);
-        break;
-    case AVRO_SCALED: code = avro_scaled(in, op); break;
+        if (!(next = avro_long(in, op, at, &number))) return NULL;
+        if (op->op == AVRO_INT && number != (int32_t)number) return avro_fail(in, op, at, LONG_NUMBER);
+        AVRO_PUT(grown_whole(column, number));
+        return next;
     case AVRO_FLOAT: {
         float value;
-        NEED(4);
-        memcpy(&value, in->at, 4);
-        in->at += 4;
-        if (op->column >= 0) code = grown_f64(in->columns, (int)op->column, value);
-        break;
+        AVRO_NEED(4);
+        memcpy(&value, at, 4);
+        AVRO_PUT(grown_f64(in->columns, (int)op->column, value));
+        return at + 4;
     }
     case AVRO_DOUBLE: {
         double value;
-        NEED(8);
-        memcpy(&value, in->at, 8);
-        in->at += 8;
-        if (op->column >= 0) code = grown_f64(in->columns, (int)op->column, value);
-        break;
+        AVRO_NEED(8);
+        memcpy(&value, at, 8);
+        AVRO_PUT(grown_f64(in->columns, (int)op->column, value));
+        return at + 8;
     }
     case AVRO_TEXT:
-        if ((code = avro_size(in, &number))) break;
-        if (catenary_not_utf8(in->at, number) != number) { code = NOT_UTF8; break; }
-        if (op->column >= 0 && (code = grown_text(in->columns + op->column, in->at, number))) break;
-        in->at += number;
-        break;
-    case AVRO_BYTES:
-        if ((code = avro_size(in, &number))) break;
-        if (op->column >= 0 && (code = grown_text(in->columns + op->column, in->at, number))) break;
-        in->at += number;
-        break;
-    case AVRO_FIXED:
-        NEED(op->a);
-        if (op->column >= 0 && (code = grown_text(in->columns + op->column, in->at, op->a))) break;
-        in->at += op->a;
-        break;
-    case AVRO_ENUM: code = avro_enum(in, op); break;
-    case AVRO_ARRAY:
-    case AVRO_MAP: code = avro_items(in, op); break;
-    case AVRO_RECORD: {
-        const catenary_op *each = in->ops + op->first;
-        for (int64_t part = 0; part < op->many; part++)
-            if ((code = avro_value(in, each + part))) return code;
-        if (op->column >= 0) code = grown_struct(in->columns + op->column);
-        break;
-    }
+        if (!(next = avro_size(in, op, at, &number))) return NULL;
+        return avro_text(in, op, next, number, 1);
     case AVRO_UNION:
-        if ((code = avro_long(in, &number))) break;
-        if (number < 0 || number >= op->many) { code = NO_BRANCH; break; }
-        return avro_value(in, in->ops + op->first + number);
-    case AVRO_CONSTANT: return avro_constant(in, op);
-    default: code = NOT_TAKEN; break;
+        if (!(next = avro_long(in, op, at, &number))) return NULL;
+        if (number < 0 || number >= op->many) return avro_fail(in, op, at, NO_BRANCH);
+        op = in->ops + op->first + number;
+        at = next;
+        goto again;
+    default: return avro_nested(in, op, at);
     }
-    if (code && in->place < 0) in->place = (int)(op - in->ops);
-    return code;
-short_:
-    if (in->place < 0) in->place = (int)(op - in->ops);
-    return ENDS_INSIDE;
 }
-#undef NEED
+
+static avro_at avro_items(catenary_avro *in, const catenary_op *op, avro_at at) {
+    const catenary_op *each = in->ops + op->first;
+    int64_t count, size;
+    int code;
+    for (;;) {
+        avro_at start = at, until = NULL;
+        if (!(at = avro_long(in, op, at, &count))) return NULL;
+        if (count < 0) {
+            if (count == INT64_MIN) return avro_fail(in, op, start, BAD_COUNT);
+            count = -count;
+            if (!(at = avro_size(in, op, at, &size))) return NULL;
+            until = at + size;
+        }
+        if (!count) break;
+        if (op->a > 0 ? count > (in->end - at) / op->a : count > AVRO_MOST_EMPTY - in->empty)
+            return avro_fail(in, op, start, BAD_COUNT);
+        if (op->a <= 0) in->empty += count;
+        for (; count; count--) {
+            if (!(at = avro_step(in, each, at))) return NULL;
+            if (op->op == AVRO_ARRAY) continue;
+            if (!(at = avro_step(in, each + 1, at))) return NULL;
+            /* A map's entries are structs of a key and a value. */
+            AVRO_PUT(grown_struct(in->columns + in->columns[op->column].first));
+        }
+        if (until && until != at) return avro_fail(in, op, start, BAD_BLOCK);
+    }
+    AVRO_PUT(grown_list(in->columns, (int)op->column));
+    return at;
+}
+
+static avro_at avro_enum(catenary_avro *in, const catenary_op *op, avro_at at) {
+    int64_t index, where[2];
+    avro_at next = avro_long(in, op, at, &index);
+    int code;
+    if (!next) return NULL;
+    if (index < 0 || index >= op->many) return avro_fail(in, op, at, NO_SYMBOL);
+    memcpy(where, in->constants + op->a + 16 * index, 16);
+    if (op->column >= 0 && where[0] < 0) return avro_fail(in, op, at, NOT_TAKEN);
+    AVRO_PUT(grown_text(in->columns + op->column, in->constants + where[0], where[1]));
+    return next;
+}
+
+/* Times in another unit than the column's: multiplied, divided and rounded down. */
+static avro_at avro_scaled(catenary_avro *in, const catenary_op *op, avro_at at) {
+    int64_t number, whole;
+    avro_at next = avro_long(in, op, at, &number);
+    int code;
+    if (!next) return NULL;
+    if (__builtin_mul_overflow(number, op->a, &number)) return avro_fail(in, op, at, NO_FIT);
+    whole = number / op->b - (number % op->b < 0);
+    AVRO_PUT(grown_whole(in->columns + op->column, whole));
+    return next;
+}
+
+/* The default of a field that the writer lacks: read as if it had been written. */
+static avro_at avro_constant(catenary_avro *in, const catenary_op *op, avro_at at) {
+    avro_at end = in->end, safe = in->safe, from = in->constants + op->a;
+    in->end = in->safe = from + op->b;
+    avro_at done = avro_step(in, in->ops + op->first, from);
+    in->end = end;
+    in->safe = safe;
+    return done ? at : avro_fail(in, op, at, in->code);
+}
+
+static avro_at avro_nested(catenary_avro *in, const catenary_op *op, avro_at at) {
+    const catenary_op *each, *last;
+    int64_t number;
+    int code;
+    switch (op->op) {
+    case AVRO_RECORD:
+        for (each = in->ops + op->first, last = each + op->many; each < last; each++)
+            if (!(at = avro_step(in, each, at))) return NULL;
+        AVRO_PUT(grown_struct(in->columns + op->column));
+        return at;
+    case AVRO_BYTES:
+        if (!(at = avro_size(in, op, at, &number))) return NULL;
+        return avro_text(in, op, at, number, 0);
+    case AVRO_FIXED: AVRO_NEED(op->a); return avro_text(in, op, at, op->a, 0);
+    case AVRO_SCALED: return avro_scaled(in, op, at);
+    case AVRO_ENUM: return avro_enum(in, op, at);
+    case AVRO_ARRAY:
+    case AVRO_MAP: return avro_items(in, op, at);
+    case AVRO_CONSTANT: return avro_constant(in, op, at);
+    default: return avro_fail(in, op, at, NOT_TAKEN);
+    }
+}
+#undef AVRO_PUT
+#undef AVRO_NEED
 
 /* Which of `many` records become rows: their numbers in `kept`, the others' reasons in `refused`.
  * Returns the rows, or -1 without memory; a refusal for want of memory is that too. */
@@ -233,26 +260,28 @@ static int64_t catenary_avro_rows(const catenary_op *ops, const uint8_t *constan
                                   const uint8_t *data, const int64_t *offsets, const uint8_t *valid,
                                   int64_t skipped, int64_t many, int64_t *kept, catenary_refusal *refused) {
     catenary_avro in = {0};
+    int64_t rows = 0, wrong = 0;
     in.ops = ops;
     in.constants = constants;
     in.columns = columns;
-    int64_t rows = 0, wrong = 0;
+    in.safe = data + offsets[many];
     for (int64_t row = 0; row < many; row++) {
-        int code;
-        in.start = in.at = data + offsets[row];
+        avro_at at = data + offsets[row];
         in.end = data + offsets[row + 1];
-        in.place = -1;
         in.empty = 0;
-        if (valid && !((valid[(skipped + row) >> 3] >> ((skipped + row) & 7)) & 1)) code = NO_VALUE;
-        else if (in.at == in.end) code = NO_BYTES;
-        else if (!(code = avro_value(&in, ops)) && in.at != in.end) code = TRAILING;
-        if (!code) {
+        in.where = at;
+        in.place = NULL;
+        in.code = 0;
+        if (valid && !((valid[(skipped + row) >> 3] >> ((skipped + row) & 7)) & 1)) in.code = NO_VALUE;
+        else if (at == in.end) in.code = NO_BYTES;
+        else if ((at = avro_nested(&in, ops, at)) && at != in.end) avro_fail(&in, NULL, at, TRAILING);
+        if (!in.code) {
             kept[rows++] = row;
             continue;
         }
-        if (code == NO_MEMORY) return -1;
+        if (in.code == NO_MEMORY) return -1;
         grown_cut(columns, 0, rows);
-        catenary_refusal said = {row, in.at - in.start, code, in.place, 0, 0};
+        catenary_refusal said = {row, in.where - (data + offsets[row]), in.code, in.place ? (int32_t)(in.place - ops) : -1, 0, 0};
         refused[wrong++] = said;
     }
     return rows;

@@ -14,6 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "records and columns are read as little-endian words"
+#endif
+
 enum { GROWN_NULL, GROWN_BOOL, GROWN_I8, GROWN_I16, GROWN_I32, GROWN_I64, GROWN_F32, GROWN_F64,
        GROWN_TEXT, GROWN_BINARY, GROWN_LIST, GROWN_STRUCT };
 
@@ -47,6 +51,7 @@ struct ArrowArray {
 };
 
 #define GROWN_MOST 2147483646
+#define GROWN_SLACK 16 /* bytes behind a text that may be written over: short texts are copied whole words */
 
 static int catenary_grow(catenary_grown *column, int64_t room) {
     if (room <= column->room) return 0;
@@ -72,6 +77,7 @@ static int catenary_grow(catenary_grown *column, int64_t room) {
 
 static int catenary_grow_bytes(catenary_grown *column, int64_t bytes) {
     if (bytes > GROWN_MOST) return TOO_LARGE;
+    bytes += GROWN_SLACK;
     int64_t room = 2 * column->bytes + 64 > bytes ? 2 * column->bytes + 64 : bytes;
     uint8_t *moved = (uint8_t *)realloc(column->data, (size_t)room);
     if (!moved) return NO_MEMORY;
@@ -99,6 +105,19 @@ static int grown_null(catenary_grown *columns, int at) {
     if (column->kind == GROWN_STRUCT)
         for (int child = 0; child < column->many; child++)
             if ((code = grown_null(columns, column->first + child))) return code;
+    return 0;
+}
+
+/* A null in a column without children. */
+static inline int grown_flat_null(catenary_grown *column) {
+    int code = grown_one(column);
+    if (code) return code;
+    int64_t row = column->length;
+    column->valid[row] = 0;
+    if (column->width == 8) ((int64_t *)column->data)[row] = 0;
+    else if (column->width) memset(column->data + row * column->width, 0, (size_t)column->width);
+    else column->offsets[row + 1] = column->offsets[row];
+    column->length++;
     return 0;
 }
 
@@ -150,11 +169,12 @@ static inline int grown_f64(catenary_grown *columns, int at, double value) {
     return 0;
 }
 
-/* Room for one text more of at most this size; the caller writes it and says `grown_written`. */
+/* Room for one text more of at most this size, and GROWN_SLACK bytes beyond; the caller writes it and
+ * says `grown_written`. */
 static inline int grown_text_room(catenary_grown *column, int64_t size) {
     int code = grown_one(column);
     if (code) return code;
-    if (size > column->bytes - column->size) return catenary_grow_bytes(column, column->size + size);
+    if (size + GROWN_SLACK > column->bytes - column->size) return catenary_grow_bytes(column, column->size + size);
     return 0;
 }
 
