@@ -295,6 +295,43 @@ def test_the_bytes_of_a_tile_are_those_of_its_partials_per_event(
     assert again[0].as_py() == packed[0].as_py()
 
 
+@pytest.mark.parametrize("name", registry.names())
+@LAWS
+@given(data=st.data())
+def test_operations_that_no_loop_is_compiled_for_have_the_same_bytes_and_reads(
+    name: str, data: st.DataObject
+) -> None:
+    others = data.draw(st.lists(st.sampled_from(registry.names()), max_size=1))
+    case = data.draw(cases(data.draw(layouts([name, *others]))))
+    slow = replace(case, layout=interpreted(case.layout))
+    held, offsets = cut_into_tiles(case, data)
+    check(slow, held, offsets)
+    events, many = table_of(case.layout, case.events), len(case.events)
+    groups = np.array([each[0] for each in case.events], np.int32)
+    folded = [
+        tiles.fold(each.layout, events, groups, ENTITIES).to_pylist() for each in (case, slow)
+    ]
+    assert folded[0] == folded[1]
+    single = tiles.fold(case.layout, events, np.arange(many, dtype=np.int32), many)
+    whole = np.array([0, many], np.int64)
+    merged = [tiles.merge(each.layout, single, whole).to_pylist() for each in (case, slow)]
+    assert merged[0] == merged[1]
+
+
+def interpreted(layout: Layout) -> Layout:
+    """The layout as if no operation were among those that are compiled."""
+    same, program = replace(layout), layout.program
+    same.__dict__["program"] = replace(
+        program,
+        specs=np.zeros_like(program.specs),
+        inners=(None,) * len(program.inners),
+        native=(),
+        native_reads=np.zeros((0, 3), np.int32),
+        native_starts=np.zeros_like(program.native_starts),
+    )
+    return same
+
+
 NESTED = {
     "list": (array(BIGINT), st.lists(st.none() | VALUES[BIGINT], max_size=2)),
     "map": (

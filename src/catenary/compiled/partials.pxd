@@ -21,12 +21,18 @@ cdef extern from "partials.h" nogil:
     int CATENARY_NULL
     int CATENARY_OVERFLOW
     int CATENARY_FORMAT
+    int CATENARY_TEXT
     catenary_state *catenary_states(const catenary_spec *specs, long long many)
     void catenary_release(catenary_state *states, long long many)
     void catenary_reset(const catenary_spec *spec, catenary_state *state)
     int catenary_reserve(catenary_buffer *out, long long more)
     int catenary_append(catenary_buffer *out, const unsigned char *data, long long size)
     unsigned char *catenary_put(unsigned char *out, unsigned long long number)
+    unsigned char *catenary_put_value(unsigned char *out, int kind, long long image, const unsigned char *text,
+                                      long long size)
+    int catenary_take_value(const unsigned char **at, const unsigned char *end, int kind, long long *image,
+                            const unsigned char **text, long long *size)
+    int catenary_take(const unsigned char **at, const unsigned char *end, unsigned long long *number)
     int catenary_take_size(const unsigned char **at, const unsigned char *end, long long *size)
     void catenary_text_at(const catenary_column *column, long long row, const unsigned char **text, long long *size)
     int catenary_enter_row(const catenary_spec *spec, catenary_state *state, const catenary_column *column,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 from typing import Any
 
@@ -23,6 +24,7 @@ from catenary.schema.arrow import to_arrow
 DAY = 86_400_000
 HOUR = 3_600_000
 MINUTE = 60_000
+FUZZED = int(os.environ.get("CATENARY_TEST_EXAMPLES", "20")) * 10
 
 
 def layout_of(*features: Feature, **types: Type) -> Layout:
@@ -145,13 +147,20 @@ def test_a_row_without_an_instant_is_in_no_group() -> None:
 # -- damage ----------------------------------------------------------------------------------------
 
 EVERY_FORM = layout_of(
-    *(Feature(f"{name}_{at}", name, column, k=2 if name == "last_k" else None)
-      for at, (name, column) in enumerate([
-          ("count", "x"), ("sum", "x"), ("sum", "d"), ("variance", "d"), ("kurtosis", "x"), ("min", "t"),
-          ("last", "d"), ("first", "t"), ("last_k", "x"), ("histogram", "t"),
-      ])),
-    x=BIGINT, d=DOUBLE, t=STRING,
+    *(
+        Feature(f"{name}_{column}_{bucket}", name, column, bucket=bucket, k=2 if name == "last_k" else None)
+        for name, column, bucket in (
+            ("count", "x", None), ("sum", "x", None), ("sum", "d", None), ("variance", "d", None),
+            ("kurtosis", "x", None), ("min", "t", None), ("last", "d", None), ("first", "t", None),
+            ("last_k", "x", None), ("histogram", "t", None), ("last_k", "t", "x"), ("sum", "x", "t"),
+            ("unique_count", "d", "t"),
+        )
+    ),
+    x=BIGINT,
+    d=DOUBLE,
+    t=STRING,
 )  # fmt: skip
+LATEST = Layout.of((), ("x", "d", "t"), EVERY_FORM.types)
 
 
 def test_another_version_is_named() -> None:
@@ -175,21 +184,29 @@ def test_doubles_are_not_read_as_integers() -> None:
         read(layout_of(Feature("s", "sum", "x")), tiles_of((0, 10, doubles)), 20)
 
 
-def test_bytes_that_were_cut_off_or_changed_are_refused_or_read_never_followed() -> None:
+@pytest.mark.parametrize("layout", [EVERY_FORM, LATEST], ids=["features", "rows"])
+def test_bytes_that_were_cut_off_or_changed_are_refused_or_read_never_followed(
+    layout: Layout,
+) -> None:
     r = random.Random(7)
-    whole = one_tile(EVERY_FORM, [1, 2, 3], x=[1, -2, 3], d=[0.5, 1e300, -1.0], t=["a", "bc", None])
-    for _ in range(2000):
+    whole = one_tile(layout, [1, 2, 3], x=[1, -2, 3], d=[0.5, 1e300, -1.0], t=["a", "bc", None])
+    refused = 0
+    for _ in range(FUZZED):
         data = bytearray(whole)
         for _ in range(r.randrange(3)):
             data[r.randrange(len(data))] = r.randrange(256)
         bad = bytes(data[: r.choice([len(data), r.randrange(1, len(data))])])
         for pair in ((bad, whole), (bad, bad)):
             held = tiles_of((0, 10, pair[0]), (10, 20, pair[1]))
-            try:
-                read(EVERY_FORM, held, 30)
-                tiles.merge(EVERY_FORM, held.packed, np.array([0, 2], np.int64))
-            except DataError:
-                continue
+            for run in (
+                lambda held=held: read(layout, held, 30),
+                lambda held=held: tiles.merge(layout, held.packed, np.array([0, 2], np.int64)),
+            ):
+                try:
+                    run()
+                except DataError:
+                    refused += 1
+    assert refused > FUZZED // 2
 
 
 def test_a_cut_off_row_is_refused() -> None:
@@ -331,7 +348,11 @@ def test_many_reads_of_many_tiles_are_what_the_kernel_gives() -> None:
     r = random.Random(3)
     types = {"x": BIGINT, "d": DOUBLE, "t": STRING, "w": BIGINT}
     features = [
-        Feature(f"{name}_{column}_{window}", name, column, window, hop, k=30 if "_k" in name else None)
+        Feature(
+            f"{name}_{column}_{window}_{bucket}", name, column, window, hop, bucket,
+            k=30 if "_k" in name else None,
+        )
+        for bucket in (None, "t", "x")
         for name, column in (
             ("count", "x"), ("sum", "d"), ("sum", "x"), ("average", "x"), ("stddev", "d"), ("min", "d"),
             ("max", "t"), ("last", "t"), ("top_k", "x"), ("unique_count", "w"),

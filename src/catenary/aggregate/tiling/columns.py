@@ -114,6 +114,15 @@ class Packed:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    def joined(self, other: Packed) -> Packed:
+        """These tiles, then the others."""
+        if not len(other):
+            return self
+        end = int(self.offsets[-1])
+        used = self.data[:end]
+        offsets = np.concatenate([self.offsets[:-1], other.offsets + end])
+        return Packed(np.concatenate([used, other.data]), offsets)
+
     def tile(self, at: int) -> bytes:
         """The bytes of one."""
         return self.data[self.offsets[at] : self.offsets[at + 1]].tobytes()

@@ -10,6 +10,7 @@ import pyarrow as pa
 from catenary.aggregate import arrow, threads
 from catenary.aggregate.codec import Writer
 from catenary.aggregate.operations.latest_row import LatestRow, clean, kind_of_type, write_nested
+from catenary.aggregate.tiling import bucketed
 from catenary.aggregate.tiling.columns import RawColumns, column, packed_array
 from catenary.aggregate.tiling.program import is_row
 from catenary.compiled import partials as compiled
@@ -40,6 +41,8 @@ def fold(
             raw.set_texts(at, *_rows(program, columns, times))
         elif program.specs[at, 0]:
             raw.set(at, columns[accumulator.input])
+        elif program.is_bucketed(at):
+            raw.set_texts(at, *bucketed.fold(program, at, columns, own, count, times))
         else:
             raw.set_bytes(at, _encoded(program, at, columns, order, starts, times))
     sizes = np.zeros(count, np.int64)

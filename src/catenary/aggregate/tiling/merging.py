@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from catenary.aggregate import threads
-from catenary.aggregate.tiling import packing
+from catenary.aggregate.tiling import bucketed
 from catenary.aggregate.tiling.columns import Packed, RawColumns, packed_array
+from catenary.aggregate.tiling.opening import damage, pieces
 from catenary.compiled import partials as compiled
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from catenary.aggregate.tiling.program import Program
-    from catenary.errors import DataError
 
 Array = np.ndarray[Any, Any]
 
@@ -33,7 +33,10 @@ def merge_ranges(
     count = len(begins)
     given = RawColumns(len(program.parts))
     for at in program.others:
-        given.set_bytes(at, _merged(program, at, packed, begins, ends))
+        if program.is_bucketed(at):
+            given.set_texts(at, *bucketed.merge(program, at, packed, begins, ends))
+        else:
+            given.set_bytes(at, _merged(program, at, packed, begins, ends))
     sizes = np.zeros(count, np.int64)
     total = np.zeros(count + 1, np.int64)
     np.cumsum(ends - begins, out=total[1:])
@@ -58,28 +61,6 @@ def merge_ranges(
 
     ranges = threads.key_ranges(total, np.zeros(count + 1, np.int64))
     return packed_array(threads.each(ranges, run), sizes)
-
-
-def pieces(program: Program, at: int, packed: Packed) -> tuple[Array, Array]:
-    """Where one accumulator's bytes lie in each tile: begins and ends.
-
-    Raises:
-        DataError: for a tile that is damaged.
-    """
-    begins, ends = np.zeros(len(packed), np.int64), np.zeros(len(packed), np.int64)
-    failed = compiled.pieces(packed.data, packed.offsets, at, begins, ends)
-    if failed >= 0:
-        raise damage(program, packed.tile(failed), at)
-    return begins, ends
-
-
-def damage(program: Program, tile: bytes, accumulator: int) -> DataError:
-    """The error for bytes that the compiled loops refused; its own words, where Python finds them."""
-    many = len(program.parts)
-    parts = packing.unpack(tile, many)
-    if accumulator < many:
-        program.parts[accumulator].decode(parts[accumulator])
-    return packing.damaged("its partials are not those of this definition")
 
 
 def _merged(program: Program, at: int, packed: Packed, begins: Array, ends: Array) -> list[bytes]:

@@ -6,7 +6,8 @@ compiled loops. The others run as Python objects, within the same calls and to t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -57,6 +58,7 @@ class Program:
         passthrough: the columns of the latest row.
         columns: the Arrow type of each column that is read from rows.
         types: the type of each of them.
+        inners: each accumulator's program without its bucket; None where it has none.
         native: the features of native accumulators, those of a window together.
         native_reads: int32[native, 3], of each the accumulator, whether it is a sample's, and `k`.
         native_starts: int32[windows + 1], where the features of each window start.
@@ -77,14 +79,30 @@ class Program:
     passthrough: tuple[str, ...]
     columns: dict[str, pa.DataType]
     types: dict[str, Type]
+    inners: tuple[Program | None, ...]
     native: tuple[int, ...]
     native_reads: Array
     native_starts: Array
 
-    @property
+    @cached_property
     def others(self) -> list[int]:
         """The accumulators that are not native."""
         return np.flatnonzero(self.specs[:, 0] == OTHER).tolist()
+
+    def is_bucketed(self, at: int) -> bool:
+        """Whether an accumulator that is not native is one within each bucket."""
+        inner = self.inners[at]
+        return inner is not None and not inner.others
+
+    def inner(self, at: int) -> Program:
+        """The program of a bucketed accumulator without its bucket."""
+        inner = self.inners[at]
+        assert inner is not None, "only accumulators with buckets have one"
+        return inner
+
+    def features_of(self, at: int) -> list[int]:
+        """The features that are read from an accumulator."""
+        return [feature for feature, fold in enumerate(self.folds) if fold == at]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -141,6 +159,7 @@ class Program:
             layout.passthrough,
             {name: to_arrow(layout.types[name]) for name in used},
             dict(layout.types),
+            tuple(_inner(each, layout) for each in layout.accumulators),
             tuple(native),
             np.array(rows, np.int32).reshape(-1, 3),
             np.searchsorted(by_window, np.arange(len(windows) + 1)).astype(np.int32),
@@ -150,6 +169,14 @@ class Program:
 def is_row(accumulator: Accumulator) -> bool:
     """Whether whole rows are folded."""
     return isinstance(accumulator.operation, LatestRow)
+
+
+def _inner(accumulator: Accumulator, layout: Layout) -> Program | None:
+    if accumulator.bucket is None:
+        return None
+    own = [each for each in layout.features if accumulator_of(each) == accumulator]
+    features = tuple(replace(each, bucket=None, default=None) for each in own)
+    return Program.of(type(layout)((replace(accumulator, bucket=None),), features, layout.types))
 
 
 def _part(accumulator: Accumulator) -> Part:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
+from catenary.aggregate.tiling import bucketed
 from catenary.aggregate.tiling.columns import Packed
 from catenary.aggregate.tiling.merging import pieces
 from catenary.aggregate.tiling.results import NativeResults
@@ -83,6 +84,8 @@ def _read(
     overflow: Array,
 ) -> dict[int, pa.Array]:
     """The columns that are read from an accumulator that is not native, by their places."""
+    if program.is_bucketed(fold):
+        return bucketed.read(program, fold, packed, routes, len(entity), seen, overflow)
     part = program.parts[fold]
     partials = _decode(program, fold, packed, routes)
     wanted = [at for at, own in enumerate(program.folds) if own == fold]

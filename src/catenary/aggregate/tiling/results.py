@@ -22,7 +22,7 @@ from catenary.aggregate.tiling.columns import (
     result,
     with_default,
 )
-from catenary.aggregate.tiling.merging import damage
+from catenary.aggregate.tiling.opening import damage
 from catenary.compiled import partials as compiled
 
 if TYPE_CHECKING:
