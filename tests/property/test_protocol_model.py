@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 from hypothesis import settings
 
-from catenary.testing.protocol import KINDS, PROTOCOL, VARIANTS, Report, run, without
+from catenary.testing.protocol import KINDS, PROTOCOL, VARIANTS, Report, Schedule, run, without
 
 pytestmark = pytest.mark.property
 
@@ -61,3 +61,27 @@ def test_every_rule_is_turned_the_other_way_once() -> None:
 
 def test_a_schedule_is_its_seed() -> None:
     assert run(7) == run(7)
+
+
+def test_a_trace_tells_the_same_story_twice_and_changes_nothing() -> None:
+    one, other = Schedule(7, traced=True), Schedule(7, traced=True)
+    assert one.run() == other.run() == run(7)
+    assert one.world.trace.steps == other.world.trace.steps
+    assert {"publish", "take", "read", "cut", "ready", "enrich", "commit", "floor"} <= {
+        step.name for step in one.world.trace.steps
+    }
+
+
+def test_in_a_trace_positions_and_floors_never_fall() -> None:
+    schedule = Schedule(7, traced=True)
+    schedule.run()
+    reached: dict[tuple[int, object], tuple[int, int, int]] = {}
+    for step in schedule.world.trace.steps:
+        if step.after is not None:
+            lanes = step.after["lanes"]
+            assert isinstance(lanes, dict)
+            for lane, now in lanes.items():
+                before = reached.get((step.shape, lane), now)
+                assert all(one <= other for one, other in zip(before, now, strict=True))
+                reached[step.shape, lane] = now
+    assert reached

@@ -13,6 +13,7 @@ Held to account by: ``tests/property/test_protocol_model.py``.
 
 from catenary.testing.protocol.draws import KINDS
 from catenary.testing.protocol.schedule import Report, Schedule, run
+from catenary.testing.protocol.trace import Step, Trace
 from catenary.testing.protocol.variants import PROTOCOL, VARIANTS, Rules, Variant, without
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "Report",
     "Rules",
     "Schedule",
+    "Step",
+    "Trace",
     "Variant",
     "run",
     "without",

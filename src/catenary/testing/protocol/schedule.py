@@ -84,9 +84,18 @@ def life(world: World, shape: Shape, lanes: tuple[LaneId, ...]) -> Generator[str
 
 
 class Schedule:
-    """One world's course."""
+    """One world's course.
 
-    def __init__(self, seed: int, rules: Rules, *, kind: str) -> None:
+    Args:
+        seed: draws it.
+        rules: that its stages hold to.
+        kind: of world, one of `KINDS`.
+        traced: whether its steps are kept, in `world.trace`.
+    """
+
+    def __init__(
+        self, seed: int, rules: Rules = PROTOCOL, *, kind: str = "wild", traced: bool = False
+    ) -> None:
         self.seed = seed
         self.rng = rng = random.Random(seed)
         topics = draw_topics(rng)
@@ -99,6 +108,7 @@ class Schedule:
             shapes,
             head_limit=self.habits.head_limit,
             history=self.habits.history,
+            traced=traced,
         )
         self.processes: list[Process] = []
         self.landing: list[tuple[int, Shape, Upload]] = []
@@ -180,7 +190,7 @@ class Schedule:
         rng, world = self.rng, self.world
         place = rng.choice([each for places in world.log.places.values() for each in places])
         if self.habits.markers and rng.random() < 0.3:
-            world.log.mark(place)
+            world.mark(place)
             return
         world.now += rng.choice(self.habits.pace)
         late = rng.randint(0, self.habits.latest) if rng.random() < self.habits.late else 0

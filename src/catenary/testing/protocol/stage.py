@@ -88,6 +88,8 @@ class Copy:
         self.lanes = tuple(lanes)
         self.dataset = world.datasets[shape.number]
         self.epochs: dict[LaneId, int] = {}
+        world.copies += 1
+        self.number = world.copies
 
     def run(self) -> Generator[str, None, None]:
         """The steps, one after the other, until it is fenced or stopped."""
@@ -124,6 +126,7 @@ class Copy:
                 lane = self.dataset.lanes[lane_id] = self._opened(lane_id)
             lane.epoch += 1
             self.epochs[lane_id] = lane.epoch
+        self.told("take", dict(self.epochs), wrote=True)
 
     def read(self) -> Batch | None:
         """Some of what is queued; None if a position means nothing in the log as it is."""
@@ -139,16 +142,19 @@ class Copy:
                 after = found[-1].offset + 1 if found else after if rest else lane.position
             if after > lane.position:
                 batch.parts.append(Part(lane_id, lane.position, after, found))
+        self.told("read", [part[:3] for part in batch.parts])
         return batch
 
     def cut(self) -> dict[tuple[int, LaneId], int]:
         """The visible ends of all source partitions of all parents, asked of the log itself."""
-        return {
+        ends = {
             (number, lane): self.world.log.end(lane.place)
             for number in self.shape.parents
             if not self.world.shapes[number].snapshot
             for lane in self.world.lanes[number]
         }
+        self.told("cut", ends)
+        return ends
 
     def lacking(self, batch: Batch) -> tuple[object, ...]:
         """Where each parent stands that has not reached the cut; empty when all have."""
@@ -177,9 +183,10 @@ class Copy:
             looks = looks + 1 if behind == before else 0
             if self.shape.proceed and looks > PATIENCE:
                 batch.late = True
-                return
+                break
             before = behind
             yield "wait"
+        self.told("ready", not batch.late)
 
     def enrich(self, batch: Batch) -> Generator[str, None, list[Ready]]:
         """Every row beside its parents, each as of the row's own time."""
@@ -211,6 +218,7 @@ class Copy:
                 rows.append(Ready(part.lane, record, value, status, own))
                 if self.world.rng.random() < 0.1:
                     yield "enriching"
+        self.told("enrich", [(row.lane, row.record.offset, *row[2:4]) for row in rows])
         return rows
 
     def holds(self, parts: Sequence[Part] = ()) -> bool:
@@ -225,6 +233,7 @@ class Copy:
     def commit(self, batch: Batch, rows: list[Ready]) -> Generator[str, None, bool]:
         """Tiles, late tiles, positions and greatest event times at once; False if fenced."""
         if not self.holds(batch.parts):
+            self.told("commit", False)
             return False
         uploads = self.dataset.uploads if self.world.rules.decides_at_commit else batch.uploads
         for row in rows:
@@ -238,6 +247,7 @@ class Copy:
             lane = self.dataset.lanes[part.lane]
             lane.position = part.after
             lane.passed = max([lane.passed, *(each.ts for each in part.records)])
+        self.told("commit", True, wrote=True)
         return True
 
     def replay(self) -> Generator[str, None, None]:
@@ -252,6 +262,11 @@ class Copy:
                 del self.dataset.letters[lane_id, offset]
                 self._fold(row, self.dataset.uploads)
                 self.world.checked(self.shape, row)
+                self.told("replay", (lane_id, offset), wrote=True)
+
+    def told(self, name: str, detail: object, *, wrote: bool = False) -> None:
+        """Leave a step in the trace."""
+        self.world.trace.told(self.number, self.dataset, name, detail, wrote=wrote)
 
     def fold_late(self, row: Ready, upload: Upload) -> None:
         """Bring a row into the upload's late tiles if the upload lacks it."""

@@ -36,6 +36,7 @@ def tend(copy: Copy) -> Generator[str, None, bool]:
         for lane_id, floor in floors.items():
             lane = dataset.lanes[lane_id]
             lane.floor = max(lane.floor, floor) if world.rules.floor_never_falls else floor
+    copy.told("floor", floors, wrote=True)
     if world.rng.random() < 0.5:
         lane_id = world.rng.choice(copy.lanes)
         for level in range(len(copy.shape.sizes) - 1):
@@ -43,6 +44,7 @@ def tend(copy: Copy) -> Generator[str, None, bool]:
                 roll_up(world, dataset, lane_id, level)
         remove(world, dataset, lane_id)
         remove_uploads(world, dataset)
+        copy.told("compact", lane_id, wrote=True)
     for upload in list(dataset.uploads):
         for lane_id in copy.lanes:
             if upload.number not in dataset.lanes[lane_id].settled and not (
@@ -180,6 +182,7 @@ def land(world: World, dataset: Dataset, upload: Upload) -> None:
         if not world.rules.settles or not upload.passed_by(lane_id.place, lane.position):
             lane.settled.add(upload.number)
     activate(dataset)
+    world.trace.outside("land", upload, dataset)
 
 
 def activate(dataset: Dataset) -> None:
@@ -219,4 +222,5 @@ def settle(copy: Copy, lane_id: LaneId, upload: Upload) -> Generator[str, None, 
         copy.world.settled(copy.shape, row)
     lane.settled.add(upload.number)
     activate(copy.dataset)
+    copy.told("settle", (upload.number, lane_id), wrote=True)
     return True

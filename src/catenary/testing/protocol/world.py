@@ -18,6 +18,7 @@ from catenary.testing.protocol.oracle import Expected, Oracle
 from catenary.testing.protocol.reading import Answer, read
 from catenary.testing.protocol.shapes import ANCIENT, HORIZON, LaneId, Place
 from catenary.testing.protocol.store import Dataset, Lane, Reader
+from catenary.testing.protocol.trace import Trace
 
 if TYPE_CHECKING:
     import random
@@ -37,6 +38,8 @@ class World:
     Attributes:
         head_limit: the head's greatest age, readers or not; None for none.
         history: how far before the floor reads are answered.
+        trace: of the steps, where it is kept.
+        copies: how many copies were begun.
         running: GroupBys whose stage has been started.
         deaf: rows are no longer checked: what they would be held to was lost.
         cured: what was poisonous is enriched from now on.
@@ -55,6 +58,7 @@ class World:
         *,
         head_limit: int | None = None,
         history: int = 0,
+        traced: bool = False,
     ) -> None:
         self.rng, self.rules, self.log, self.shapes = rng, rules, log, shapes
         self.head_limit, self.history = head_limit, history
@@ -69,6 +73,8 @@ class World:
         ]
         self.datasets = [Dataset(shape) for shape in shapes]
         self.oracle = Oracle(shapes)
+        self.trace = Trace(kept=traced)
+        self.copies = 0
         self.running: set[int] = set()
         self.now = 0
         self.lateness: list[int] = []
@@ -86,7 +92,13 @@ class World:
         record = self.log.publish(place, ts, key, other, value, poison=poison)
         self.lateness.append(self.now - ts)
         self.oracle.publish(record)
+        self.trace.outside("publish", record)
         return record
+
+    def mark(self, place: Place) -> None:
+        """A control record takes an offset."""
+        self.log.mark(place)
+        self.trace.outside("mark", place)
 
     def known(self, place: Place, lane: Lane) -> bool:
         """Whether a lane's position means something in the log as it is now."""
