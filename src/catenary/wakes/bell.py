@@ -6,7 +6,8 @@
 A waiter is a Unix datagram socket, a file in the bell's folder; ringing sends one byte to each. Since
 the socket is there before its owner looks, a ring between the look and the wait is kept for the wait.
 A ring says "look again", not what there is: several may fall into one, and one may be for nothing.
-Whoever finds a socket whose process has gone removes it. With nobody waiting a ring is one `stat`.
+Whoever finds a socket whose process has gone removes it. A process that may not write to a waiter's
+socket cannot wake it, so waits across users are bounded, and followed by a look. With nobody waiting a ring is one `stat`.
 """
 
 from __future__ import annotations
@@ -75,6 +76,8 @@ class Bell:
             self._ringer.sendto(b"!", _short(self._handle, name))
         except BlockingIOError:
             return  # full of rings that its owner has not taken yet: it will wake
+        except PermissionError:
+            return  # another user's, who has to look now and then
         except FileNotFoundError:
             self._listing.forget()
         except OSError as error:

@@ -10,6 +10,7 @@ A topic's name is percent-encoded where a folder cannot bear it. Files, one idea
 
     layout    names of files, the segment's header, what a disk's refusal is called
     frames    records as bytes: the unit of writing, checking and reading
+    gathered  frames as records again
     end       the visible end, written by one process and read by all
     segments  a partition's segment files, opened for reading
     writer    appends of many threads, one write and one sync; new segments; retention

@@ -57,32 +57,46 @@ class EndFile:
 
     def __init__(self, path: Path, *, writing: bool = False) -> None:
         self._path = path
-        self._file = os.open(path, (os.O_RDWR if writing else os.O_RDONLY) | os.O_CLOEXEC)
         self._number = 0
         self._last = (b"", (0, End()))
+        try:
+            self._file = os.open(path, (os.O_RDWR if writing else os.O_RDONLY) | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise self._damaged("missing") from None
         if writing:
-            whole = self._slots()[0]
-            self._number = max((number for number, _ in whole), default=0)
+            self._number = max((number for number, _ in self._slots()[0]), default=0)
 
     def read(self) -> End:
         """The end as it is now; it never goes back but by a raised incarnation.
 
         Raises:
-            UnreadableError: if neither slot is whole.
+            UnreadableError: if neither slot is whole, or the file is of another format.
+        """
+        end = self.known()
+        if end is None:
+            raise self._damaged("damaged")
+        return end
+
+    def known(self) -> End | None:
+        """The end as it is now; None if neither slot is whole.
+
+        Raises:
+            UnreadableError: if the file is of another format.
         """
         whole: list[tuple[int, End]] = []
         for _ in range(_TRIES):
-            whole, known = self._slots()
+            whole, both = self._slots()
             # With one slot being written, the other may have been read before it was replaced.
-            if known:
+            if both:
                 break
-        if not whole:
-            raise UnreadableError(
-                "a partition's end is damaged",
-                where=str(self._path),
-                hint="append to the partition: its writer finds the end anew and raises the incarnation",
-            )
-        return max(whole, key=lambda slot: slot[0])[1]
+        return max(whole, key=lambda slot: slot[0])[1] if whole else None
+
+    def _damaged(self, how: str) -> UnreadableError:
+        return UnreadableError(
+            f"the end of a partition is {how}",
+            where=str(self._path),
+            hint="append to the partition: its writer finds the end and raises the incarnation",
+        )
 
     def _slots(self) -> tuple[list[tuple[int, End]], bool]:
         """The whole slots, and whether both are."""

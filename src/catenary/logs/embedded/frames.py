@@ -15,8 +15,7 @@ A frame is a header of 56 bytes and a body, little-endian:
 
     key lengths (4 × count, only with keys) │ value lengths (4 × count) │ keys │ values │ zeros to 8 bytes
 
-A length of 2³² - 1 stands for null. Readers take whole columns of lengths and bytes from many frames
-at once, so nothing is made per record.
+A length of 2³² - 1 stands for null. Frames as Records again: `gathered`.
 """
 
 from __future__ import annotations
@@ -34,16 +33,16 @@ from catenary.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from catenary.ports.log import Records
-
 HEADER_BYTES = 56
 MAGIC = b"CTFR"
 NULL = 0xFFFF_FFFF
 
+HEADER = struct.Struct("<4sIIIqqqqII")
+CHECKED_FROM = 8
+HAS_KEYS = 1
+
 _HEAD = struct.Struct("<4sI")
 _REST = struct.Struct("<IIqqqqII")
-_HAS_KEYS = 1
 
 # Frames of this size keep checking and reading a few records of a large append cheap.
 _FRAME_RECORDS = 1 << 14
@@ -92,7 +91,7 @@ class Body:
 
 def body_size(count: int, keys_bytes: int, values_bytes: int, flags: int) -> int:
     """Bytes of a frame's body."""
-    size = 4 * count * (1 + (flags & _HAS_KEYS)) + keys_bytes + values_bytes
+    size = 4 * count * (1 + (flags & HAS_KEYS)) + keys_bytes + values_bytes
     return (size + 7) & ~7
 
 
@@ -126,9 +125,9 @@ def header(data: Blob, at: int) -> Header | None:
     if len(data) - at < HEADER_BYTES:
         return None
     magic, crc = _HEAD.unpack_from(data, at)
-    if magic != MAGIC or zlib.crc32(data[at + _HEAD.size : at + HEADER_BYTES]) != crc:
+    if magic != MAGIC or zlib.crc32(data[at + CHECKED_FROM : at + HEADER_BYTES]) != crc:
         return None
-    return Header._make(_REST.unpack_from(data, at + _HEAD.size))
+    return Header._make(_REST.unpack_from(data, at + CHECKED_FROM))
 
 
 def is_whole(data: Blob, at: int, found: Header) -> bool:
@@ -237,7 +236,7 @@ def _body(count: int, values: tuple[bytes, Blob], keys: tuple[bytes, Blob] | Non
         flags, keys_bytes = 0, 0
         parts = values
     else:
-        flags, keys_bytes = _HAS_KEYS, len(keys[1])
+        flags, keys_bytes = HAS_KEYS, len(keys[1])
         parts = (keys[0], values[0], keys[1], values[1])
     size = sum(map(len, parts))
     if size % 8:
@@ -246,82 +245,3 @@ def _body(count: int, values: tuple[bytes, Blob], keys: tuple[bytes, Blob] | Non
     for part in parts:
         crc = zlib.crc32(part, crc)
     return Body(count, keys_bytes, len(values[1]), 0, flags, parts, crc)
-
-
-class Gathered:
-    """Frames that one read collects, as slices of what was read from the files."""
-
-    def __init__(self) -> None:
-        self.bytes = 0
-        self.count = 0
-        self._headers: list[Header] = []
-        self._keyed = False
-        self._parts: tuple[list[Blob], list[Blob], list[Blob], list[Blob]] = ([], [], [], [])
-
-    def add(self, data: memoryview, at: int, found: Header) -> None:
-        """Take a whole frame; `data` stays in use."""
-        if not found.records:
-            return
-        key_lengths, value_lengths, keys, values = self._parts
-        at += HEADER_BYTES
-        wide = 4 * found.records
-        if found.flags & _HAS_KEYS:
-            self._keyed = True
-            key_lengths.append(data[at : at + wide])
-            at += wide
-        else:
-            key_lengths.append(b"\xff" * wide)
-        value_lengths.append(data[at : at + wide])
-        at += wide
-        keys.append(data[at : at + found.keys_bytes])
-        at += found.keys_bytes
-        values.append(data[at : at + found.values_bytes])
-        self._headers.append(found)
-        self.count += found.records
-        self.bytes += found.keys_bytes + found.values_bytes
-
-    def records(self, next_offset: int) -> Records:
-        """All of it as buffers."""
-        from catenary.ports.log import Records
-
-        key_lengths, value_lengths, keys, values = self._parts
-        offsets, append_ms = self._numbers()
-        return Records(
-            offsets,
-            _column(key_lengths, keys) if self._keyed else pa.nulls(self.count, pa.large_binary()),
-            _column(value_lengths, values),
-            append_ms,
-            next_offset,
-        )
-
-    def _numbers(self) -> tuple[np.ndarray, np.ndarray]:
-        """Offsets and times of the records."""
-        frames = self._headers
-        if not frames:
-            return np.empty(0, np.int64), np.empty(0, np.int64)
-        counts = np.array([frame.records for frame in frames], np.int64)
-        times = np.repeat(np.array([frame.append_ms for frame in frames], np.int64), counts)
-        first, last = frames[0].base, frames[-1].base + frames[-1].records
-        if last - first == self.count:
-            return np.arange(first, last, dtype=np.int64), times
-        before = np.cumsum(counts) - counts
-        bases = np.array([frame.base for frame in frames], np.int64)
-        return np.arange(self.count, dtype=np.int64) + np.repeat(bases - before, counts), times
-
-
-def _column(lengths: list[Blob], blobs: list[Blob]) -> pa.LargeBinaryArray:
-    """Values of many frames as one array; of one frame, without a copy of its bytes."""
-    sizes = np.frombuffer(lengths[0] if len(lengths) == 1 else b"".join(lengths), np.uint32)
-    nulls = sizes == NULL
-    bitmap = None
-    null_count = int(np.count_nonzero(nulls))
-    if null_count:
-        sizes = np.where(nulls, np.uint32(0), sizes)
-        bitmap = pa.py_buffer(np.packbits(~nulls, bitorder="little"))
-    offsets = np.empty(len(sizes) + 1, np.int64)
-    offsets[0] = 0
-    np.cumsum(sizes, dtype=np.int64, out=offsets[1:])
-    data = pa.py_buffer(blobs[0] if len(blobs) == 1 else b"".join(blobs))
-    return pa.LargeBinaryArray.from_buffers(
-        pa.large_binary(), len(sizes), [bitmap, pa.py_buffer(offsets), data], null_count
-    )

@@ -137,6 +137,15 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def sync_file(path: Path) -> None:
+    """Make a file's bytes durable, whoever wrote them."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fdatasync(file)
+    finally:
+        os.close(file)
+
+
 def boot() -> bytes:
     """Eight bytes that tell one start of the machine from the next."""
     try:

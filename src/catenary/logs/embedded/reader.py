@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from catenary.errors import PositionError
-from catenary.logs.embedded import frames
 from catenary.logs.embedded.end import EndFile
+from catenary.logs.embedded.gathered import BadFrame, Gathered
 from catenary.logs.embedded.layout import END_FILE, SEGMENT_HEADER_BYTES, damaged, segment_bases
 from catenary.logs.embedded.segments import Segment
 from catenary.ports.log import Records
@@ -63,9 +63,11 @@ class PartitionReader:
 
     def start(self) -> int:
         """The oldest offset that is retained."""
+        return self._start(self.end())
+
+    def _start(self, end: End) -> int:
         bases = segment_bases(self._listing.names())
-        end = self.end().end
-        return min(bases[0], end) if bases else end
+        return min(bases[0], end.end) if bases else end.end
 
     def forget(self) -> None:
         """Drop all that is known of the files: some are gone or cut."""
@@ -79,7 +81,7 @@ class PartitionReader:
         """See `catenary.ports.log.Log.read`."""
         assert max_records > 0
         end = self.end()
-        start = self.start()
+        start = self._start(end)
         if offset > end.end:
             raise PositionError(
                 f"position {offset} of {self.place} lies behind the log's end, {end.end}: "
@@ -105,21 +107,23 @@ class PartitionReader:
 
     def _gather(self, offset: int, end: End, max_records: int, max_bytes: int) -> Records:
         """Whole frames from the one that holds `offset` on, without the records before it."""
-        gathered = frames.Gathered()
+        gathered = Gathered()
         segment, at, base = self._find(offset, end)
-        guess = min(max_records * _RECORD_GUESS, max_bytes + _READ_LEAST, _READ_MOST)
-        while (base < end.end and gathered.count == 0) or (
-            base < end.end and gathered.count < max_records and gathered.bytes < max_bytes
-        ):
+        size = max(min(max_records * _RECORD_GUESS, max_bytes, _READ_MOST), _READ_LEAST)
+        while base < end.end and gathered.count < max_records and gathered.bytes < max_bytes:
             limit = end.position if segment.base == end.segment else segment.size()
             if at >= limit:
                 segment, at, base = self._next(segment, at, base)
                 continue
-            data = segment.read(at, min(max(guess, _READ_LEAST), limit - at))
-            used, base = self._take(
-                segment, at, base, data, limit, gathered, max_records, max_bytes
-            )
-            at += used
+            data = segment.read(at, min(size, limit - at))
+            try:
+                taken = gathered.take(data, base, max_records, max_bytes)
+                if not taken.used:
+                    data = self._whole(segment, at, taken.wanted, limit)
+                    taken = gathered.take(data, base, max_records, max_bytes)
+            except BadFrame as bad:
+                raise damaged(segment.path, at + bad.at, bad.why) from None
+            at, base = at + taken.used, taken.base
         with self._lock:
             segment.mark(base, at)
             _keep(self._places, base, (segment, at, base), _KEPT_PLACES)
@@ -127,38 +131,12 @@ class PartitionReader:
         before = int(np.searchsorted(records.offsets, offset))
         return _slice(records, before, len(records), base) if before else records
 
-    def _take(
-        self,
-        segment: Segment,
-        at: int,
-        base: int,
-        data: bytes,
-        limit: int,
-        gathered: frames.Gathered,
-        max_records: int,
-        max_bytes: int,
-    ) -> tuple[int, int]:
-        """Check and take the frames in `data`; how many bytes of it, and the offset behind them."""
-        view = memoryview(data)
-        used = 0
-        while used < len(data):
-            found = frames.header(data, used)
-            if found is None and used and len(data) - used < frames.HEADER_BYTES:
-                break  # cut by the read, not by damage
-            if found is None or found.base != base:
-                raise damaged(segment.path, at + used, "no frame begins where one must")
-            if used + found.size > len(data):
-                if used:
-                    break
-                view = memoryview(segment.read(at, min(found.size, limit - at)))
-            if not frames.is_whole(view, used, found):
-                raise damaged(segment.path, at + used, "the checksum of its records is wrong")
-            gathered.add(view, used, found)
-            used += found.size
-            base = found.next
-            if gathered.count >= max_records or gathered.bytes >= max_bytes:
-                break
-        return used, base
+    def _whole(self, segment: Segment, at: int, size: int, limit: int) -> bytes:
+        """The bytes of a frame that is larger than what is read at once."""
+        data = segment.read(at, size) if 0 < size <= limit - at else b""
+        if len(data) < max(size, 1):
+            raise damaged(segment.path, at, "it ends within a frame that is visible")
+        return data
 
     def _find(self, offset: int, end: End) -> tuple[Segment, int, int]:
         """Segment, byte and first offset of the frame that holds `offset`."""

@@ -14,6 +14,7 @@ is found by whoever reads it.
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from catenary.errors import UnreadableError
@@ -27,6 +28,7 @@ from catenary.logs.embedded.layout import (
     check_format,
     segment_bases,
     segment_name,
+    sync_file,
     sync_folder,
 )
 
@@ -56,17 +58,19 @@ def recover(folder: Path) -> tuple[EndFile, End, int]:
     """
     last = _last_end(folder)
     bases = segment_bases(tuple(sorted(os.listdir(folder))))
-    known = last or End()
+    known = last or End(incarnation=_beyond_any())
     start = _start(folder, last, bases)
     if start is None:
-        reached, appended_ms = _At(known.end, 0, known.end), 0
+        lost, appended_ms = known.position > 0, 0
+        reached = _At(known.end, 0, known.end)
     else:
         reached, appended_ms = _walk(folder, start, bases)
-    lost = _cut(folder, reached, bases)
-    lost = lost or last is None or reached.offset < known.end
+        lost = _cut(folder, reached, bases) or reached.offset < known.end
+        if reached.offset > known.end:
+            _sync_from(folder, start.segment, bases)
     end = End(
         known.incarnation + lost,
-        max(reached.offset, known.end) if start is None else reached.offset,
+        reached.offset,
         reached.segment,
         reached.position,
         known.unsynced if known.boot == boot() else NOTHING,
@@ -74,36 +78,23 @@ def recover(folder: Path) -> tuple[EndFile, End, int]:
     )
     path = folder / END_FILE
     if last is None:
-        # Nothing is known of earlier incarnations, so take one that none of them can have reached.
-        end = End(_unknown_incarnation(), *_fields(end)[1:])
-        path.write_bytes(fresh(end))
+        path.write_bytes(fresh(end))  # in place: readers have it open
     file = EndFile(path, writing=True)
-    if end != known:
+    if end != last:
         file.write(end)
         file.sync()
     return file, end, appended_ms
 
 
-def _fields(end: End) -> tuple[int, int, int, int, int, bytes]:
-    return end.incarnation, end.end, end.segment, end.position, end.unsynced, end.boot
-
-
-def _unknown_incarnation() -> int:
-    import time
-
+def _beyond_any() -> int:
+    """An incarnation that none can have reached before, for when the former one is unknown."""
     return time.time_ns() // 1_000_000
 
 
 def _last_end(folder: Path) -> End | None:
-    """The end as the last writer left it; None if it cannot be read."""
-    try:
-        return EndFile(folder / END_FILE).read()
-    except FileNotFoundError:
-        return None
-    except UnreadableError as error:
-        if "format" in error.problem:
-            raise
-        return None
+    """The end as the last writer left it; None if it is not known."""
+    path = folder / END_FILE
+    return EndFile(path).known() if path.exists() else None
 
 
 def _start(folder: Path, last: End | None, bases: list[int]) -> _At | None:
@@ -139,6 +130,14 @@ def _walk(folder: Path, start: _At, bases: list[int]) -> tuple[_At, int]:
         if not _has_header(folder / segment_name(offset)):
             return at, appended_ms
         at = _At(offset, SEGMENT_HEADER_BYTES, offset)
+
+
+def _sync_from(folder: Path, segment: int, bases: list[int]) -> None:
+    """Make frames durable that become visible now and may not be so."""
+    for base in bases:
+        path = folder / segment_name(base)
+        if base >= segment and path.exists():
+            sync_file(path)
 
 
 def _has_header(path: Path) -> bool:

@@ -9,6 +9,7 @@ A segment that is full is left and a new one begun; then retention removes whole
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
@@ -27,6 +28,7 @@ from catenary.logs.embedded.layout import (
     refused,
     segment_bases,
     segment_name,
+    sync_file,
     sync_folder,
 )
 from catenary.logs.embedded.recovery import recover
@@ -102,10 +104,10 @@ class PartitionWriter:
         if self._keeping.durability == "power" and self._end.unsynced != NOTHING:
             for base in segment_bases(tuple(os.listdir(self._folder))):
                 if base >= self._end.unsynced:
-                    _sync_file(self._folder / segment_name(base))
+                    sync_file(self._folder / segment_name(base))
             self._end = self._moved(unsynced=NOTHING)
             self._end_file.write(self._end)
-        self.retain()
+        self._retain()
 
     def append(self, bodies: Sequence[Body]) -> int:
         """Write frames; the offset behind them, once they are durable and visible.
@@ -113,6 +115,8 @@ class PartitionWriter:
         Raises:
             StorageError: if the disk refuses; nothing of it is visible then.
         """
+        if not bodies:
+            return self._end.end
         request = _Request(bodies)
         self._queue.append(request)
         with self._lock:
@@ -160,9 +164,13 @@ class PartitionWriter:
         self._put(buffers, end.position, size)
         if self._keeping.durability == "power":
             os.fdatasync(self._file)
-        end = self._moved(end=offset, position=end.position + size)
-        self._end_file.write(end)
-        self._end = end
+        # Ours first: cutting a torn write must never cut what a reader may have seen.
+        self._end = self._moved(end=offset, position=end.position + size)
+        try:
+            self._end_file.write(self._end)
+        except OSError:
+            self._end = end
+            raise
         for request, reached in zip(requests, ends, strict=True):
             request.end = reached
 
@@ -190,20 +198,19 @@ class PartitionWriter:
         try:
             data = SegmentHeader(end.end, self._append_ms).encode()
             if os.pwrite(file, data, 0) < len(data):
-                raise OSError(28, os.strerror(28))
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if self._keeping.durability == "power":
                 os.fdatasync(file)
                 sync_folder(self._folder)
-            moved = self._moved(segment=end.end, position=SEGMENT_HEADER_BYTES)
-            self._end_file.write(moved)
         except BaseException:
             os.close(file)
             path.unlink()
             raise
         if self._file >= 0:
             os.close(self._file)
-        self._file, self._end = file, moved
-        self.retain()
+        self._file = file
+        self._end = self._moved(segment=end.end, position=SEGMENT_HEADER_BYTES)
+        self._retain()
 
     def _untear(self) -> None:
         """Cut what a refused write left."""
@@ -235,6 +242,18 @@ class PartitionWriter:
         )
 
     def retain(self) -> None:
+        """Remove what is beyond what is kept.
+
+        Raises:
+            StorageError: if the disk refuses.
+        """
+        with self._lock:
+            try:
+                self._retain()
+            except OSError as error:
+                raise refused(error, self._folder) from error
+
+    def _retain(self) -> None:
         """Remove the oldest segments that are beyond what is kept; never the one written to."""
         keeping = self._keeping
         if keeping.retention_bytes is None and keeping.retention_ms is None:
@@ -293,11 +312,3 @@ def _held(folder: Path, place: SourcePartition) -> int:
         os.close(file)
         raise refused(error, path) from error
     return file
-
-
-def _sync_file(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fdatasync(file)
-    finally:
-        os.close(file)
