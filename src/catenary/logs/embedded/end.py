@@ -58,7 +58,8 @@ class EndFile:
     def __init__(self, path: Path, *, writing: bool = False) -> None:
         self._path = path
         self._number = 0
-        self._last = (b"", (0, End()))
+        self._file = -1
+        self._last: tuple[bytes | None, tuple[int, End]] = (None, (0, End()))
         try:
             self._file = os.open(path, (os.O_RDWR if writing else os.O_RDONLY) | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -127,9 +128,14 @@ class EndFile:
         """Make it survive a power failure; needed only where it says what the segments cannot."""
         os.fdatasync(self._file)
 
-    def __del__(self) -> None:
-        if hasattr(self, "_file"):
+    def close(self) -> None:
+        """Release the file."""
+        if self._file >= 0:
             os.close(self._file)
+            self._file = -1
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def _slot(number: int, end: End) -> bytes:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from catenary.logs.embedded.end import EndFile
     from catenary.logs.embedded.frames import Blob, Body
     from catenary.ports.token import SourcePartition
 
@@ -85,6 +86,7 @@ class PartitionWriter:
         self._boot = boot()
         self._torn = False
         self._file = -1
+        self._end_file: EndFile | None = None
         self._held = _held(folder, place)
         try:
             self._end_file, self._end, self._append_ms = recover(folder)
@@ -106,7 +108,7 @@ class PartitionWriter:
                 if base >= self._end.unsynced:
                     sync_file(self._folder / segment_name(base))
             self._end = self._moved(unsynced=NOTHING)
-            self._end_file.write(self._end)
+            self._publish()
         self._retain()
 
     def append(self, bodies: Sequence[Body]) -> int:
@@ -167,7 +169,7 @@ class PartitionWriter:
         # Ours first: cutting a torn write must never cut what a reader may have seen.
         self._end = self._moved(end=offset, position=end.position + size)
         try:
-            self._end_file.write(self._end)
+            self._publish()
         except OSError:
             self._end = end
             raise
@@ -241,6 +243,11 @@ class PartitionWriter:
             self._boot,
         )
 
+    def _publish(self) -> None:
+        """Make our end the visible one."""
+        assert self._end_file is not None
+        self._end_file.write(self._end)
+
     def retain(self) -> None:
         """Remove what is beyond what is kept.
 
@@ -284,6 +291,8 @@ class PartitionWriter:
             if self._file >= 0:
                 os.close(self._file)
                 self._file = -1
+            if self._end_file is not None:
+                self._end_file.close()
             if self._held >= 0:
                 os.close(self._held)
                 self._held = -1
