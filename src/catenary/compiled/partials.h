@@ -966,6 +966,7 @@ static inline int catenary_open_row(const catenary_u8 *data, catenary_i64 size, 
     for (catenary_i64 i = 0; i < many; i++) {
         if (catenary_take_column(&at, end, &kind, &image, &text, &length)) return -1;
         if (kind && kind != kinds[i]) return -1;
+        if (!kind) image = length = 0;
         said[i * step] = kind ? CATENARY_VALUE : CATENARY_NULL;
         if (kind == CATENARY_DOUBLE) image = (catenary_i64)catenary_bits(image);
         values[i * step] = kind >= CATENARY_ARRAY || catenary_is_text(kind) ? (catenary_i64)(size_t)text : image;

@@ -21,6 +21,7 @@ from catenary.aggregate.tiling.columns import VALUE, Packed, RawColumns, result
 from catenary.aggregate.tiling.opening import damage, pieces
 from catenary.aggregate.tiling.results import NativeResults
 from catenary.compiled import partials as compiled
+from catenary.compiled import tile_buckets
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -164,13 +165,13 @@ class _Entries:
         kind, type_ = _bucket_of(program, at)
         begins, ends = pieces(program, at, packed)
         firsts, none = np.zeros(len(packed) + 1, np.int64), np.zeros(0, np.int64)
-        failed = compiled.open_buckets(
+        failed = tile_buckets.open_buckets(
             packed.data, begins, ends, kind, firsts, none, none, none, none
         )
         many = int(firsts[-1])
         values, lengths, own_begins, own_ends = np.zeros((4, max(many, 1)), np.int64)
         if failed < 0:
-            failed = compiled.open_buckets(
+            failed = tile_buckets.open_buckets(
                 packed.data, begins, ends, kind, firsts, values, lengths, own_begins, own_ends
             )
         if failed >= 0:
@@ -191,7 +192,7 @@ class _Entries:
         offsets = np.zeros(len(chosen) + 1, np.int64)
         rows = chosen.astype(np.int32)
         return Packed(
-            _bytes(compiled.wrap(self.data, self.begins, self.ends, rows, offsets)), offsets
+            _bytes(tile_buckets.wrap(self.data, self.begins, self.ends, rows, offsets)), offsets
         )
 
 
@@ -229,7 +230,7 @@ def _closed(
     labels, starts = RawColumns(1), np.zeros(count + 1, np.int64)
     labels.set(0, values)
     firsts = np.searchsorted(owners, np.arange(count + 1)).astype(np.int64)
-    data = compiled.close_buckets(
+    data = tile_buckets.close_buckets(
         labels.addresses, kind, own, parts.data, parts.offsets, firsts, starts
     )
     return starts, _bytes(data)

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from catenary.aggregate import arrow
-from catenary.compiled import partials as compiled
+from catenary.compiled import tile_rows
 from catenary.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def column(rows: pa.Table, name: str, type_: pa.DataType) -> pa.Array:
         return array
     try:
         return array.cast(type_)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+    except pa.ArrowException as error:
         problem = f"column {name!r} is {array.type}, which does not fit {type_}"
         raise DataError(problem, hint="rows have the types that the plan was made with") from error
 
@@ -161,7 +161,7 @@ def _texts(places: Array, sizes: Array, found: Array, type_: pa.DataType) -> pa.
         problem = f"the texts of one column have {int(offsets[-1]):,} bytes; a column holds 2^31"
         raise DataError(problem, hint="read fewer rows at once")
     data = np.empty(max(int(offsets[-1]), 1), np.uint8)
-    compiled.texts(places, sizes, found.view(np.uint8), offsets, data)
+    tile_rows.texts(places, sizes, found.view(np.uint8), offsets, data)
     bits = None if found.all() else pa.py_buffer(np.packbits(found, bitorder="little"))
     buffers = [bits, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data)]
     return pa.Array.from_buffers(type_, len(sizes), buffers)

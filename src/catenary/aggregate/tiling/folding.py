@@ -14,6 +14,7 @@ from catenary.aggregate.tiling import bucketed
 from catenary.aggregate.tiling.columns import RawColumns, column, packed_array
 from catenary.aggregate.tiling.program import is_row
 from catenary.compiled import partials as compiled
+from catenary.compiled import tile_rows
 
 if TYPE_CHECKING:
     from catenary.aggregate.tiling.program import Program
@@ -89,7 +90,7 @@ def _rows(program: Program, columns: dict[str, pa.Array], times: Array) -> tuple
             raw.set(at, columns[name])
     kinds = np.array([kind_of_type(each) for each in types], np.int32)
     offsets = np.zeros(len(times) + 1, np.int64)
-    data = compiled.rows(raw.addresses, kinds, LatestRow.tag, times, offsets)
+    data = tile_rows.rows(raw.addresses, kinds, LatestRow.tag, times, offsets)
     return offsets, np.frombuffer(data, np.uint8)
 
 

@@ -24,6 +24,7 @@ from catenary.aggregate.tiling.columns import (
 )
 from catenary.aggregate.tiling.opening import damage
 from catenary.compiled import partials as compiled
+from catenary.compiled import tile_rows
 
 if TYPE_CHECKING:
     from catenary.aggregate.tiling.program import Program
@@ -213,7 +214,7 @@ class NativeResults:
         said = np.zeros(shape, np.uint8)
         found = (self.said[0] == VALUE).view(np.uint8)
         kinds = np.array([kind_of_type(each) for each in types], np.int32)
-        damaged = compiled.open_rows(
+        damaged = tile_rows.open_rows(
             self.values[0], self.lengths[0], found, kinds, values, lengths, said
         )
         if damaged >= 0:
