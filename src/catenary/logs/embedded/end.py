@@ -20,8 +20,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from catenary.errors import UnreadableError
 from catenary.logs.embedded.layout import FORMAT, boot, check_format
@@ -40,8 +39,7 @@ _SIZE = _HEAD.size + 2 * _SLOT_BYTES
 _TRIES = 200
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """What is visible of a partition."""
 
     incarnation: int = 0
@@ -112,8 +110,8 @@ class EndFile:
         for at in (_HEAD.size, _HEAD.size + _SLOT_BYTES):
             body = data[at : at + _SLOT.size]
             if zlib.crc32(body) == _CRC.unpack_from(data, at + _SLOT.size)[0]:
-                number, incarnation, end, segment, position, unsynced, start = _SLOT.unpack(body)
-                whole.append((number, End(incarnation, end, segment, position, unsynced, start)))
+                number, *fields = _SLOT.unpack(body)
+                whole.append((number, End(*fields)))
         if len(whole) == 2:
             self._last = (data, max(whole, key=lambda slot: slot[0]))
         return whole, len(whole) == 2
@@ -139,9 +137,7 @@ class EndFile:
 
 
 def _slot(number: int, end: End) -> bytes:
-    body = _SLOT.pack(
-        number, end.incarnation, end.end, end.segment, end.position, end.unsynced, end.boot
-    )
+    body = _SLOT.pack(number, *end)
     return body + _CRC.pack(zlib.crc32(body), 0)
 
 

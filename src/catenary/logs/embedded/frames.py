@@ -49,6 +49,8 @@ _FRAME_RECORDS = 1 << 14
 _FRAME_BYTES = 1 << 20
 _SMALL = 4096
 
+_ARROW = (pa.Array, pa.ChunkedArray)
+
 Blob = bytes | memoryview
 
 
@@ -155,7 +157,7 @@ def encode(
         raise DataError(f"{len(keys)} keys came with {count} values; each record has its own")
     if count == 0:
         return []
-    if count <= _SMALL and not isinstance(values, pa.Array | pa.ChunkedArray):
+    if count <= _SMALL and not isinstance(values, _ARROW):
         column = _small_column(values)
         key_column = None if keys is None else _small_column(_listed(keys))
         if len(column[1]) + (0 if key_column is None else len(key_column[1])) <= _FRAME_BYTES:
@@ -164,7 +166,7 @@ def encode(
 
 
 def _listed(items: Any) -> Sequence[bytes | None]:
-    return items.to_pylist() if isinstance(items, pa.Array | pa.ChunkedArray) else items
+    return items.to_pylist() if isinstance(items, _ARROW) else items
 
 
 def _small_column(items: Sequence[bytes | None]) -> tuple[bytes, bytes]:
