@@ -96,6 +96,8 @@ class PartitionReader:
                 where=str(self._folder),
                 hint=f"begin at {start} and accept the loss, or keep logs for longer",
             )
+        if offset == end.end:  # perhaps there is no segment yet
+            return Gathered().records(offset)
         with self._lock:
             kept = self._batches.pop(offset, None)
         whole = kept if kept is not None else self._gather(offset, end, max_records, max_bytes)
