@@ -386,6 +386,28 @@ def test_the_latest_row_carries_nested_columns_along(data: st.DataObject) -> Non
     assert plain(got) == plain(wanted)
 
 
+@LAWS
+@given(data=st.data())
+def test_the_bytes_of_the_latest_row_are_those_of_its_per_event_form(data: st.DataObject) -> None:
+    """In whatever order rows arrive, those that are alike but for what has no order included."""
+    scalars = data.draw(st.lists(st.sampled_from(list(VALUES)), unique=True, max_size=3))
+    nested = data.draw(st.lists(st.sampled_from(sorted(NESTED)), unique=True, min_size=1))
+    types = {f"x_{each.name}": each for each in scalars}
+    types |= {name: NESTED[name][0] for name in nested}
+    layout = Layout.of((), tuple(types), types)
+    drawn = {f"x_{each.name}": st.none() | VALUES[each] for each in scalars}
+    drawn |= {name: st.none() | NESTED[name][1] for name in nested}
+    rows = st.tuples(st.just(0), st.just(0), st.integers(0, 1), st.fixed_dictionaries(drawn))
+    events = data.draw(st.lists(rows, min_size=1, max_size=6))
+    operation = layout.accumulators[0].operation
+    partial = operation.empty()
+    for _, _, ts, values in events:
+        partial = operation.insert(partial, tuple(values[name] for name in types), ts)
+    encoded = operation.encode(partial)
+    assert operation.encode(operation.decode(encoded)) == encoded
+    assert packed_of(layout, data.draw(st.permutations(events)), data) == pack([encoded])
+
+
 def plain(table: pa.Table) -> str:
     """Its values; NaN is null and -0.0 is 0.0 wherever values enter (semantics 10, 14)."""
     return repr([[value(each) for each in column.to_pylist()] for column in table.columns])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
 import random
 from typing import Any
 
@@ -111,6 +112,15 @@ def test_the_reach_is_that_of_the_longest_window() -> None:
     assert Layout.of((), ("x",), {"x": BIGINT}).reach_ms is None
 
 
+def test_another_process_gets_the_layout_and_makes_its_own_program() -> None:
+    layout = layout_of(COUNT)
+    packed = one_tile(layout, [1], x=[1])
+    again = pickle.loads(pickle.dumps(layout))
+    assert "program" not in again.__dict__
+    assert again.accumulators == layout.accumulators
+    assert one_tile(again, [1], x=[1]) == packed
+
+
 # -- fold and merge --------------------------------------------------------------------------------
 
 
@@ -142,6 +152,44 @@ def test_a_row_without_an_instant_is_in_no_group() -> None:
     rows = pa.table({"ts": pa.array([None, 5], pa.int64()), "x": [1, 2]})
     packed = tiles.fold(layout_of(COUNT), rows, np.zeros(2, np.int32), 1)
     assert packed.to_pylist() == [b"\x01\x03\x01\x01\x01"]
+
+
+def test_a_slice_of_a_table_is_folded_like_a_table_of_its_own() -> None:
+    rows = pa.table(
+        {
+            "ts": list(range(40)),
+            "x": pa.array([None if at % 5 == 0 else at for at in range(40)], pa.int64()),
+            "f": pa.array([None if at % 7 == 0 else at % 2 == 0 for at in range(40)]),
+            "t": pa.array([None if at % 3 == 0 else "é" * (at % 4) for at in range(40)]),
+        }
+    )
+    types = {"x": BIGINT, "f": BOOLEAN, "t": STRING}
+    features = (
+        *(Feature(f"last_{name}", "last", name) for name in types),
+        Feature("by", "sum", "x", bucket="t"),
+    )
+    groups = np.arange(13, dtype=np.int32) % 4
+    sliced = rows.slice(11, 13)
+    alone = pa.Table.from_pylist(sliced.to_pylist(), schema=rows.schema)
+    for layout in (Layout.of(features, (), types), Layout.of((), tuple(types), types)):
+        folded = [tiles.fold(layout, each, groups, 4) for each in (sliced, alone)]
+        assert folded[0].to_pylist() == folded[1].to_pylist()
+        offsets = np.array([0, 2], np.int64)
+        merged = [tiles.merge(layout, each.slice(1, 2), offsets) for each in folded]
+        assert merged[0].to_pylist() == merged[1].to_pylist()
+
+
+def test_several_threads_give_the_bytes_of_one() -> None:
+    many, groups = 240_000, np.arange(240_000, dtype=np.int32) // 2
+    rows = pa.table({"ts": np.arange(many), "x": np.arange(many) * 7919 % 10_007})
+    layout = layout_of(Feature("s", "sum", "x"), Feature("l", "last_k", "x", k=2))
+    half = many // 2
+    whole = tiles.fold(layout, rows, groups, half)
+    parts = [tiles.fold(layout, rows.slice(at, half), groups[:half], half // 2) for at in (0, half)]
+    assert whole.equals(pa.concat_arrays(parts))
+    offsets = np.arange(0, half + 1, 4, dtype=np.int64)
+    again = tiles.fold(layout, rows, groups // 4, half // 4)
+    assert tiles.merge(layout, whole, offsets).equals(again)
 
 
 # -- damage ----------------------------------------------------------------------------------------
@@ -216,6 +264,16 @@ def test_a_cut_off_row_is_refused() -> None:
         bad = bytes([1, size - 2]) + whole[2:size]
         with pytest.raises(DataError):
             read(layout, tiles_of((0, 10, bad)), 20)
+
+
+def test_texts_that_are_not_utf_8_are_refused() -> None:
+    layout = layout_of(Feature("t", "last", "t"), t=STRING)
+    whole = one_tile(layout, [5], t=["é"])
+    held = tiles_of((0, 10, whole[:-1] + b"("))
+    with pytest.raises(DataError, match="UTF-8"):
+        read(layout, held, 20)
+    with pytest.raises(DataError, match="UTF-8"):
+        tiles.answer_row(layout, held, 20)
 
 
 # -- answers ---------------------------------------------------------------------------------------

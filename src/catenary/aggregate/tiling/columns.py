@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from catenary.aggregate import arrow
+from catenary.aggregate.tiling import packing
 from catenary.compiled import tile_rows
 from catenary.errors import DataError, nearest
 
@@ -162,9 +163,23 @@ def _texts(places: Array, sizes: Array, found: Array, type_: pa.DataType) -> pa.
         raise DataError(problem, hint="read fewer rows at once")
     data = np.empty(max(int(offsets[-1]), 1), np.uint8)
     tile_rows.texts(places, sizes, found.view(np.uint8), offsets, data)
+    if type_ == pa.string():
+        text_of(data[: int(offsets[-1])])
     bits = None if found.all() else pa.py_buffer(np.packbits(found, bitorder="little"))
     buffers = [bits, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data)]
     return pa.Array.from_buffers(type_, len(sizes), buffers)
+
+
+def text_of(data: Array | bytes) -> str:
+    """The text that bytes of a tile are.
+
+    Raises:
+        DataError: if they are not UTF-8.
+    """
+    try:
+        return bytes(data).decode()
+    except UnicodeDecodeError:
+        raise packing.damaged("a text is not UTF-8") from None
 
 
 def with_default(column: pa.Array, empty: Array, default: object) -> pa.Array:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from catenary.aggregate import arrow
+from catenary.aggregate.tiling.columns import text_of
 
 _EPOCH_DAY: Final = date(1970, 1, 1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,7 +24,7 @@ def reader_of(type_: pa.DataType) -> Any:
     if pa.types.is_list(type_) or pa.types.is_map(type_):
         return None
     if pa.types.is_string(type_):
-        return lambda number, _, length: ctypes.string_at(number, length).decode()
+        return lambda number, _, length: text_of(ctypes.string_at(number, length))
     if pa.types.is_binary(type_):
         return lambda number, _, length: ctypes.string_at(number, length)
     if pa.types.is_boolean(type_):
