@@ -1,6 +1,7 @@
-"""Reading features: the lookup that stages use, and the fetcher that models use. The same reads.
+"""Answers as of an instant, from stores: the lookup of stages, and the fetcher of models.
 
-    requests ──► keys ──► one snapshot per GroupBy ──► parts ──► derivations ──► columns, statuses
+    requests ──► entities ──► one snapshot per dataset ──► partials merged ──► derivations ──► answer
 
-Works on ports: which store is behind is chosen elsewhere.
+`lookup.py` fulfils the Lookup port; `fetcher.py` is what models ask: it waits for tokens, and registers
+readers. How a stage folds is `stream`'s, what lies in a dataset is `state`'s, HTTP is `web`'s.
 """

@@ -1,34 +1,48 @@
-"""Joins as of given instants, from the datasets of their parts. Fills `ports.Lookup`.
+"""Joins read from stores, as of given instants: what stages enrich with, and what a fetch answers.
 
-Every GroupBy that a call reads is read from one snapshot of its dataset, all rows at once, equal reads
-once. A row whose derivation raises is found out and failed alone.
+    rows, instants ──► each GroupBy, from one snapshot ──► joined names ──► the Join's derivations
+
+Equal reads are merged, and a derivation that raises costs no other row its answer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from catenary.definitions import Accuracy
-from catenary.errors import CatenaryError, RunError
+from catenary.errors import NotYetError
 from catenary.ports import Looked, statuses
-from catenary.rows.columns import dates_of, normal_column
-from catenary.rows.derive import derived
-from catenary.rows.joins import features_of, reads_of, renamed
-from catenary.schema.arrow import to_arrow
-from catenary.state.keys import entities
-from catenary.state.layouts import dataset_name, layout_of
-from catenary.state.reading import Read, read_snapshot, read_temporal
+from catenary.rows.columns import dates_of
+from catenary.rows.joins import features_of, renamed
+from catenary.schema.arrow import schema_to_arrow
+from catenary.serve.groups import HOLD, NULL, PREVIOUS, Found, Group
+from catenary.serve.guard import guarded, without
+from catenary.windows import DAY_MS, format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
-    from catenary.aggregate.layout import Layout
     from catenary.plan.nodes import GroupByNode, JoinNode
     from catenary.ports import Store
+
+
+@dataclass(frozen=True)
+class LookedUp(Looked):
+    """What a Join knew, and what could not be answered.
+
+    Attributes:
+        refused: row to what a read before the retained history would have needed.
+    """
+
+    refused: dict[int, str]
+
+    @property
+    def reasons(self) -> dict[int, str]:
+        """Row to why it has no answer, or which history it would need."""
+        return {**self.refused, **self.failed}
 
 
 @dataclass
@@ -43,167 +57,158 @@ class Merged:
     closed: int = 0
     head: int = 0
 
+    def add(self, found: Found) -> None:
+        """Count another read of many rows."""
+        self.closed += found.closed
+        self.head += found.head
+
 
 class StoreLookup:
-    """Reads Joins and GroupBys from a store.
+    """Reads Joins from a store. Fulfils `ports.Lookup`.
 
     Args:
-        store: where the datasets are.
-        on_snapshot_late: what a read of a snapshot gets that has not landed: `previous` or `null`
-            (a stage that holds asks `ready` first).
+        store: where the GroupBys' datasets are.
+        on_snapshot_late: what a snapshot that has not landed is answered with: the `previous` one,
+            `null`, or nothing yet (`hold`): then `join` raises `NotYetError`, unless `ready`.
+        shift_ms: added to every instant that is read at.
     """
 
-    def __init__(self, store: Store, *, on_snapshot_late: str = "previous") -> None:
-        self.merged = Merged()
+    def __init__(
+        self, store: Store, *, on_snapshot_late: str = PREVIOUS, shift_ms: int = 0
+    ) -> None:
+        assert on_snapshot_late in (PREVIOUS, NULL, HOLD), "settings check it"
         self._store = store
-        self._null_if_late = on_snapshot_late == "null"
-        self._layouts: dict[str, Layout] = {}
+        self._late = on_snapshot_late
+        self._shift_ms = shift_ms
+        self.merged = Merged()
+        self._groups: dict[str, Group] = {}
+        self._schemas: dict[str, pa.Schema] = {}
 
-    def join(self, join: JoinNode, rows: pa.Table, at: np.ndarray) -> Looked:
-        """The Join's features for each row; see `ports.Lookup`."""
-        left = _at(rows, at)
-        bits = np.zeros(rows.num_rows, np.int64)
-        parts: dict[str, np.ndarray] = {}
-        columns: list[pa.Table] = []
-        failed: dict[int, str] = {}
-        for part in join.parts:
-            found, status, wrong = self.group_by(part.group_by, reads_of(part, left))
-            columns.append(renamed(part, found))
-            name = part.group_by.name
-            parts[name] = parts.get(name, 0) | status
-            bits |= status
-            failed |= wrong
-        # What derivations of the Join see as `ts` is the row's own, whatever it was read as of.
-        given = left.set_column(left.column_names.index("ts"), "ts", rows.column("ts"))
-
-        def work(places: slice) -> pa.Table:
-            some = [each.slice(places.start, places.stop - places.start) for each in columns]
-            return features_of(join, given.slice(places.start, places.stop - places.start), some)
-
-        features, wrong = _row_by_row(work, rows.num_rows)
-        return Looked(features, bits, parts, failed | wrong)
-
-    def group_by(
-        self, node: GroupByNode, reads: pa.Table
-    ) -> tuple[pa.Table, np.ndarray, dict[int, str]]:
-        """A GroupBy's columns after derivations, statuses, and the rows that failed.
+    def join(self, join: JoinNode, rows: pa.Table, at: np.ndarray) -> LookedUp:
+        """The Join's features for each row.
 
         Args:
-            node: what is read.
-            reads: its keys, `ts` and `ds`.
+            join: whose parts are read.
+            rows: the left's columns; `ts` and `ds` are those of `at` if they are not among them.
+            at: int64 milliseconds, per row; events strictly before it count.
+
+        Raises:
+            NotYetError: under `hold`, if a snapshot has not landed.
+            RunError: if a store cannot be reached; never for the sake of one row.
         """
-        names = [name for name, _ in node.keys]
-        keys = pa.table(
-            {name: normal_column(reads.column(name), type_, name) for name, type_ in node.keys}
+        left = timed(rows, at)
+        wanted = at + self._shift_ms
+        parts = self._parts(join, left, wanted)
+        columns = [renamed(part, parts[at].columns) for at, part in enumerate(join.parts)]
+        features, failed = guarded(
+            lambda first, many: features_of(
+                join, left.slice(first, many), [each.slice(first, many) for each in columns]
+            ),
+            len(at),
+            self._schema(join),
+            join.name,
         )
-        ts = reads.column("ts").to_numpy()
-        codes, known = entities(keys)
-        pairs, back = _distinct(codes, ts)
-        read = self._read(node, known, codes[pairs], ts[pairs])
-        columns, status = read.columns, read.status
-        if len(pairs) != len(ts):
-            columns, status = columns.take(pa.array(back)), status[back]
-        if node.derivations is None:
-            return columns, status, {}
-        for name in names:
-            columns = columns.append_column(name, keys.column(name))
-        columns = columns.append_column("ts", reads.column("ts"))
-        columns = columns.append_column("ds", reads.column("ds"))
-        derivations = node.derivations
+        status = np.zeros(len(at), np.int64)
+        by_name: dict[str, np.ndarray] = {}
+        refused: dict[int, str] = {}
+        for part, found in zip(join.parts, parts, strict=True):
+            name = part.group_by.name
+            by_name[name] = found.status | by_name.get(name, np.int64(0))
+            status |= found.status
+            failed = {**failed, **found.failed}
+            refused = {**found.refused, **refused}
+        if failed:
+            lost = np.zeros(len(at), bool)
+            lost[list(failed)] = True
+            status[lost] |= statuses.ERROR
+            features = without(features, lost)
+        return LookedUp(features, status, by_name, failed, refused)
 
-        def work(places: slice) -> pa.Table:
-            return derived(derivations, columns.slice(places.start, places.stop - places.start))
+    def group_by(self, node: GroupByNode, keys: pa.Table, at: np.ndarray) -> LookedUp:
+        """One GroupBy's columns after its derivations.
 
-        found, failed = _row_by_row(work, columns.num_rows)
-        return found, status, failed
+        Args:
+            node: the GroupBy.
+            keys: its key columns.
+            at: int64 milliseconds, per row.
 
-    def _read(
-        self, node: GroupByNode, known: list[bytes], codes: np.ndarray, ts: np.ndarray
-    ) -> Read:
-        layout = self._layouts.get(node.fingerprint)
-        if layout is None:
-            layout = self._layouts[node.fingerprint] = layout_of(node)
-        dataset = self._store.dataset(dataset_name(node))
-        if dataset is None:
-            return _nothing(node, len(ts))
-        with dataset.snapshot() as snapshot:
-            if is_snapshot(node):
-                holds = node.sources[0].holds
-                read = read_snapshot(layout, snapshot, known, codes, ts, holds=holds)
-            else:
-                read = read_temporal(layout, snapshot, known, codes, ts)
-        self.merged.closed += read.closed
-        self.merged.head += read.head
-        if self._null_if_late and is_snapshot(node):
-            late = (read.status & statuses.STALE_BATCH) != 0
-            read = Read(_nulled(read.columns, late), read.status, read.uploads)
-        base = list((node.features and [each.name for each in node.features]) or node.passthrough)
-        return Read(read.columns.select(base), read.status, read.uploads, read.closed, read.head)
+        Raises:
+            NotYetError: under `hold`, if a snapshot has not landed.
+        """
+        group = self.group(node)
+        times = timed(keys, at).select(["ts", "ds"])
+        with group.snapshot() as snapshot:
+            wanted = at + self._shift_ms
+            if self._late == HOLD:
+                _hold(group, wanted, group.late(snapshot, wanted))
+            found = group.read(snapshot, keys.select(list(group.keys)), wanted, self._late, times)
+        self.merged.add(found)
+        parts = {node.name: found.status}
+        return LookedUp(found.columns, found.status, parts, found.failed, found.refused)
+
+    def ready(self, join: JoinNode, at: np.ndarray) -> bool:
+        """Whether all snapshots that reads at these instants want have landed (protocol 8)."""
+        return self.groups_ready({part.group_by for part in join.parts}, at)
+
+    def groups_ready(self, nodes: Iterable[GroupByNode], at: np.ndarray) -> bool:
+        """`ready`, of GroupBys."""
+        for node in nodes:
+            group = self.group(node)
+            if group.is_snapshot:
+                with group.snapshot() as snapshot:
+                    if group.late(snapshot, at + self._shift_ms).any():
+                        return False
+        return True
+
+    def group(self, node: GroupByNode) -> Group:
+        """The GroupBy as it is read; made once."""
+        found = self._groups.get(node.fingerprint)
+        if found is None:
+            found = self._groups.setdefault(node.fingerprint, Group(node, self._store))
+        return found
+
+    def _parts(self, join: JoinNode, left: pa.Table, at: np.ndarray) -> list[Found]:
+        """Each part's columns; all parts of one GroupBy from one snapshot."""
+        found: dict[int, Found] = {}
+        times = left.select(["ts", "ds"])
+        groups = {part.group_by.fingerprint: self.group(part.group_by) for part in join.parts}
+        for group in groups.values():
+            with group.snapshot() as snapshot:
+                if self._late == HOLD:
+                    _hold(group, at, group.late(snapshot, at))
+                for place, part in enumerate(join.parts):
+                    if part.group_by.fingerprint == group.node.fingerprint:
+                        keys = left.select(list(part.left_keys))
+                        found[place] = group.read(snapshot, keys, at, self._late, times)
+                        self.merged.add(found[place])
+        return [found[place] for place in range(len(join.parts))]
+
+    def _schema(self, join: JoinNode) -> pa.Schema:
+        """Of the Join's features, as `features_of` gives them."""
+        found = self._schemas.get(join.fingerprint)
+        if found is None:
+            names = join.base_schema if join.derivations is None else join.derivations.output
+            types = {**join.schema, **join.base_schema}
+            if join.derivations is not None:
+                types |= {each.name: each.expression.type for each in join.derivations.steps}
+            whole = type(join.schema).of({name: types[name] for name in names})
+            found = self._schemas.setdefault(join.fingerprint, schema_to_arrow(whole))
+        return found
 
 
-def is_snapshot(node: GroupByNode) -> bool:
-    """Whether a GroupBy is read as of midnight."""
-    return node.accuracy is Accuracy.SNAPSHOT or node.sources[0].is_snapshot
-
-
-def _at(rows: pa.Table, at: np.ndarray) -> pa.Table:
-    """The rows with the instants at which they read, and their dates."""
-    ts = pa.chunked_array([pa.array(at, pa.int64())])
+def timed(rows: pa.Table, at: np.ndarray) -> pa.Table:
+    """The rows with `ts` and `ds`; those of the instants where they are not there."""
+    if "ts" not in rows.column_names:
+        rows = rows.append_column("ts", pa.array(at, pa.int64()))
     if "ds" not in rows.column_names:
         rows = rows.append_column("ds", dates_of(rows.column("ts")))
-    return rows.set_column(rows.column_names.index("ts"), "ts", ts)
+    return rows
 
 
-def _distinct(codes: np.ndarray, ts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that read something of their own, and for each row its place among them."""
-    order = np.lexsort((ts, codes))
-    first = np.ones(len(order), bool)
-    first[1:] = (codes[order[1:]] != codes[order[:-1]]) | (ts[order[1:]] != ts[order[:-1]])
-    back = np.empty(len(order), np.int64)
-    back[order] = np.cumsum(first) - 1
-    return order[first], back
-
-
-def _row_by_row(work: Callable[[slice], pa.Table], rows: int) -> tuple[pa.Table, dict[int, str]]:
-    """The work over all rows; where it raises, over halves, down to the rows that are to blame."""
-    failed: dict[int, str] = {}
-
-    def attempt(first: int, last: int) -> list[Any]:
-        try:
-            return [work(slice(first, last))]
-        except RunError:
-            raise
-        except Exception as error:
-            if last == first:
-                raise
-            if last - first == 1:
-                problem = error.problem if isinstance(error, CatenaryError) else str(error)
-                failed[first] = f"{type(error).__name__}: {problem}"
-                return [1]
-            middle = (first + last) // 2
-            return [*attempt(first, middle), *attempt(middle, last)]
-
-    pieces = attempt(0, rows)
-    if not failed:
-        return pa.concat_tables(pieces) if len(pieces) > 1 else pieces[0], failed
-    schema = next((each.schema for each in pieces if isinstance(each, pa.Table)), None)
-    schema = work(slice(0, 0)).schema if schema is None else schema
-    blank = pa.table({each.name: pa.nulls(1, each.type) for each in schema}, schema=schema)
-    return pa.concat_tables([blank if each == 1 else each for each in pieces]), failed
-
-
-def _nothing(node: GroupByNode, rows: int) -> Read:
-    """What is read where nothing was ever uploaded or streamed."""
-    names = [each.name for each in node.features] or list(node.passthrough)
-    columns = {name: pa.nulls(rows, to_arrow(node.base_schema[name])) for name in names}
-    return Read(
-        pa.table(columns),
-        np.full(rows, statuses.MISSING_UPLOAD, np.int64),
-        np.zeros(rows, np.int64),
-    )
-
-
-def _nulled(columns: pa.Table, rows: np.ndarray) -> pa.Table:
-    if not rows.any():
-        return columns
-    return columns.take(pa.array(np.arange(len(rows), dtype=np.int64), mask=rows))
+def _hold(group: Group, at: np.ndarray, late: np.ndarray) -> None:
+    if late.any():
+        wanted = int(at[late].max()) // DAY_MS * DAY_MS
+        raise NotYetError(
+            f"{group.node.name} has no snapshot as of {format_instant(wanted)} yet",
+            hint="upload it; on_snapshot_late=previous answers with the one before",
+        )

@@ -27,64 +27,89 @@ _TELL_S: Final = 0.05
 class ClientReader:
     """Holds the head floors of some stages while it is open.
 
+    Stages write under the condition that the readers are those they have read: what they commit after
+    the registration respects it. Progress is written down at most every 50 ms, unless it is large.
+
     Args:
         name: of the reader; another of the same name is replaced.
         datasets: of the stages that it reads.
         from_ms: the earliest instant that it will ask for.
         ttl_s: it is forgotten so long after it was last heard of.
+        step_ms: progress that is written down at once.
 
     Attributes:
-        held_from_ms: from where it really holds: later than asked if a floor had risen already.
+        from_ms_held: from where it really holds: later than asked if a floor had risen already.
     """
 
     def __init__(
-        self, name: str, datasets: Sequence[Dataset], *, from_ms: int, ttl_s: float
+        self,
+        name: str,
+        datasets: Sequence[Dataset],
+        *,
+        from_ms: int,
+        ttl_s: float,
+        step_ms: int = 60_000,
     ) -> None:
+        self.from_ms_held = from_ms
         self._name = name
+        self._key = PASSED + name.encode()
         self._datasets = tuple(datasets)
-        self._passed_ms = from_ms
+        self._passed_ms = self._told_ms = from_ms
         self._ttl_ms = round(ttl_s * 1000)
+        self._step_ms = step_ms
         self._told_s = 0.0
-        self._told_ms = from_ms
-        self.held_from_ms = from_ms
+        self._open = False
 
     def __enter__(self) -> Self:
-        until = time.time_ns() // 1_000_000 + self._ttl_ms
-        mine = Reader(self._name, child=False, from_ms=self._passed_ms, until_ms=until)
         for dataset in self._datasets:
-            self._change(dataset, mine)
+            self._change(dataset, registered=True)
             with dataset.snapshot() as snapshot:
                 floors = [lane.floor_ms for lane in lanes_of(snapshot).values()]
-            self.held_from_ms = max(self.held_from_ms, *floors) if floors else self.held_from_ms
-        self._tell()
+            self.from_ms_held = max([self.from_ms_held, *floors])
+        self._open, self._told_s = True, time.monotonic()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for dataset in self._datasets:
-            self._change(dataset, None)
+        self.close()
+
+    def close(self) -> None:
+        """Hold nothing any more."""
+        if self._open:
+            self._open = False
+            for dataset in self._datasets:
+                self._change(dataset, registered=False)
 
     def passed(self, ms: int) -> None:
-        """It will not ask for an instant before `ms` again; written down a few times a second."""
+        """It will not ask for an instant before `ms` again, and is alive."""
         self._passed_ms = max(self._passed_ms, ms)
-        if time.monotonic() - self._told_s >= _TELL_S and self._passed_ms > self._told_ms:
+        waited_s = time.monotonic() - self._told_s
+        moved = self._passed_ms - self._told_ms
+        alive = waited_s * 4000 > self._ttl_ms
+        if self._open and ((moved and waited_s >= _TELL_S) or moved > self._step_ms or alive):
             self._tell()
 
     def _tell(self) -> None:
-        until = time.time_ns() // 1_000_000 + self._ttl_ms
-        told = pack(Passed(self._passed_ms, until))
+        told = pack(Passed(self._passed_ms, _now_ms() + self._ttl_ms))
         for dataset in self._datasets:
-            dataset.commit({}, [(PASSED + self._name.encode(), told)])
+            dataset.commit({}, [(self._key, told)])
         self._told_s, self._told_ms = time.monotonic(), self._passed_ms
 
-    def _change(self, dataset: Dataset, mine: Reader | None) -> None:
-        """Register, or with None deregister."""
+    def _change(self, dataset: Dataset, *, registered: bool) -> None:
+        """Be among the dataset's readers, or not."""
         while True:
             with dataset.snapshot() as snapshot:
                 held, before = readers_of(snapshot)
-            others = {name: each for name, each in held.held.items() if name != self._name}
-            after = others if mine is None else {**others, self._name: mine}
-            deletes = [PASSED + self._name.encode()] if mine is None else []
-            if dataset.commit(
-                {READERS_KEY: before}, [(READERS_KEY, pack(Readers(after)))], deletes
-            ):
+            after = {name: each for name, each in held.held.items() if name != self._name}
+            puts: list[tuple[bytes, bytes]] = []
+            deletes = [self._key]
+            if registered:
+                until = _now_ms() + self._ttl_ms
+                after[self._name] = Reader(self._name, False, self._passed_ms, until)
+                puts, deletes = [(self._key, pack(Passed(self._passed_ms, until)))], []
+            puts.append((READERS_KEY, pack(Readers(after))))
+            if dataset.commit({READERS_KEY: before}, puts, deletes):
                 return
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

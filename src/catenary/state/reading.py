@@ -259,9 +259,21 @@ def _read_by(
     found += held.late.get(upload.id, [])
     found += [each for each in held.lane if each.start >= upload.cutoff_ms]
     read = _answer(layout, found, entities, codes, ts, upload_id=upload.id)
-    if any(lane.kept_ms > upload.cutoff_ms for lane in lanes.values()):
-        read.status[ts < max(lane.kept_ms for lane in lanes.values())] |= statuses.BEFORE_RETENTION
+    read.status[_lost(layout, ts, upload, lanes)] |= statuses.BEFORE_RETENTION
     return _refused(read)
+
+
+def _lost(layout: Layout, ts: np.ndarray, upload: Upload, lanes: dict[bytes, Lane]) -> np.ndarray:
+    """Which reads need events after the upload that a lane never had, or has no more."""
+    needed = np.full(len(ts), upload.cutoff_ms, np.int64)
+    if layout.reach_ms is not None:
+        needed = np.maximum(needed, ts - layout.reach_ms)
+    known = ANCIENT_MS
+    for lane in lanes.values():
+        included = upload.includes(lane.place)
+        skipped = included is not None and lane.began > included
+        known = max(known, lane.kept_ms, lane.since_ms if skipped else ANCIENT_MS)
+    return needed < known
 
 
 def _judge_without_upload(

@@ -1,0 +1,121 @@
+"""The stages below a definition: how far each has come, and what of a token it lacks.
+
+    token ──► each stage, on the topics that it follows ──► reached, or who lacks what
+
+Every stage below counts, parents' parents too: a value reflects a record only when all on its way do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from catenary.definitions import Accuracy
+from catenary.plan.nodes import GroupByNode
+from catenary.plan.stage import streamed_sources
+from catenary.ports import SourcePartition, Token
+from catenary.state.layouts import dataset_name
+from catenary.state.records import frontier, lanes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from catenary.plan.nodes import JoinNode, Node
+    from catenary.ports import Dataset, Store
+
+Frontier = dict[SourcePartition, int]
+
+
+class Below:
+    """All that a definition reads, transitively.
+
+    Args:
+        node: a Join or a GroupBy.
+        store: where the stages' datasets are.
+        topic: a topic's name in tokens, from its address.
+    """
+
+    def __init__(self, node: Node, store: Store, topic: Callable[[str], str]) -> None:
+        self.nodes = below(node)
+        self._store = store
+        self._topics = {
+            each.name: frozenset(topic(address) for _, _, address in streamed_sources(each))
+            for each in self.nodes
+            if is_stage(each)
+        }
+        self.stages = tuple(each for each in self.nodes if is_stage(each))
+        self._datasets = [(each.name, dataset_name(each)) for each in self.stages]
+
+    def frontiers(self) -> dict[str, Frontier]:
+        """Each stage's committed positions, as of now."""
+        return {stage: self._frontier(dataset) for stage, dataset in self._datasets}
+
+    def lacking(self, token: Token, reached: dict[str, Frontier]) -> list[str]:
+        """What stages have not reached of a token, in words; empty when all is reflected."""
+        found: list[str] = []
+        for stage, have in reached.items():
+            followed = self._topics[stage] | {place.topic for place in have}
+            for place, wanted in sorted(token.positions.items()):
+                at = have.get(place)
+                if place.topic in followed and wanted > (at or 0):
+                    where = "has no position" if at is None else f"is at {at}"
+                    found.append(f"{stage} {where} in {place}, {wanted} is asked for")
+        return found
+
+    def datasets(self) -> list[Dataset]:
+        """The stages' datasets; made where a stage has not started yet."""
+        found = [self._store.dataset(name, create=True) for _, name in self._datasets]
+        return [each for each in found if each is not None]
+
+    def _frontier(self, dataset: str) -> Frontier:
+        found = self._store.dataset(dataset)
+        if found is None:
+            return {}
+        with found.snapshot() as snapshot:
+            return frontier(lanes_of(snapshot))
+
+
+def below(node: JoinNode | GroupByNode) -> tuple[GroupByNode, ...]:
+    """All GroupBys that a definition reads, transitively, itself among them; parents first."""
+    found: dict[str, GroupByNode] = {}
+
+    def visit(each: JoinNode | GroupByNode) -> None:
+        if isinstance(each, GroupByNode):
+            for scan in each.sources:
+                if scan.parent is not None:
+                    visit(scan.parent)
+            found.setdefault(each.fingerprint, each)
+            return
+        if each.left.parent is not None:
+            visit(each.left.parent)
+        for part in each.parts:
+            visit(part.group_by)
+
+    visit(node)
+    return tuple(found.values())
+
+
+def is_stage(node: GroupByNode) -> bool:
+    """Whether a stream keeps a GroupBy fresh."""
+    return bool(streamed_sources(node)) and node.accuracy is Accuracy.TEMPORAL
+
+
+def reflected(frontiers: Sequence[Frontier]) -> Token:
+    """The positions that all of the stages have reached."""
+    found: Frontier = {}
+    for each in frontiers:
+        for place, offset in each.items():
+            found[place] = min(offset, found.get(place, offset))
+    return Token(found)
+
+
+def topic_of(address: str) -> str:
+    """A topic's name in tokens: its address without scheme, broker and options.
+
+    >>> topic_of("log:///flights/arrivals?codec=avro"), topic_of("clicks/host=a/port=1")
+    ('flights/arrivals', 'clicks')
+    >>> topic_of("kafka://broker:9092/clicks")
+    'clicks'
+    """
+    scheme, _, rest = address.partition("?")[0].rpartition("://")
+    names = [part for part in rest.split("/") if part and "=" not in part]
+    return names[-1] if scheme == "kafka" else "/".join(names)

@@ -1,0 +1,207 @@
+"""One GroupBy read from its dataset: entities, what the tiles say, derivations, and every doubt.
+
+    keys, instants ──► entities ──► equal reads merged ──► state.reading ──► derivations
+                                                              │
+                            snapshot too late? refused? ──────┘
+
+Nothing here waits; `lookup.py` and `fetcher.py` decide what a late snapshot means to them.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from catenary.definitions import Accuracy
+from catenary.ports import statuses
+from catenary.rows.derive import derived
+from catenary.schema.arrow import schema_to_arrow
+from catenary.serve.guard import guarded, nulls, without
+from catenary.state.keys import entities
+from catenary.state.layouts import dataset_name, layout_of
+from catenary.state.reading import Read, read_snapshot, read_temporal
+from catenary.state.records import check_format, uploads_of
+from catenary.windows import DAY_MS, format_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from catenary.plan.nodes import GroupByNode
+    from catenary.ports import Snapshot, Store
+
+PREVIOUS: Final = "previous"
+NULL: Final = "null"
+HOLD: Final = "hold"
+
+
+@dataclass(frozen=True)
+class Found:
+    """One GroupBy's columns for many reads.
+
+    Attributes:
+        columns: after its derivations.
+        status: int64 per read.
+        failed: row to the reason why it has no answer.
+        refused: row to what a refused read would have needed.
+        closed, head: how many reads merged closed tiles, and head tiles.
+    """
+
+    columns: pa.Table
+    status: np.ndarray
+    failed: dict[int, str] = field(default_factory=dict[int, str])
+    refused: dict[int, str] = field(default_factory=dict[int, str])
+    closed: int = 0
+    head: int = 0
+
+
+class Group:
+    """One GroupBy, and where it lies.
+
+    Args:
+        node: the GroupBy.
+        store: holds its dataset.
+    """
+
+    def __init__(self, node: GroupByNode, store: Store) -> None:
+        self.node = node
+        self.keys = tuple(name for name, _ in node.keys)
+        self.dataset = dataset_name(node)
+        self._store = store
+        self.is_snapshot = node.accuracy is Accuracy.SNAPSHOT or node.sources[0].is_snapshot
+        self.holds = self.is_snapshot and all(each.holds for each in node.sources)
+        self.is_streamed = not self.is_snapshot and any(each.topic for each in node.sources)
+
+    @cached_property
+    def layout(self) -> Any:
+        """What its tiles hold."""
+        return layout_of(self.node)
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Of the columns that a reader sees."""
+        return schema_to_arrow(self.node.schema)
+
+    @contextmanager
+    def snapshot(self) -> Generator[Snapshot | None]:
+        """The dataset as of now; None if it is not there yet.
+
+        Raises:
+            UnreadableError: if another release or another definition wrote it.
+        """
+        dataset = self._store.dataset(self.dataset)
+        if dataset is None:
+            yield None
+            return
+        with dataset.snapshot() as snapshot:
+            check_format(snapshot, self.node.fingerprint, self.node.name)
+            yield snapshot
+
+    def late(self, snapshot: Snapshot | None, at: np.ndarray) -> np.ndarray:
+        """Which reads want a snapshot that has not landed (protocol 8)."""
+        if not self.is_snapshot:
+            return np.zeros(len(at), bool)
+        if snapshot is None:
+            return np.ones(len(at), bool)
+        active = uploads_of(snapshot)[0].active
+        if not active:
+            return np.ones(len(at), bool)
+        if self.holds:
+            return np.zeros(len(at), bool)
+        return at // DAY_MS * DAY_MS > active[-1].cutoff_ms
+
+    def read(
+        self, snapshot: Snapshot | None, keys: pa.Table, at: np.ndarray, late: str, times: pa.Table
+    ) -> Found:
+        """The GroupBy's columns.
+
+        Args:
+            snapshot: from `snapshot`.
+            keys: the key columns, in the keys' order.
+            at: int64 milliseconds, per row.
+            late: `previous` or `null`: what a snapshot that has not landed is answered with.
+            times: `ts` and `ds`, for derivations.
+        """
+        codes, known = entities(keys)
+        lost = codes < 0
+        if snapshot is None:
+            status = np.where(lost, statuses.MISSING, statuses.MISSING_UPLOAD)
+            return Found(nulls(self.schema, len(at)), status.astype(np.int64))
+        read = self._distinct(snapshot, known, codes, at)
+        status = read.status.copy()
+        refused = self._refused(snapshot, status, at, late) & ~lost
+        status[lost] = statuses.MISSING
+        base = without(read.columns, refused)
+        columns, failed = self._derived(base, keys, times)
+        status[list(failed)] |= statuses.ERROR
+        too_old = np.flatnonzero(status & statuses.BEFORE_RETENTION)
+        lacking = {row: self._lacking(int(at[row])) for row in too_old.tolist()}
+        return Found(without(columns, refused), status, failed, lacking, read.closed, read.head)
+
+    def _distinct(
+        self, snapshot: Snapshot, known: list[bytes], codes: np.ndarray, at: np.ndarray
+    ) -> Read:
+        """What the tiles say; equal reads are made once."""
+        order = np.lexsort((at, codes))
+        same = (np.diff(codes[order]) == 0) & (np.diff(at[order]) == 0)
+        if not same.any():
+            return self._read(snapshot, known, codes, at)
+        first = np.append(True, ~same)
+        back = np.empty(len(at), np.int64)
+        back[order] = np.cumsum(first) - 1
+        chosen = order[first]
+        read = self._read(snapshot, known, codes[chosen], at[chosen])
+        columns = read.columns.take(pa.array(back))
+        return Read(columns, read.status[back], read.uploads[back], read.closed, read.head)
+
+    def _read(
+        self, snapshot: Snapshot, known: list[bytes], codes: np.ndarray, at: np.ndarray
+    ) -> Read:
+        if self.is_snapshot:
+            return read_snapshot(self.layout, snapshot, known, codes, at, holds=self.holds)
+        read = read_temporal(self.layout, snapshot, known, codes, at)
+        if not self.is_streamed:
+            # Nothing brings events after the newest upload.
+            active = uploads_of(snapshot)[0].active
+            if active:
+                read.status[at > active[-1].cutoff_ms] |= statuses.STALE_BATCH
+        return read
+
+    def _refused(
+        self, snapshot: Snapshot, status: np.ndarray, at: np.ndarray, late: str
+    ) -> np.ndarray:
+        """Which reads have no values, whatever defaults say."""
+        doubts = statuses.BEFORE_RETENTION
+        if self.is_snapshot:
+            doubts |= statuses.MISSING_UPLOAD
+        refused = (status & doubts) != 0
+        if late == NULL:
+            refused |= self.late(snapshot, at)
+        return refused
+
+    def _derived(
+        self, base: pa.Table, keys: pa.Table, times: pa.Table
+    ) -> tuple[pa.Table, dict[int, str]]:
+        base = base.select(list(self.node.base_schema))
+        derivations = self.node.derivations
+        if derivations is None:
+            return base, {}
+        columns = [*base.columns, *keys.columns, *times.columns]
+        rows = pa.table(columns, names=[*base.column_names, *self.keys, *times.column_names])
+        return guarded(
+            lambda first, many: derived(derivations, rows.slice(first, many)),
+            rows.num_rows,
+            self.schema,
+            self.node.name,
+        )
+
+    def _lacking(self, at_ms: int) -> str:
+        cutoff = at_ms // DAY_MS * DAY_MS
+        return (
+            f"{self.node.name}: {format_instant(at_ms)} lies before the retained history;"
+            f" an upload as of {format_instant(cutoff)[:10]} 00:00 or earlier would be needed"
+        )

@@ -1,0 +1,246 @@
+"""Requests as columns: which columns a definition asks for, and values that are what they must be.
+
+Keys, and the left's columns that derivations read, must be given. The left's other columns may be, and a
+column that a derivation fills is filled only where it is null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from catenary.errors import DataError, nearest
+from catenary.plan.nodes import GroupByNode
+from catenary.rows.columns import dates_of, normal_column
+from catenary.schema.arrow import from_arrow, to_arrow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from catenary.plan.nodes import JoinNode
+    from catenary.schema import Type
+
+_TIMES: Final = frozenset({"ts", "ds"})
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MS: Final = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The columns of a definition's requests.
+
+    Attributes:
+        name: the definition's.
+        types: what may be given.
+        needed: what must be.
+        fills: the left's columns that derivations fill; kept if given.
+        output: the definition's own columns, which a table of its rows may still hold.
+    """
+
+    name: str
+    types: Mapping[str, Type]
+    needed: tuple[str, ...]
+    fills: tuple[str, ...]
+    output: frozenset[str]
+
+    @staticmethod
+    def of(node: JoinNode | GroupByNode) -> Asked:
+        """What a Join or a GroupBy asks for."""
+        if isinstance(node, GroupByNode):
+            keys = dict(node.keys)
+            return Asked(node.name, keys, tuple(keys), (), frozenset(node.schema))
+        needed = {name: None for part in node.parts for name in part.left_keys}
+        known = {*node.base_schema, *_TIMES}
+        fills: list[str] = []
+        for step in node.derivations.steps if node.derivations is not None else ():
+            needed |= dict.fromkeys(sorted(step.expression.inputs - known))
+            known.add(step.name)
+            if step.fills:
+                fills.append(step.name)
+        wanted = tuple(name for name in needed if name not in _TIMES)
+        types = {name: type_ for name, type_ in node.left.schema.items() if name not in _TIMES}
+        return Asked(node.name, types, wanted, tuple(fills), frozenset(node.schema))
+
+    def rows(self, requests: Sequence[Mapping[str, object]] | pa.Table) -> pa.Table:
+        """The needed columns of all requests.
+
+        Raises:
+            DataError: for a column that is unknown, missing, or of another type.
+        """
+        if isinstance(requests, pa.Table):
+            return self._of_table(requests)
+        for row, request in enumerate(requests):
+            self._check(request, row, len(requests))
+        columns: dict[str, pa.ChunkedArray] = {}
+        for name in self._kept(lambda name: any(name in each for each in requests)):
+            type_ = self.types[name]
+            values = [
+                self._value(request.get(name), type_, name, row)
+                for row, request in enumerate(requests)
+            ]
+            columns[name] = _array(values, type_, name)
+        return _table(columns, len(requests))
+
+    def _of_table(self, table: pa.Table) -> pa.Table:
+        known = {*self.types, *self.output, *_TIMES}
+        for name in table.column_names:
+            if name not in known:
+                raise DataError(
+                    f"{self.name} has no column {name!r}", hint=nearest(name, self.types)
+                )
+        for name in self.needed:
+            if name not in table.column_names:
+                raise self._missing(name, table.column_names)
+        columns: dict[str, pa.ChunkedArray] = {}
+        for name in self._kept(table.column_names.__contains__):
+            column, type_ = table.column(name), self.types[name]
+            if not _fits(from_arrow(column.type, column=name), type_):
+                raise DataError(
+                    f"{self.name}: column {name!r} is {column.type}, {type_} is asked",
+                    hint="cast it before asking",
+                )
+            columns[name] = normal_column(column, type_, name)
+        return _table(columns, table.num_rows)
+
+    def _kept(self, given: Any) -> list[str]:
+        return [*self.needed, *(name for name in self.fills if given(name))]
+
+    def _check(self, request: object, row: int, many: int) -> None:
+        if not isinstance(request, Mapping):
+            raise DataError(
+                f"request {row} is {type(request).__name__}, not a mapping of columns",
+                hint=f"write {{{', '.join(f'{name!r}: …' for name in self.needed)}}}",
+            )
+        for name in request:
+            if name not in self.types and name not in _TIMES:
+                where = f"request {row}" if many > 1 else None
+                hint = nearest(str(name), self.types)
+                raise DataError(f"{self.name} has no column {name!r}", where=where, hint=hint)
+        for name in self.needed:
+            if name not in request:
+                raise self._missing(name, [str(each) for each in request])
+
+    def _missing(self, name: str, given: Sequence[str]) -> DataError:
+        return DataError(
+            f"{self.name} needs {name!r} in every request",
+            hint=f"given: {', '.join(given) or 'nothing'}; null is a value, too",
+        )
+
+    def _value(self, value: object, type_: Type, name: str, row: int) -> object:
+        """The value as Arrow takes it."""
+        if value is None:
+            return None
+        found = _read(value, type_)
+        if found is None:
+            raise DataError(
+                f"{self.name}: {name}={value!r} of request {row} is {type(value).__name__},"
+                f" {type_} is asked"
+            )
+        return found
+
+
+def instants(at: Any, rows: int, now_ms: int) -> np.ndarray:
+    """An instant per request, int64 milliseconds.
+
+    Raises:
+        DataError: for anything else than an instant for all, or one per request.
+    """
+    if at is None:
+        return np.full(rows, now_ms, np.int64)
+    if isinstance(at, (pa.Array, pa.ChunkedArray)):
+        at = at.to_pylist()
+    if isinstance(at, np.ndarray) and at.dtype.kind in "iu":
+        many = at.astype(np.int64)
+    elif isinstance(at, (list, tuple, np.ndarray)):
+        many = np.asarray([_instant(each) for each in at], np.int64)
+    else:
+        return np.full(rows, _instant(at), np.int64)
+    if len(many) != rows:
+        raise DataError(
+            f"at= has {len(many)} instants for {rows} requests",
+            hint="give one for all, or one per request",
+        )
+    return many
+
+
+def left_of(rows: pa.Table, at: np.ndarray) -> pa.Table:
+    """The requests with `ts` and `ds`, those of their instants."""
+    ts = pa.chunked_array([pa.array(at, pa.int64())])
+    return rows.append_column("ts", ts).append_column("ds", dates_of(ts))
+
+
+def _instant(at: object) -> int:
+    if isinstance(at, datetime):
+        if at.tzinfo is None:
+            raise DataError(
+                f"at={at.isoformat()} has no time zone", hint="use datetime(…, tzinfo=UTC)"
+            )
+        return (at - _EPOCH) // _MS
+    if isinstance(at, (int, np.integer)) and not isinstance(at, bool):
+        return int(at)
+    raise DataError(
+        f"at={at!r} is no instant", hint="milliseconds since 1970, or an aware datetime"
+    )
+
+
+def _read(value: object, type_: Type) -> object | None:
+    """The value in a type's form; None if it is of another type."""
+    if type_.is_integer:
+        fits = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        return int(value) if fits else None  # pyright: ignore[reportArgumentType] - it is a number
+    if type_.is_float:
+        fits = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+        return float(value) if fits else None  # pyright: ignore[reportArgumentType] - it is a number
+    if type_.name == "timestamp":
+        return _moment(value)
+    if type_.name == "date":
+        return _day(value)
+    python = {"boolean": (bool, np.bool_), "string": str, "binary": (bytes, bytearray)}
+    wanted = python.get(type_.name)
+    return value if wanted is None or isinstance(value, wanted) else None
+
+
+def _moment(value: object) -> datetime | None:
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        value = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    return value if isinstance(value, datetime) and value.tzinfo is not None else None
+
+
+def _day(value: object) -> date | None:
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, date) and not isinstance(value, datetime) else None
+
+
+def _array(values: list[object], type_: Type, name: str) -> pa.ChunkedArray:
+    try:
+        column = pa.chunked_array([pa.array(values, to_arrow(type_))])
+    except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
+        raise DataError(f"a request's {name!r} is no {type_}: {error}") from error
+    return normal_column(column, type_, name)
+
+
+def _fits(given: Type, wanted: Type) -> bool:
+    """Whether a column of a type may stand for one of another."""
+    if given == wanted or given.name == "void":
+        return True
+    return (given.is_integer and (wanted.is_integer or wanted.is_float)) or (
+        given.is_float and wanted.is_float
+    )
+
+
+def _table(columns: Mapping[str, pa.ChunkedArray], rows: int) -> pa.Table:
+    """The columns, also if there are none."""
+    return pa.table(dict(columns)) if columns else pa.table({"_": pa.nulls(rows)})
