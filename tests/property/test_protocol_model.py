@@ -85,3 +85,19 @@ def test_in_a_trace_positions_and_floors_never_fall() -> None:
                 assert all(one <= other for one, other in zip(before, now, strict=True))
                 reached[step.shape, lane] = now
     assert reached
+
+
+@pytest.mark.parametrize("kind", ["gentle", "settling"])
+def test_a_promised_row_has_one_value_in_every_later_backfill(kind: str) -> None:
+    promised = 0
+    for seed in range(SCHEDULES // 4):
+        schedule = Schedule(seed, kind=kind)
+        schedule.run()
+        oracle, published = schedule.world.oracle, schedule.world.log.sequence
+        for shape in schedule.world.shapes:
+            rows = [row for rows in oracle.rows[shape.number].values() for row in rows]
+            backfill = oracle.backfill(shape, published, published)
+            for row, (_, _, value) in zip(rows, backfill, strict=True):
+                promised += row.promised
+                assert not row.promised or row.value == value
+    assert promised > 20 * (SCHEDULES // 4)

@@ -100,20 +100,17 @@ class Oracle:
                 if row.record.ts < cutoff and row.record.sequence >= extent:
                     self._break(shape, row)
 
-    def backfill(
-        self, shape: Shape, own: int, ancestors: int, torn: dict[int, int] | None = None
-    ) -> list[tuple[str, int, int, Row]]:
-        """Rows (key, time, value, row) over tables that hold what was published before `own`.
+    def backfill(self, shape: Shape, own: int, ancestors: int) -> list[tuple[str, int, int]]:
+        """Rows (key, time, value) over tables that hold what was published before `own`.
 
         Args:
             shape: of the GroupBy.
             own: the sequence before which the tables of its own sources hold all.
             ancestors: the same of the tables that its parents are computed from.
-            torn: values already computed, by row; for calls within calls.
         """
-        memo: dict[int, int] = {} if torn is None else torn
+        memo: dict[int, int] = {}
         return [
-            (key, row.record.ts, self._over_tables(shape, row, ancestors, memo), row)
+            (key, row.record.ts, self._over_tables(shape, row, ancestors, memo))
             for key, rows in self.rows[shape.number].items()
             for row in rows
             if row.record.sequence < own

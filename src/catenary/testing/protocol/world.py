@@ -43,6 +43,8 @@ class World:
         running: GroupBys whose stage has been started.
         deaf: rows are no longer checked: what they would be held to was lost.
         cured: what was poisonous is enriched from now on.
+        now: the event time that publishers have come to.
+        step: how many things have happened.
         lateness: how late each record was as it was published.
         found: what was wrong.
         tally: how many rows and reads were checked, without a promise, of which status.
@@ -77,6 +79,7 @@ class World:
         self.copies = 0
         self.running: set[int] = set()
         self.now = 0
+        self.step = 0
         self.lateness: list[int] = []
         self.deaf = False
         self.cured = False
