@@ -72,44 +72,26 @@ def entities(keys: pa.Table) -> tuple[np.ndarray, list[bytes]]:
     rows = keys.num_rows
     if rows == 0:
         return np.empty(0, np.int32), []
-    codes = np.zeros(rows, np.int64)
-    nulls = np.zeros(rows, bool)
-    columns: list[tuple[np.ndarray, list[bytes]]] = []
-    for column in keys.columns:
-        coded, missing, encoded = _coded(column)
-        nulls |= missing
-        columns.append((coded, encoded))
-        codes = codes * max(1, len(encoded)) + coded
-        if len(columns) > 1:
-            _, codes = np.unique(codes, return_inverse=True)
-    if len(columns) == 1:
-        chosen, firsts = codes, np.arange(len(columns[0][1]))
-        distinct = [shortened(each) for each in columns[0][1]]
-        del firsts
-    else:
-        _, firsts, chosen = np.unique(codes, return_index=True, return_inverse=True)
-        distinct = [
-            shortened(b"".join(encoded[coded[row]] for coded, encoded in columns))
-            if not nulls[row]
-            else b""
-            for row in firsts.tolist()
-        ]
-    return _sorted(chosen, distinct, nulls)
-
-
-def _sorted(
-    codes: np.ndarray, distinct: list[bytes], nulls: np.ndarray
-) -> tuple[np.ndarray, list[bytes]]:
-    """Codes in the order of the entities' bytes; -1 where a key is null."""
-    used = np.zeros(max(1, len(distinct)), bool)
-    used[codes[~nulls]] = True
-    kept = list(np.flatnonzero(used).tolist())
-    kept.sort(key=distinct.__getitem__)
-    places = np.full(max(1, len(distinct)), -1, np.int32)
-    places[kept] = np.arange(len(kept), dtype=np.int32)
-    found = places[codes]
-    found[nulls] = -1
-    return found, [distinct[at] for at in kept]
+    found = np.full(rows, -1, np.int32)
+    columns = [_coded(column) for column in keys.columns]
+    valid = np.flatnonzero(~np.logical_or.reduce([missing for _, missing, _ in columns]))
+    if not len(valid):
+        return found, []
+    codes = np.zeros(len(valid), np.int64)
+    for number, (coded, _, encoded) in enumerate(columns):
+        codes = codes * len(encoded) + coded[valid]
+        if number:  # dense again, so that no product of several columns overflows
+            codes = np.unique(codes, return_inverse=True)[1]
+    _, firsts, codes = np.unique(codes, return_index=True, return_inverse=True)
+    distinct = [
+        shortened(b"".join(encoded[coded[row]] for coded, _, encoded in columns))
+        for row in valid[firsts].tolist()
+    ]
+    order = sorted(range(len(distinct)), key=distinct.__getitem__)
+    places = np.empty(len(distinct), np.int32)
+    places[order] = np.arange(len(distinct), dtype=np.int32)
+    found[valid] = places[codes]
+    return found, [distinct[at] for at in order]
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, list[bytes]]:

@@ -75,6 +75,8 @@ class Lane:
         floor_ms: the head floor; never falls.
         since_ms: the event time from which the lane holds everything that its log brought.
         began: the offset that was read first.
+        covered_ms, covered_offset: rows from before both are in the upload that the lane began with,
+            and are left to it.
         rows: rows folded so far.
         folds: commits so far.
         set_aside: rows and records that went to the dead letters.
@@ -94,6 +96,8 @@ class Lane:
     since_ms: int = ANCIENT_MS
     kept_ms: int = ANCIENT_MS
     began: int = 0
+    covered_ms: int = ANCIENT_MS
+    covered_offset: int = 0
     rows: int = 0
     folds: int = 0
     set_aside: int = 0

@@ -43,6 +43,7 @@ from catenary.state.records import (
 )
 from catenary.stream.floors import held_by_readers, risen
 from catenary.stream.letters import Letter, letters_of
+from catenary.stream.pipeline import ROW
 from catenary.stream.status import Status
 
 if TYPE_CHECKING:
@@ -189,24 +190,33 @@ class Stage:
         return [(READERS_KEY, pack(Readers({**held.held, **missing})))] if missing else []
 
     def _new_lane(self, source: int, place: SourcePartition, held: Sequence[Upload]) -> Lane:
-        """A lane begins where the newest upload's tables end, else at the log's beginning."""
+        """A lane begins at the log's beginning, and leaves to the newest upload what that holds.
+
+        An upload's frontier says which events from before its cut-off are in the tables; later ones
+        may lie anywhere before it in the log.
+        """
         start = self._log.starts([place])[place]
-        known = [each for each in held if each.state != "loading" and each.frontier is not None]
-        position, since = start, ANCIENT_MS if start == 0 else _NOWHERE_MS
-        if known:
-            newest = max(known, key=lambda each: (each.cutoff_ms, each.id))
-            included = newest.includes(place)
-            assert included is not None, "its frontier is known"
-            # What lies before the cut-off is in the tables, whatever the log still has of it.
-            position, since = included, newest.cutoff_ms
-        return Lane(
+        lane = Lane(
             topic=place.topic,
             source=source,
             partition=place.partition,
-            position=position,
+            position=start,
             incarnation=self._log.incarnation(place),
-            since_ms=since,
-            began=position,
+            since_ms=ANCIENT_MS if start == 0 else _NOWHERE_MS,
+            began=start,
+        )
+        known = [each for each in held if each.state != "loading" and each.frontier is not None]
+        if not known:
+            return lane
+        newest = max(known, key=lambda each: (each.cutoff_ms, each.id))
+        included = newest.includes(place)
+        assert included is not None, "its frontier is known"
+        # What lies before the cut-off is in the tables, whatever the log still has of it.
+        return replace(
+            lane,
+            since_ms=newest.cutoff_ms,
+            covered_ms=newest.cutoff_ms,
+            covered_offset=included,
         )
 
     def _check_position(self, lane: Lane) -> None:
@@ -258,6 +268,16 @@ class Stage:
             self._inputs[lane.source].pipeline.decode(lane, records)
             for lane, records in reads.lanes
         ]
+
+    def _uncovered(self, decoded: Decoded) -> Decoded:
+        """Without the rows that are in the upload with which the lane began."""
+        lane, offsets = decoded.lane, decoded.records.offsets
+        if not len(offsets) or offsets[0] >= lane.covered_offset:
+            return decoded
+        came_from = offsets[decoded.rows.column(ROW).to_numpy()]
+        ts = decoded.rows.column("ts").to_numpy()
+        wanted = (ts >= lane.covered_ms) | (came_from >= lane.covered_offset)
+        return self._inputs[lane.source].pipeline.only(decoded, wanted)
 
     def ready(self, cut: dict[SourcePartition, int]) -> bool:
         """Whether the parents have reached a cut."""
