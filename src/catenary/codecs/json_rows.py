@@ -66,19 +66,10 @@ class JsonCodec:
 
     def encode(self, rows: pa.Table) -> pa.LargeBinaryArray:
         """One object per row; nulls are written, so that every object has every member."""
-        shown = [_shown(each.type) for each in self.schema.fields]
-        try:
-            columns = [
-                [
-                    show(value) if show and value is not None else value
-                    for value in column.to_pylist()
-                ]
-                for show, column in zip(
-                    shown, (rows.column(name) for name in self.schema), strict=True
-                )
-            ]
-        except _NoFormError as error:
-            raise DataError(f"rows cannot be written as JSON: {error}") from error
+        columns = [
+            _shown_column(rows.column(each.name), each.name, _shown(each.type))
+            for each in self.schema.fields
+        ]
         names = list(self.schema)
         encoder = msgspec.json.Encoder()
         objects = (
@@ -95,6 +86,20 @@ class JsonCodec:
 
 class _NoFormError(ValueError):
     """A value that JSON has no form for."""
+
+
+def _shown_column(
+    column: pa.ChunkedArray, name: str, show: Callable[[object], object] | None
+) -> list[object]:
+    if show is None:
+        return column.to_pylist()
+    made: list[object] = []
+    try:
+        for value in column.to_pylist():
+            made.append(None if value is None else show(value))
+    except _NoFormError as error:
+        raise DataError(f"column {name!r}, row {len(made)}: {error}") from error
+    return made
 
 
 def _shown(type_: Type) -> Callable[[object], object] | None:

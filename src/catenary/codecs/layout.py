@@ -109,4 +109,4 @@ def projected(schema: Schema, columns: Collection[str] | None) -> Schema:
 def _below(type_: Type, path: str, name: str) -> str:
     if type_.name == "struct":
         return f"{path}.{name}" if path else name
-    return f"{path}[]" if type_.name == "array" else path
+    return f"{path}[]" if type_.name == "array" else f"{path}{{}}"

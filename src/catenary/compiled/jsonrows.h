@@ -519,26 +519,87 @@ static int json_key(catenary_json *in, int at, const uint8_t *text, int64_t size
     return code ? code : grown_whole(column, whole);
 }
 
-/* The keys that a map was given twice: of two entries with one key, the last counts. */
-static int json_map(catenary_json *in, int at, int depth) {
+static void json_key_bytes(const catenary_grown *column, int64_t row, const uint8_t **from, int64_t *size) {
+    if (column->kind == GROWN_TEXT) {
+        *from = column->data + column->offsets[row];
+        *size = column->offsets[row + 1] - column->offsets[row];
+    } else {
+        *from = column->data + row * column->width;
+        *size = column->width;
+    }
+}
+
+/* Marks the entries from `first` on whose key comes again later; how many, or -1 without memory. */
+static int64_t json_superseded(const catenary_grown *keys, int64_t first, uint8_t **marks) {
+    const int64_t many = keys->length - first;
+    int64_t slots = 16, found = 0, other, size, known;
+    const uint8_t *from, *before;
+    while (slots < 2 * many) slots *= 2;
+    int64_t *table = (int64_t *)calloc((size_t)slots, sizeof(int64_t));
+    *marks = (uint8_t *)calloc((size_t)many + 1, 1);
+    if (!table || !*marks) {
+        free(table);
+        return -1;
+    }
+    for (int64_t at = 0; at < many; at++) {
+        uint64_t hash = 0xCBF29CE484222325ULL;
+        json_key_bytes(keys, first + at, &from, &size);
+        for (int64_t byte = 0; byte < size; byte++) hash = (hash ^ from[byte]) * 0x100000001B3ULL;
+        int64_t slot = (int64_t)((hash ^ hash >> 29) & (uint64_t)(slots - 1));
+        for (; (other = table[slot]); slot = (slot + 1) & (slots - 1)) {
+            json_key_bytes(keys, first + other - 1, &before, &known);
+            if (known == size && !memcmp(before, from, (size_t)size)) {
+                (*marks)[other - 1] = 1;
+                found++;
+                break;
+            }
+        }
+        table[slot] = at + 1;
+    }
+    free(table);
+    return found;
+}
+
+/* The entries of a map, without those that are marked. */
+static int json_entries(catenary_json *in, int at, int depth, const uint8_t *marks) {
     catenary_grown *columns = in->columns;
     const int entry = columns[at].first, key = columns[entry].first, item = key + 1;
     int code, ended;
     if ((code = json_open(in, '}', &ended))) return code;
-    while (!ended) {
+    for (int64_t member = 0; !ended; member++) {
         const uint8_t *name, *start = in->at;
         int64_t size;
         if ((code = json_name(in, &name, &size))) return code;
-        if ((code = json_key(in, key, name, size))) {
+        if (marks && marks[member]) code = json_skip(in, depth + 1);
+        else if ((code = json_key(in, key, name, size))) {
             in->at = start;
-            if (in->place < 0) in->place = at;
-            return code;
-        }
-        if ((code = json_value(in, item, depth + 1)) || (code = grown_struct(columns + entry)) ||
-            (code = json_more(in, '}', &ended)))
-            return code;
+            if (in->place < 0) in->place = key;
+        } else if (!(code = json_value(in, item, depth + 1))) code = grown_struct(columns + entry);
+        if (code || (code = json_more(in, '}', &ended))) return code;
     }
-    return grown_list(columns, at);
+    return 0;
+}
+
+/* Of entries with one key the last counts: if there are any, the map is read again without the others. */
+static int json_map(catenary_json *in, int at, int depth) {
+    catenary_grown *columns = in->columns;
+    const int entry = columns[at].first;
+    const int64_t first = columns[entry].length;
+    const uint8_t *start = in->at;
+    uint8_t *marks = NULL;
+    int code = json_entries(in, at, depth, NULL);
+    if (code) return code;
+    if (columns[entry].length - first > 1) {
+        int64_t found = json_superseded(columns + columns[entry].first, first, &marks);
+        if (found > 0) {
+            grown_cut(columns, entry, first);
+            in->at = start;
+            code = json_entries(in, at, depth, marks);
+        }
+        free(marks);
+        if (found < 0) return NO_MEMORY;
+    }
+    return code ? code : grown_list(columns, at);
 }
 
 static int json_list(catenary_json *in, int at, int depth) {
@@ -584,8 +645,7 @@ static int json_value(catenary_json *in, int at, int depth) {
         break;
     }
     default:
-        if (json_came(*in->at) != CAME_WHOLE) return NOT_JSON;
-        code = json_number_into(in, at);
+        code = json_came(*in->at) == CAME_WHOLE ? json_number_into(in, at) : NOT_JSON;
         break;
     }
     if (code && in->place < 0) in->place = at;

@@ -159,23 +159,25 @@ class _Maker:
     def union(self, slot: int, writer: Node, reader: Node, column: int, path: str) -> None:
         first = self.made.slots(len(writer.parts), path)
         self.put(slot, "union", _NOWHERE, path, first=first, many=len(writer.parts))
-        refused: list[_NoMatchError] = []
+        refused: dict[str, _NoMatchError] = {}
         for at, branch in enumerate(writer.parts):
             try:
                 own = branch if reader is writer else reader
                 self.emit(first + at, branch, own, column, path)
             except _NoMatchError as error:
-                refused.append(error)
+                refused[branch.name or branch.kind] = error
                 self.put(first + at, "refuse", _NOWHERE, path)
-        if len(refused) == sum(each.kind != "null" for each in writer.parts) and refused:
-            raise refused[0]
+        # A union of which nothing but nulls could ever be read is refused now.
+        names = {each.name or each.kind for each in writer.parts}
+        if refused and names - {"null"} <= refused.keys():
+            raise list(refused.values())[-1]
 
     def items(self, slot: int, writer: Node, reader: Node, column: int, path: str) -> None:
         part, whole = writer.parts[0], writer.kind == "map"
         first = self.made.slots(2 if whole else 1, path)
         own = part if reader is writer else reader.parts[0]
         below = column if column == _NOWHERE else self.columns.plan[column][1]
-        inside = path if whole else f"{path}[]"
+        inside = f"{path}{{}}" if whole else f"{path}[]"
         if whole:
             key = item = _NOWHERE
             if column != _NOWHERE:

@@ -201,12 +201,15 @@ def _record(node: Node, *, default: bool) -> Write:
         if not isinstance(value, dict):
             raise UnwritableError(f"{value!r} is no {node}")
         for name, part, has_default, field in parts:
-            if name in value:
-                part(out, value[name])
-            elif has_default:
-                out += encode_default(field.type, field.default, name)
-            else:
-                part(out, None)
+            try:
+                if name in value:
+                    part(out, value[name])
+                elif has_default:
+                    out += encode_default(field.type, field.default, name)
+                else:
+                    part(out, None)
+            except UnwritableError as error:
+                raise UnwritableError(f"field {name!r}: {error}") from error
 
     return write
 
