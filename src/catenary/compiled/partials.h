@@ -417,25 +417,47 @@ static inline int catenary_enter_winner(const catenary_spec *spec, catenary_stat
     return 0;
 }
 
-static int catenary_by_image(const void *a, const void *b) {
-    return catenary_compare_entries((const catenary_entry *)a, (const catenary_entry *)b, CATENARY_INTEGER);
+/* Where the ascending run from `first` on ends. */
+static inline catenary_i64 catenary_run(const catenary_entry *entries, catenary_i64 first, catenary_i64 many, int kind) {
+    catenary_i64 end = first + 1;
+    while (end < many && catenary_compare_entries(entries + end - 1, entries + end, kind) <= 0) end++;
+    return end;
 }
 
-static int catenary_by_text(const void *a, const void *b) {
-    return catenary_compare_entries((const catenary_entry *)a, (const catenary_entry *)b, CATENARY_TEXT);
+/* Sort by merging runs that ascend already, as those of each tile do; `spare` has room for as many.
+ * Returns whichever of both holds the entries in the end. */
+static inline catenary_entry *catenary_sort(catenary_entry *entries, catenary_entry *spare, catenary_i64 many, int kind) {
+    while (catenary_run(entries, 0, many, kind) < many) {
+        catenary_i64 first = 0;
+        while (first < many) {
+            catenary_i64 middle = catenary_run(entries, first, many, kind), left = first, at = first;
+            catenary_i64 end = middle < many ? catenary_run(entries, middle, many, kind) : many, right = middle;
+            while (left < middle && right < end)
+                spare[at++] = catenary_compare_entries(entries + left, entries + right, kind) <= 0 ? entries[left++]
+                                                                                              : entries[right++];
+            memcpy(spare + at, entries + left, (size_t)(middle - left) * sizeof(catenary_entry));
+            at += middle - left;
+            memcpy(spare + at, entries + right, (size_t)(end - right) * sizeof(catenary_entry));
+            first = end;
+        }
+        catenary_entry *sorted = spare;
+        spare = entries;
+        entries = sorted;
+    }
+    return entries;
 }
 
 /* Merge the entries behind those in order into them; `sorted` says that they are ascending. */
 static inline int catenary_order_entries(const catenary_spec *spec, catenary_state *state, int sorted) {
     catenary_i64 i, added = 0, left = 0, right, at;
     if (!state->tail) return 0;
-    /* Room for the tail to lie aside while it is merged from behind. */
-    if (catenary_more_entries(state, state->many + 2 * state->tail)) return -1;
+    /* Room for the tail to lie aside while it is merged from behind, and to be sorted. */
+    if (catenary_more_entries(state, state->many + (sorted ? 2 : 3) * state->tail)) return -1;
     catenary_entry *all = state->entries, *tail = all + state->many + state->tail;
     memcpy(tail, all + state->many, (size_t)state->tail * sizeof(catenary_entry));
     if (!sorted)
-        qsort(tail, (size_t)state->tail, sizeof(catenary_entry),
-              catenary_is_text(spec->kind) ? catenary_by_text : catenary_by_image);
+        tail = catenary_is_text(spec->kind) ? catenary_sort(tail, tail + state->tail, state->tail, CATENARY_TEXT)
+                                            : catenary_sort(tail, tail + state->tail, state->tail, CATENARY_INTEGER);
     for (i = 0; i < state->tail; i++) { /* equal ones become one */
         if (added && !catenary_compare_entries(tail + added - 1, tail + i, spec->kind))
             tail[added - 1].number += tail[i].number;
