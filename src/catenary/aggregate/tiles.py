@@ -16,7 +16,7 @@ Held to account by: ``tests/property/test_tiles.py``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from catenary.aggregate.layout import Accumulator, Layout
 from catenary.aggregate.tiling import folding, merging, reading
@@ -32,8 +32,10 @@ __all__ = [
     "Accumulator",
     "Answers",
     "Layout",
+    "OneAnswer",
     "Tiles",
     "answer",
+    "answer_one",
     "answer_row",
     "fold",
     "merge",
@@ -83,6 +85,17 @@ class Answers:
     overflow: Array
     stale: Array
     cut: Array
+
+
+class OneAnswer(NamedTuple):
+    """What a single read comes to; fields as in `Answers`, the columns as Python values."""
+
+    values: tuple[object, ...]
+    status: int
+    seen: bool
+    overflow: bool
+    stale: bool
+    cut: bool
 
 
 def fold(
@@ -142,3 +155,12 @@ def answer_row(layout: Layout, tiles: Tiles, ts: int) -> tuple[object, ...]:
         DataError: for bytes that are not this layout's.
     """
     return reading.answer_row(layout.program, tiles, ts)
+
+
+def answer_one(layout: Layout, tiles: Tiles, ts: int) -> OneAnswer:
+    """`answer_row` with what `answer` says of the read.
+
+    Raises:
+        DataError: for bytes that are not this layout's.
+    """
+    return OneAnswer(*reading.answer_one(layout.program, tiles, ts))

@@ -63,15 +63,25 @@ def _answer(
 
 def answer_row(program: Program, tiles: Tiles, ts: int) -> tuple[object, ...]:
     """As `tiles.answer_row`."""
+    return answer_one(program, tiles, ts)[0]
+
+
+def answer_one(
+    program: Program, tiles: Tiles, ts: int
+) -> tuple[tuple[object, ...], int, bool, bool, bool, bool]:
+    """As `tiles.answer_one`, its fields in order."""
     packed = Packed.of(tiles.packed)
     offsets, entity = np.array([0, len(packed)], np.int64), np.zeros(1, np.int32)
     routes = route(program, tiles, packed, offsets, entity, np.array([ts], np.int64))
     results = NativeResults.of(program, packed, routes, entity)
     row = results.row()
+    seen, overflow = results.seen, results.overflow
     for fold in program.others:
-        arrays = _read(program, fold, packed, routes, entity, results.seen, results.overflow)
+        arrays = _read(program, fold, packed, routes, entity, seen, overflow)
         row |= {at: array[0].as_py(maps_as_pydicts="strict") for at, array in arrays.items()}
-    return tuple(row[at] for at in range(len(row)))
+    values = tuple(row[at] for at in range(len(row)))
+    said = bool(seen[0]), bool(overflow[0]), bool(routes.stale[0]), bool(routes.cut[0])
+    return values, int(routes.status[0]), *said
 
 
 def _read(
