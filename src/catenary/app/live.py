@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from catenary.app.wiring import Project
+    from catenary.app.wiring import Definition, Project
     from catenary.logs.embedded import EmbeddedLog
     from catenary.plan import Plan
     from catenary.ports import Log, SourcePartition, Store, Token
@@ -63,11 +63,13 @@ class Live:
         project: its definitions, tables and settings.
         plan: the definitions that run.
         chain: the chain's settings.
+        given: the definitions by name, where they do not lie in the project's folder.
     """
 
     project: Project
     plan: Plan
     chain: ChainSettings = field(default_factory=ChainSettings)
+    given: Mapping[str, Definition] | None = None
 
     @cached_property
     def log(self) -> EmbeddedLog:
@@ -75,7 +77,7 @@ class Live:
         from catenary.logs.embedded import EmbeddedLog
 
         settings = self.project.settings
-        return EmbeddedLog(settings.path("log"), durability=settings.durability)
+        return EmbeddedLog(settings.path("log"), durability=settings.survives)
 
     @cached_property
     def store(self) -> Store:
@@ -83,7 +85,7 @@ class Live:
         from catenary.stores.lmdb import LmdbStore
 
         settings = self.project.settings
-        return LmdbStore(settings.path("store"), durability=settings.durability)
+        return LmdbStore(settings.path("store"), durability=settings.survives)
 
     @cached_property
     def fetcher(self) -> Fetcher:
@@ -165,7 +167,7 @@ class Live:
         def schema(table: str) -> Schema:
             return self.project.tables.table(table).schema()
 
-        definitions = self.project.definitions
+        definitions = self.project.definitions if self.given is None else self.given
         return StageSpec.of(definitions, schema, node.name, self.chain)
 
     def stage(

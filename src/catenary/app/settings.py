@@ -12,7 +12,7 @@ import re
 import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from catenary.errors import SettingsError, nearest
 
@@ -118,6 +118,11 @@ class Settings:
     def path(self, name: str) -> Path:
         """A setting that is a path, below `root` unless it is absolute."""
         return self.root / str(getattr(self, name))
+
+    @property
+    def survives(self) -> Literal["power", "process"]:
+        """What `durability` says."""
+        return "process" if self.durability == "process" else "power"
 
     @property
     def memory_bytes(self) -> int | None:

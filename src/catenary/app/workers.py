@@ -41,8 +41,8 @@ def embedded() -> tuple[Log, Store]:
 
     settings = Settings.load()
     return (
-        EmbeddedLog(settings.path("log"), durability=settings.durability),
-        LmdbStore(settings.path("store"), durability=settings.durability),
+        EmbeddedLog(settings.path("log"), durability=settings.survives),
+        LmdbStore(settings.path("store"), durability=settings.survives),
     )
 
 
@@ -134,6 +134,11 @@ class Worker:
         if self._process.stdin is not None and not self._process.stdin.closed:
             self._process.stdin.close()
         return self.join(timeout_s)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
 
     def join(self, timeout_s: float | None = None) -> int:
         """Wait for its end."""

@@ -43,5 +43,8 @@ def lived(
     from catenary.plan.settings import ChainSettings
 
     project = opened(root, definitions=definitions)
-    pairs = dict(each.partition("=")[::2] for each in conf)
+    pairs: dict[str, object] = {}
+    for each in conf:
+        name, _, value = each.partition("=")
+        pairs[name] = value
     return Live(project, project.plan(names or None), ChainSettings.parse(pairs))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from catenary.demo.compare import Comparison, Difference
+    from catenary.demo.live import LiveStory
     from catenary.ports import Meter
 
 
@@ -77,8 +78,8 @@ def tell_columns(teller: Teller, comparison: Comparison, carried: frozenset[str]
             teller.line(text)
 
 
-def describe(difference: Difference) -> str:
-    """The first difference for people: column, row, instant, and both values."""
+def describe(difference: Difference, sides: tuple[str, str] = ("Catenary", "SQL")) -> str:
+    """The first difference for people: column, row, instant, and what both sides say."""
     row = dict(difference.row)
     instant = row.pop("ts")
     assert isinstance(instant, int)
@@ -86,5 +87,42 @@ def describe(difference: Difference) -> str:
     return (
         f"first difference: column {difference.column}, key {key},"
         f" instant {format_instant(instant)} UTC:"
-        f" Catenary {difference.ours!r}, SQL {difference.theirs!r}"
+        f" {sides[0]} {difference.ours!r}, {sides[1]} {difference.theirs!r}"
     )
+
+
+def tell_live(teller: Teller, story: LiveStory, carried: frozenset[str]) -> None:
+    """What December came to: answers, statuses, speeds, waits."""
+    teller.heading(f"{story.rows:,} departures, each asked about as of its minute")
+    tell_columns(teller, story.answers, carried)
+    teller.line()
+    for name, pid in story.processes.items():
+        waits, waited_ms = story.waits[name]
+        teller.line(
+            f"  stage {name:<18} process {pid}, waited {waits:,} times, {waited_ms:,.0f} ms"
+        )
+    share = {name: f"{many:,}" for name, many in sorted(story.statuses.items())}
+    ms = story.freshness_ms
+    p50, p99 = ms[len(ms) // 2], ms[len(ms) * 99 // 100]
+    rate = story.events / story.stream_seconds
+    lines = (
+        f"{story.events:,} events in {story.stream_seconds:.1f} s: {rate:,.0f} events/s",
+        f"statuses: {', '.join(f'{name} {many}' for name, many in share.items())}",
+        f"from a batch's last append to its answer: p50 {p50:,.0f} ms, p99 {p99:,.0f} ms",
+        f"the hub was more than an hour ahead of {story.far_ahead:,} answers;"
+        f" {story.before_end:,} were given before the stream ended",
+        f"reads that merged closed tiles {story.closed:,}, head tiles {story.head:,}",
+        f"uploads: {', '.join(story.uploads)}; the head is back to its horizon: {story.head_trails}",
+    )
+    for line in lines:
+        teller.line(f"  {line}")
+    teller.line()
+    for what, found in (("answers", story.answers), ("latest values", story.latest)):
+        text = f"{what}: {found.compared:,} values compared, {found.differing:,} differ"
+        if found.first is None:
+            teller.good(text)
+        else:
+            teller.bad(text)
+            teller.bad(describe(found.first, ("the stream", "the backfill")))
+    for failure in story.failures():
+        teller.bad(f"failed: {failure}")

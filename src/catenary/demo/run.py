@@ -1,8 +1,10 @@
-"""The story, told once: prepare, plan, backfill, compute again in SQL, compare.
+"""The story, told once: prepare, plan, backfill, compute again in SQL, compare; then live.
 
     <folder>/README.txt   what lies here
     <folder>/tables       the flights, a Parquet file a day
     <folder>/warehouse    what Catenary made of them
+    <folder>/log          December's events, as they were published
+    <folder>/store        what the stages made of them
 
 A run begins afresh: what an earlier one left in its folder goes first, and nothing else.
 """
@@ -21,8 +23,9 @@ from catenary.app.wiring import Project, planned
 from catenary.demo import data
 from catenary.demo.compare import compare
 from catenary.demo.features import DEFINITIONS
+from catenary.demo.live import let_december_happen, missed_arrival
 from catenary.demo.reference import AVERAGES_OF_DOUBLES, Reference
-from catenary.demo.report import Teller, describe, tell_columns
+from catenary.demo.report import Teller, describe, tell_columns, tell_live
 from catenary.errors import DataError
 from catenary.plan import lineage
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catenary.demo.compare import Comparison
+    from catenary.demo.live import LiveStory
     from catenary.plan import Plan
     from catenary.ports import RunReport
     from catenary.tables.parquet import Warehouse
@@ -44,6 +48,8 @@ Written by `catenary demo`; delete this folder whenever you like.
 
 tables/     the flights, the weather and the planes of 2013: one Parquet file a day
 warehouse/  what Catenary computed from them: <definition>/<fingerprint>/ds=<day>
+log/        December's events, as they were published
+store/      what the stages made of them, and the uploads
 """
 
 
@@ -53,6 +59,7 @@ class Story:
 
     comparison: Comparison
     report: RunReport
+    live: LiveStory
     seconds: float
 
     def facts(self) -> dict[str, object]:
@@ -63,6 +70,7 @@ class Story:
             "columns_compared": len(self.comparison.columns),
             "not_compared": [],
             "rows": self.report.rows,
+            "live": self.live.facts(),
             "seconds": round(self.seconds, 3),
             "backfill_seconds": round(self.report.seconds, 3),
             "rows_per_second": round(self.report.rows / self.report.seconds),
@@ -80,7 +88,8 @@ def run_demo(
     Args:
         folder: where everything is written; new, empty, or an earlier demo's.
         json: end with one line of JSON.
-        sabotage: take one arrival from the input of the SQL side; differences must show.
+        sabotage: take one arrival from the SQL side's input, and one from what is published;
+            differences must show.
         teller: where it is told; None for stdout.
 
     Returns:
@@ -95,7 +104,7 @@ def run_demo(
     story = _tell(folder, teller, sabotage=sabotage, began=began)
     if json:
         teller.emit(story.facts())
-    return 1 if story.comparison.differing else 0
+    return 1 if story.comparison.differing or story.live.failures() else 0
 
 
 def _tell(folder: Path, teller: Teller, *, sabotage: bool, began: float) -> Story:
@@ -111,7 +120,13 @@ def _tell(folder: Path, teller: Teller, *, sabotage: bool, began: float) -> Stor
     theirs = _compute_again(reference, teller, sabotage=sabotage)
     comparison = compare(ours, theirs, identity="flight_id", show=_ROW, close=AVERAGES_OF_DOUBLES)
     _tell_result(teller, comparison, ours)
-    story = Story(comparison, report, time.perf_counter() - began)
+    teller.heading("December again, as a stream: four stages, a process each")
+    missed = missed_arrival(ours) if sabotage else None
+    if missed is not None:
+        teller.line(f"  sabotage: the arrival of flight_id={missed} is not published")
+    live = let_december_happen(project, plan, ours, without_arrival=missed)
+    tell_live(teller, live, _CARRIED)
+    story = Story(comparison, report, live, time.perf_counter() - began)
     _tell_end(teller, folder, plan, story)
     return story
 
@@ -125,7 +140,7 @@ def _clear(folder: Path) -> None:
     if note.is_file() and note.read_text(encoding="utf-8") != _README:
         problem = f"{str(note)!r} was not written by the demo"
         raise DataError(problem, hint="name a new folder; the demo overwrites its own only")
-    for own in ("tables", "warehouse"):
+    for own in ("tables", "warehouse", "log", "store"):
         shutil.rmtree(folder / own, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     note.write_text(_README, encoding="utf-8")

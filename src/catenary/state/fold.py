@@ -30,6 +30,23 @@ BASE: int = 1
 
 
 @dataclass(frozen=True)
+class Mark:
+    """What is left of a row that was set aside: a status where it would have been.
+
+    Attributes:
+        entity: whose tile says so.
+        ts_ms: the row's time.
+        status: what the tile says.
+        offset: where the row came from.
+    """
+
+    entity: bytes
+    ts_ms: int
+    status: int
+    offset: int
+
+
+@dataclass(frozen=True)
 class Batch:
     """Rows of one lane, ready to fold.
 
@@ -39,7 +56,7 @@ class Batch:
         entities: their bytes, ascending.
         status: int64, what each row says of itself.
         offsets: int64, where each came from.
-        aside: (entity, ts, status) of rows that were set aside and whose key is known.
+        aside: rows that were set aside and whose key is known.
     """
 
     rows: pa.Table
@@ -47,7 +64,7 @@ class Batch:
     entities: Sequence[bytes]
     status: np.ndarray
     offsets: np.ndarray
-    aside: tuple[tuple[bytes, int, int], ...] = ()
+    aside: tuple[Mark, ...] = ()
 
 
 @dataclass
@@ -69,24 +86,16 @@ def fold(
         lane: as of its last commit: the floor decides between head and base tiles.
         batch: the rows.
         uploads: those that are landed or active; rows before their cut-offs and not within their
-            inclusion frontiers are late to them.
+            inclusion frontiers are late to them. What an upload lacks that this lane has still to
+            settle is left to that.
     """
     changes = Changes()
     ts = batch.rows.column("ts").to_numpy()
     _into_lane(layout, snapshot, lane, batch, ts, changes)
     for upload in uploads:
-        late = late_rows(upload, lane, ts, batch.offsets)
-        if late.any():
-            fold_late(layout, snapshot, lane, batch, late, upload, changes)
+        if lane.id.key not in upload.unsettled:
+            fold_late(layout, snapshot, lane, batch, upload, changes)
     return changes
-
-
-def late_rows(upload: Upload, lane: Lane, ts: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Which rows lie before the cut-off and are not in the upload's tables."""
-    included = upload.includes(lane.place)
-    if included is None:
-        return np.zeros(len(ts), bool)
-    return (ts < upload.cutoff_ms) & (offsets >= included)
 
 
 def fold_late(
@@ -94,12 +103,22 @@ def fold_late(
     snapshot: Snapshot,
     lane: Lane,
     batch: Batch,
-    late: np.ndarray,
     upload: Upload,
     changes: Changes,
 ) -> None:
-    """Bring late rows into an upload's late tiles."""
+    """Bring the rows that are late to an upload into its late tiles, and marks likewise."""
+    included = upload.includes(lane.place)
+    if included is None:
+        return
     ts = batch.rows.column("ts").to_numpy()
+    late = (ts < upload.cutoff_ms) & (batch.offsets >= included)
+    for mark in batch.aside:
+        if mark.ts_ms < upload.cutoff_ms and mark.offset >= included:
+            start = tiles.instant(mark.ts_ms // layout.base_ms * layout.base_ms)
+            key = tiles.late_tile(mark.entity, upload.id, lane.id.key, BASE, start)
+            _mark(snapshot, key, mark.status, changes)
+    if not late.any():
+        return
     starts = ts // layout.base_ms * layout.base_ms
     groups = _Groups(batch.codes, np.full(len(ts), BASE), starts, late & (batch.codes >= 0))
     starting = tiles.instants(groups.starts)
@@ -127,6 +146,12 @@ def _into_lane(
             strict=True,
         )
     ]
+    for mark in batch.aside:
+        level = HEAD if mark.ts_ms >= lane.floor_ms else BASE
+        size = layout.sizes_ms[level]
+        start = tiles.instant(mark.ts_ms // size * size)
+        _mark(snapshot, tiles.lane_tile(mark.entity, id_, level, start), mark.status, changes)
+    marked = set(changes.puts)
     new = _merge(layout, snapshot, batch, groups, keys, changes)
     listed: dict[tuple[int, int], list[bytes]] = defaultdict(list)
     sizes = np.asarray([*layout.sizes_ms[1:], layout.sizes_ms[-1]], np.int64)
@@ -138,8 +163,11 @@ def _into_lane(
         if (code, level, bucket) != last:
             listed[level, bucket].append(batch.entities[code])
             last = (code, level, bucket)
-    for entity, at_ms, status in batch.aside:
-        _mark(snapshot, lane, layout, entity, at_ms, status, changes, listed)
+    for key in sorted(marked):
+        level, start = key[-9], tiles.instant_of(key[-8:])
+        listed[level, start // int(sizes[level]) * int(sizes[level])].append(
+            key[len(tiles.TILE) : -tiles.LANE_SUFFIX]
+        )
     for (level, bucket), entities in listed.items():
         changes.puts[index_key(lane, level, bucket)] = tiles.pack_entities(entities)
 
@@ -150,28 +178,14 @@ def index_key(lane: Lane, level: int, bucket_ms: int) -> bytes:
     return bucket + lane.position.to_bytes(8, "big") + lane.folds.to_bytes(8, "big")
 
 
-def _mark(
-    snapshot: Snapshot,
-    lane: Lane,
-    layout: Layout,
-    entity: bytes,
-    at_ms: int,
-    status: int,
-    changes: Changes,
-    listed: dict[tuple[int, int], list[bytes]],
-) -> None:
-    """Leave a status where a row would have been."""
-    level = HEAD if at_ms >= lane.floor_ms else BASE
-    start = at_ms if level == HEAD else at_ms // layout.base_ms * layout.base_ms
-    key = tiles.lane_tile(entity, lane.id.key, level, tiles.instant(start))
+def _mark(snapshot: Snapshot, key: bytes, status: int, changes: Changes) -> None:
+    """Leave a status in a tile, where a row would have been."""
     held = changes.puts.get(key) or snapshot.get(key)
     if held is None:
         changes.puts[key] = tiles.value(status, b"")
-        size = layout.sizes_ms[level + 1]
-        listed[level, start // size * size].append(entity)
-    else:
-        merged = tiles.status_of(held) | status
-        changes.puts[key] = tiles.value(merged, held[tiles.STATUS_BYTES :])
+        return
+    merged = tiles.status_of(held) | status
+    changes.puts[key] = tiles.value(merged, held[tiles.STATUS_BYTES :])
 
 
 class _Groups:
@@ -218,7 +232,10 @@ def _merge(
         return np.empty(0, bool)
     packed = kernel.fold(layout, batch.rows, groups.of_row, len(groups))
     statuses = groups.united(batch.status).tolist()
-    held = snapshot.get_many(keys)
+    held = [
+        changes.puts.get(key, value)
+        for key, value in zip(keys, snapshot.get_many(keys), strict=True)
+    ]
     new = np.fromiter((each is None for each in held), bool, len(held))
     old = np.flatnonzero(~new)
     texts = packed.to_pylist()

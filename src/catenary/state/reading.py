@@ -270,9 +270,7 @@ def _lost(layout: Layout, ts: np.ndarray, upload: Upload, lanes: dict[bytes, Lan
         needed = np.maximum(needed, ts - layout.reach_ms)
     known = ANCIENT_MS
     for lane in lanes.values():
-        included = upload.includes(lane.place)
-        skipped = included is not None and lane.began > included
-        known = max(known, lane.kept_ms, lane.since_ms if skipped else ANCIENT_MS)
+        known = max(known, lane.kept_ms, lane.since_ms)
     return needed < known
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from catenary.state.tiles import UploadTile
 
 _AT_ONCE = 4_000
+_TRIES = 3
 
 
 def begin(
@@ -93,14 +94,20 @@ def land(dataset: Dataset, upload: Upload, *, entities: int, now_ms: int) -> Upl
         entities: how many it holds.
         now_ms: by the wall clock.
     """
+    tries = 0
     while True:
         with dataset.snapshot() as snapshot:
             held, before = uploads_of(snapshot)
             lanes = lanes_of(snapshot)
+        # Lanes that commit all the time would have the last word over and over: after some tries
+        # all are told to settle, which needs no condition on them.
+        tries += 1
+        patient = tries <= _TRIES
         unsettled = tuple(
             key
             for key, lane in sorted(lanes.items())
-            if (included := upload.includes(lane.place)) is not None and lane.position > included
+            if (included := upload.includes(lane.place)) is not None
+            and (lane.position > included or not patient)
         )
         landed = replace(
             upload,
@@ -109,7 +116,9 @@ def land(dataset: Dataset, upload: Upload, *, entities: int, now_ms: int) -> Upl
             entities=entities,
             landed_ms=now_ms,
         )
-        expects = {UPLOADS_KEY: before, **{lane.id.record: pack(lane) for lane in lanes.values()}}
+        expects = {UPLOADS_KEY: before}
+        if patient:
+            expects |= {lane.id.record: pack(lane) for lane in lanes.values()}
         if dataset.commit(expects, [(UPLOADS_KEY, pack(_in_place(held, landed)))]):
             return landed
 

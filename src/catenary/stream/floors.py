@@ -72,12 +72,16 @@ def _child(reader: Reader, store: Store, log: Log) -> int | None:
         lanes = lanes_of(snapshot)
         uploads, _ = uploads_of(snapshot)
     if not lanes:
-        # Not started yet: it will begin at its own newest upload.
-        return max((each.cutoff_ms for each in uploads.held), default=ANCIENT_MS)
+        # Not started yet: it will begin at its own newest upload, if that knows its frontier.
+        known = [
+            each.cutoff_ms
+            for each in uploads.held
+            if each.state != "loading" and each.frontier is not None
+        ]
+        return max(known, default=ANCIENT_MS)
     ends = log.ends([lane.place for lane in lanes.values()])
-    begin = max((each.cutoff_ms for each in uploads.active), default=ANCIENT_MS)
     passed = [
-        max(lane.passed_ms, begin) if lane.passed_ms == ANCIENT_MS else lane.passed_ms
+        lane.since_ms if lane.passed_ms == ANCIENT_MS else lane.passed_ms
         for lane in lanes.values()
         if lane.position < ends[lane.place]
     ]

@@ -22,7 +22,7 @@ from catenary.rows.columns import dates_of
 from catenary.rows.joins import beside
 from catenary.rows.query import filtered, projected
 from catenary.schema.arrow import to_arrow
-from catenary.state.fold import Batch
+from catenary.state.fold import Batch, Mark
 from catenary.state.keys import encode_key, entities
 from catenary.state.layouts import inputs_of
 from catenary.stream.letters import Letter
@@ -290,16 +290,15 @@ class Pipeline:
     ) -> Enriched:
         """Rows with their entities; marks instead of rows that were set aside."""
         keys = [name for name, _ in self._node.keys]
-        marks: list[tuple[bytes, int, int]] = []
+        marks: list[Mark] = []
         if aside.any():
             lost = rows.filter(pa.array(aside))
             columns = [lost.column(name).to_pylist() for name in keys]
-            for at, (ts, bits) in enumerate(
-                zip(lost.column("ts").to_pylist(), status[aside].tolist(), strict=True)
-            ):
+            places = done.records.offsets[lost.column(ROW).to_numpy()].tolist()
+            for at, ts in enumerate(lost.column("ts").to_pylist()):
                 entity = encode_key([column[at] for column in columns])
                 if entity is not None:
-                    marks.append((entity, ts, bits))
+                    marks.append(Mark(entity, ts, int(status[aside][at]), places[at]))
             rows, status = rows.filter(pa.array(~aside)), status[~aside]
         codes, known = entities(rows.select(keys))
         wanted = dict.fromkeys((*inputs_of(self._node), "ts"))

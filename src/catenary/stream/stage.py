@@ -21,7 +21,7 @@ from catenary.errors import FencedError, PositionError
 from catenary.ports import Records, statuses
 from catenary.state import compact
 from catenary.state import uploads as swaps
-from catenary.state.fold import Batch, Changes, fold, fold_late, late_rows
+from catenary.state.fold import Batch, Changes, Mark, fold, fold_late
 from catenary.state.layouts import dataset_name, layout_of
 from catenary.state.records import (
     ANCIENT_MS,
@@ -392,7 +392,7 @@ class Stage:
 
     # -- between batches -----------------------------------------------------------------------
 
-    def tend(self) -> bool:
+    def tend(self, stopped: Callable[[], bool] = lambda: False) -> bool:
         """One piece of upkeep: settle an upload, raise a floor, merge or remove tiles.
 
         Returns:
@@ -404,15 +404,19 @@ class Stage:
         for upload in found.held:
             for key, lane in self._lanes.items():
                 if upload.state == "landed" and key in upload.unsettled:
-                    self._settle(upload, lane)
-                    return True
+                    return self._settle(upload, lane, stopped)
         return self._raise_floors() or self._compact() or self._retire()
 
-    def _settle(self, upload: Upload, lane: Lane) -> None:
+    def _settle(self, upload: Upload, lane: Lane, stopped: Callable[[], bool]) -> bool:
         """Fold what the log brought since the upload's frontier and before its cut-off (protocol 7).
 
-        All of it in one commit, with the lane's settlement: half of it would be counted twice.
+        All of it in one commit, with the lane's settlement: half of it would be counted twice. Rows
+        are enriched as in any batch: when the parents have caught up. Those with a dead letter are
+        left to its replay, and leave a mark.
         """
+        inherited = self.wait(self.cut(), stopped)
+        if inherited is None:
+            return False
         position = upload.includes(lane.place)
         assert position is not None, "an upload without a frontier is active at once"
         late: list[Batch] = []
@@ -429,7 +433,7 @@ class Stage:
             done = pipeline.decode(lane, records)
             done = pipeline.only(done, done.rows.column("ts").to_numpy() < upload.cutoff_ms)
             if done.rows.num_rows:
-                late.append(pipeline.enrich(done).batch)
+                late.append(pipeline.enrich(done, inherited).batch)
             position = records.next_offset
         while True:
             changes = Changes()
@@ -437,17 +441,16 @@ class Stage:
                 self._refresh(snapshot)
                 found, before = uploads_of(snapshot)
                 lane = self._lanes[lane.id.key]
-                for batch in [_joined(late)] if late else []:
-                    wanted = late_rows(
-                        upload, lane, batch.rows.column("ts").to_numpy(), batch.offsets
-                    )
-                    fold_late(self.layout, snapshot, lane, batch, wanted, upload, changes)
+                if late:
+                    open_letters = {each.offset for each in letters_of(snapshot, lane)}
+                    batch = _marked(_joined(late), open_letters)
+                    fold_late(self.layout, snapshot, lane, batch, upload, changes)
             if not any(each.id == upload.id for each in found.held):
-                return
+                return True
             settled = swaps.settled(found, upload.id, lane.id.key)
             changes.puts[UPLOADS_KEY] = pack(settled)
             if self._write(lane, changes, {UPLOADS_KEY: before}):
-                return
+                return True
 
     def _raise_floors(self) -> bool:
         """Let floors rise that no reader holds any more."""
@@ -513,6 +516,8 @@ class Stage:
 
     def _replay(self, letter: Letter) -> bool:
         """Whether one dead letter passed."""
+        if not self.ready(self.cut()):
+            return False
         pipeline = self._inputs[letter.source].pipeline
         record = Records(
             np.asarray([letter.offset], np.int64),
@@ -528,7 +533,7 @@ class Stage:
                     return False
                 lane = unpack(data, Lane)
                 ready = pipeline.enrich(pipeline.decode(lane, record))
-                if ready.letters:
+                if ready.letters or ready.batch.aside:
                     return False
                 found, before = uploads_of(snapshot)
                 current = [each for each in found.held if each.state != "loading"]
@@ -588,7 +593,7 @@ class Stage:
             worked = self.step(stopped)
             batches += worked
             if not worked or batches % 4 == 0:
-                tended = self.tend()
+                tended = self.tend(stopped)
                 if worked or tended:
                     continue
                 if finishing():
@@ -676,6 +681,27 @@ def _until(records: Records, end: int) -> Records:
     )
 
 
+def _marked(batch: Batch, letters: set[int]) -> Batch:
+    """The batch with marks in place of the rows whose dead letters are still there."""
+    open_ = np.isin(batch.offsets, list(letters)) if letters else np.zeros(len(batch.codes), bool)
+    if not open_.any():
+        return batch
+    ts = batch.rows.column("ts").to_numpy()
+    marks = tuple(
+        Mark(batch.entities[code], int(ts[row]), statuses.SET_ASIDE, int(batch.offsets[row]))
+        for row, code in enumerate(batch.codes.tolist())
+        if open_[row] and code >= 0
+    )
+    return Batch(
+        batch.rows.filter(pa.array(~open_)),
+        batch.codes[~open_],
+        batch.entities,
+        batch.status[~open_],
+        batch.offsets[~open_],
+        (*batch.aside, *marks),
+    )
+
+
 def _joined(batches: list[Batch]) -> Batch:
     """Several batches as one."""
     entities = sorted({each for batch in batches for each in batch.entities})
@@ -690,4 +716,5 @@ def _joined(batches: list[Batch]) -> Batch:
         entities,
         np.concatenate([batch.status for batch in batches]),
         np.concatenate([batch.offsets for batch in batches]),
+        tuple(mark for batch in batches for mark in batch.aside),
     )

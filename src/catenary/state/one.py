@@ -1,0 +1,199 @@
+"""One entity as of one instant, as Python values: what `reading.py` says, without tables.
+
+    one range, one upload value ──► tiles before the instant ──► partials merged ──► values, statuses
+
+For a model that asks for one row and waits. The same rules, written for one read.
+
+Read next: ``reading.py`` (many reads).
+Held to account by: ``tests/unit/serve/test_single.py``, which compares the two.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from catenary.aggregate import tiles as kernel
+from catenary.ports import statuses
+from catenary.state import tiles
+from catenary.state.records import ANCIENT_MS, LANES, UPLOADS_KEY, Lane, Uploads, unpack
+from catenary.windows import DAY_MS
+
+if TYPE_CHECKING:
+    from catenary.aggregate.layout import Layout
+    from catenary.ports import Snapshot
+    from catenary.state.records import Upload
+
+_UPLOAD_LEVEL = -1
+
+
+class One(NamedTuple):
+    """What an entity was.
+
+    Attributes:
+        values: the GroupBy's columns before derivations, in the layout's order.
+        status: of the read.
+        closed, head: whether closed tiles were merged, and head tiles.
+    """
+
+    values: tuple[object, ...]
+    status: int
+    closed: bool = False
+    head: bool = False
+
+
+class _Tile(NamedTuple):
+    """A tile that begins before the instant; in the order in which tiles are merged."""
+
+    start: int
+    end: int
+    level: int
+    status: int
+    collapsed: bool
+    packed: bytes
+
+
+@lru_cache(maxsize=64)
+def uploads_in(data: bytes | None) -> Uploads:
+    """The uploads that a record tells of."""
+    return Uploads() if data is None else unpack(data, Uploads)
+
+
+@lru_cache(maxsize=1024)
+def lane_in(data: bytes) -> Lane:
+    """The lane that a record tells of."""
+    return unpack(data, Lane)
+
+
+def read_temporal(layout: Layout, snapshot: Snapshot, entity: bytes, ts: int) -> One:
+    """An entity to the millisecond; see `reading.read_temporal`.
+
+    Args:
+        layout: of the GroupBy.
+        snapshot: its dataset, at one instant.
+        entity: its bytes.
+        ts: milliseconds; events strictly before it count.
+    """
+    uploads = uploads_in(snapshot.get(UPLOADS_KEY))
+    lanes = [lane_in(value) for _, value in snapshot.scan(LANES)]
+    upload = uploads.newest(ts)
+    found = _lane_tiles(layout, snapshot, entity, ts, upload)
+    if upload is None:
+        doubt = _beyond_lanes(layout, ts, uploads, lanes)
+    else:
+        found += _upload_tiles(snapshot, upload, entity, ts)
+        doubt = _beyond_upload(layout, ts, upload, lanes)
+    one = _answer(layout, found, ts)
+    return one._replace(status=one.status | doubt)
+
+
+def read_snapshot(
+    layout: Layout, snapshot: Snapshot, entity: bytes, ts: int, *, holds: bool
+) -> One:
+    """An entity as of the last midnight; see `reading.read_snapshot`.
+
+    Args:
+        layout: of the GroupBy.
+        snapshot: its dataset, at one instant.
+        entity: its bytes.
+        ts: milliseconds.
+        holds: one snapshot stands until the next.
+    """
+    uploads = uploads_in(snapshot.get(UPLOADS_KEY))
+    wanted = ts // DAY_MS * DAY_MS
+    upload = uploads.newest(wanted)
+    if upload is None:
+        doubt = statuses.BEFORE_RETENTION if uploads.active else statuses.MISSING_UPLOAD
+        one = _answer(layout, [], wanted)
+        return one._replace(status=one.status | doubt)
+    at = min(wanted, upload.cutoff_ms)
+    one = _answer(layout, _upload_tiles(snapshot, upload, entity, at), at)
+    stale = statuses.STALE_BATCH if wanted > upload.cutoff_ms and not holds else 0
+    return one._replace(status=one.status | stale)
+
+
+def _lane_tiles(
+    layout: Layout, snapshot: Snapshot, entity: bytes, ts: int, upload: Upload | None
+) -> list[_Tile]:
+    prefix = tiles.TILE + entity
+    skip, sizes = len(prefix), layout.sizes_ms
+    cutoff = ANCIENT_MS if upload is None else upload.cutoff_ms
+    late = None if upload is None else tiles.OF_UPLOAD + upload.id.to_bytes(4, "big")
+    found: list[_Tile] = []
+    for key, data in snapshot.scan_many([prefix])[0]:
+        start = tiles.instant_of(key[-8:])
+        if start >= ts:
+            continue
+        if key[skip : skip + 1] == tiles.OF_LANE:
+            if start < cutoff:
+                continue
+        elif late is None or not key.startswith(late, skip):
+            continue
+        level = key[-9]
+        packed = data[tiles.STATUS_BYTES :]
+        found.append(
+            _Tile(start, start + sizes[level], level, tiles.status_of(data), False, packed)
+        )
+    return found
+
+
+def _upload_tiles(snapshot: Snapshot, upload: Upload, entity: bytes, ts: int) -> list[_Tile]:
+    data = snapshot.get(tiles.upload_key(upload.id, entity))
+    if data is None:
+        return []
+    return [
+        _Tile(each.start_ms, each.end_ms, _UPLOAD_LEVEL, 0, each.collapsed, each.packed)
+        for each in tiles.unpack_upload(data)
+        if each.start_ms < ts
+    ]
+
+
+def _beyond_lanes(layout: Layout, ts: int, uploads: Uploads, lanes: list[Lane]) -> int:
+    """What to say where lanes alone do not reach back to the window's start."""
+    known = max((max(each.since_ms, each.kept_ms) for each in lanes), default=None)
+    if known == ANCIENT_MS:
+        return 0
+    if known is not None and layout.reach_ms is not None and ts - layout.reach_ms >= known:
+        return 0
+    return statuses.BEFORE_RETENTION if uploads.active else statuses.MISSING_UPLOAD
+
+
+def _beyond_upload(layout: Layout, ts: int, upload: Upload, lanes: list[Lane]) -> int:
+    """What to say where a lane never had, or has no more, what came after the upload."""
+    needed = upload.cutoff_ms
+    if layout.reach_ms is not None:
+        needed = max(needed, ts - layout.reach_ms)
+    for lane in lanes:
+        included = upload.includes(lane.place)
+        skipped = included is not None and lane.began > included
+        if needed < max(lane.kept_ms, lane.since_ms if skipped else ANCIENT_MS):
+            return statuses.BEFORE_RETENTION
+    return 0
+
+
+def _answer(layout: Layout, found: list[_Tile], ts: int) -> One:
+    """What the tiles say."""
+    at = ts
+    # A tile that begins before an instant and ends after it cannot be taken apart.
+    while straddling := [each.start for each in found if each.start < at < each.end]:
+        at = min(straddling)
+    merged = sorted(each for each in found if each.end <= at)
+    held = kernel.Tiles(
+        start=np.array([each.start for each in merged], np.int64),
+        end=np.array([each.end for each in merged], np.int64),
+        status=np.array([each.status for each in merged], np.int64),
+        collapsed=np.array([each.collapsed for each in merged], bool),
+        packed=pa.array([each.packed for each in merged], pa.large_binary()),
+    )
+    answer = kernel.answer_one(layout, held, at)
+    status = answer.status
+    status |= statuses.AS_OF_TILE if at < ts else 0
+    status |= statuses.STALE_BATCH if answer.stale else 0
+    status |= statuses.BEFORE_RETENTION if answer.cut else 0
+    status |= statuses.OVERFLOW if answer.overflow else 0
+    status |= 0 if answer.seen else statuses.MISSING
+    head = any(each.level == 0 for each in merged)
+    return One(answer.values, status, any(each.level != 0 for each in merged), head)
