@@ -249,7 +249,10 @@ def rows(case: Case, held: tiles.Tiles, offsets: np.ndarray, got: tiles.Answers)
             held.collapsed[own],
             held.packed.slice(own.start, own.stop - own.start),
         )
-        row = tiles.answer_row(case.layout, single, ts)
+        row, *said = tiles.answer_one(case.layout, single, ts)
+        assert row == tiles.answer_row(case.layout, single, ts)
+        many = (got.status, got.seen, got.overflow, got.stale, got.cut)
+        assert said == [each[at] for each in many]
         columns = got.columns.slice(at, 1).columns
         wanted = tuple(column[0].as_py(maps_as_pydicts="strict") for column in columns)
         assert shown(row) == shown(wanted)

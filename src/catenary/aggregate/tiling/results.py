@@ -156,22 +156,21 @@ class NativeResults:
         if self.program.passthrough:
             arrays = self._passed_through()
             return {at: each[0].as_py(maps_as_pydicts="strict") for at, each in arrays.items()}
+        program = self.program
         values, numbers = self.values[:, 0].tolist(), self.values[:, 0].view(np.float64).tolist()
         lengths, said = self.lengths[:, 0].tolist(), self.said[:, 0].tolist()
         found: dict[int, object] = {}
-        program = self.program
-        for at, place in enumerate(program.native):
-            if said[at] == VALUE:
-                read = program.natively[place]
-                if read is not None:
-                    found[place] = read(values[at], numbers[at], lengths[at])
-                else:
-                    column = self._column(at, program.outputs[place])
-                    found[place] = column[0].as_py(maps_as_pydicts="strict")
-            elif said[at] == EMPTY:
+        for at, (place, told) in enumerate(zip(program.native, said, strict=True)):
+            reader = program.natively[place]
+            if told == VALUE and reader is not None:  # by far the most
+                found[place] = reader(values[at], numbers[at], lengths[at])
+            elif told == VALUE:
+                column = self._column(at, program.outputs[place])
+                found[place] = column[0].as_py(maps_as_pydicts="strict")
+            elif told == EMPTY:
                 default = program.features[place].default
                 found[place] = list(default) if isinstance(default, tuple) else default
-            elif said[at] == ASIDE:
+            elif told == ASIDE:
                 self._finish_aside(at, place)
                 held = float(self.values[at].view(np.float64)[0])
                 found[place] = held if self.said[at, 0] == VALUE else None
