@@ -130,6 +130,21 @@ def expressions(rounds: int) -> dict[str, Figure]:
     }
 
 
+def codecs(rounds: int) -> dict[str, Figure]:
+    """Batches of Avro records beside fastavro, one record after the other."""
+    runs = measure({"ours": worker("codecs_avro")}, rounds=rounds)["ours"]
+    peak = max(each.peak_bytes for each in runs)
+    return {
+        f"codecs/avro_{size}": Figure(
+            tuple(
+                each.reported[f"fastavro_{size}"] / each.reported[f"ours_{size}"] for each in runs
+            ),
+            peak,
+        )
+        for size in (100, 10_000)
+    }
+
+
 def cold(rounds: int) -> dict[str, Figure]:
     """The command line in a cold process."""
     folder = data.flights()
@@ -152,6 +167,7 @@ GROUPS: Final[dict[str, Callable[[int], dict[str, Figure]]]] = {
     "wide": wide,
     "scale": scale,
     "expressions": expressions,
+    "codecs": codecs,
     "cold": cold,
 }
 

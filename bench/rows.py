@@ -59,6 +59,8 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("scale/hot_key", "x", False, 1.5, 1.15, "10 M events with one key holding 20 %: time / without"),
     Row("expressions/row", "µs", False, 5.0, 2.0, "one-row expression"),
     Row("expressions/batch", "x", True, 0.7, 1.0, "1 M rows: time of hand-written Polars / ours"),
+    Row("codecs/avro_100", "x", True, 20.0, 40.0, "batches of 100 Avro records: fastavro's time / ours"),
+    Row("codecs/avro_10000", "x", True, 20.0, 40.0, "batches of 10,000 Avro records: fastavro's time / ours"),
     Row("cold/help", "s", False, 0.2, 0.12, "catenary --help, cold process"),
     Row("cold/plan", "s", False, 0.6, 0.35, "catenary plan of the flights definitions, cold process"),
 )  # fmt: skip

@@ -124,8 +124,9 @@ again:
     column = in->columns + op->column;
     switch (op->op) {
     case AVRO_NULL:
-        AVRO_PUT(column->kind < GROWN_LIST && column->kind > GROWN_NULL ? grown_flat_null(column)
-                                                                        : grown_null(in->columns, (int)op->column));
+        AVRO_PUT(column->kind == GROWN_NULL || column->kind == GROWN_STRUCT
+                     ? grown_null(in->columns, (int)op->column)
+                     : grown_flat_null(column));
         return at;
     case AVRO_BOOLEAN:
         AVRO_NEED(1);
@@ -258,9 +259,9 @@ static avro_at avro_nested(catenary_avro *in, const catenary_op *op, avro_at at)
  * Returns the rows, or -1 without memory; a refusal for want of memory is that too. */
 static int64_t catenary_avro_rows(const catenary_op *ops, const uint8_t *constants, catenary_grown *columns,
                                   const uint8_t *data, const int64_t *offsets, const uint8_t *valid,
-                                  int64_t skipped, int64_t many, int64_t *kept, catenary_refusal *refused) {
+                                  int64_t skipped, int64_t many, int64_t *kept, catenary_refusals *refused) {
     catenary_avro in = {0};
-    int64_t rows = 0, wrong = 0;
+    int64_t rows = 0;
     in.ops = ops;
     in.constants = constants;
     in.columns = columns;
@@ -282,7 +283,7 @@ static int64_t catenary_avro_rows(const catenary_op *ops, const uint8_t *constan
         if (in.code == NO_MEMORY) return -1;
         grown_cut(columns, 0, rows);
         catenary_refusal said = {row, in.where - (data + offsets[row]), in.code, in.place ? (int32_t)(in.place - ops) : -1, 0, 0};
-        refused[wrong++] = said;
+        if (catenary_refuse(refused, said)) return -1;
     }
     return rows;
 }

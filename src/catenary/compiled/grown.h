@@ -5,7 +5,8 @@
  *
  * Column 0 is a struct without nulls: the rows. A column's children lie beside each other, after it.
  * Where a column ends follows from its parent's length alone, so that a record which fails halfway
- * needs no marks to be undone. A null is a byte while columns grow, and a bit once they are handed over.
+ * needs no marks to be undone. Bits of validity exist once there is a null; those of entries to come are
+ * set, so that a value has nothing to say about itself.
  */
 #ifndef CATENARY_GROWN_H
 #define CATENARY_GROWN_H
@@ -31,7 +32,8 @@ typedef struct {
     int kind, width, first, many, form;
     int64_t length, room;
     int64_t size, bytes; /* of text: used and allocated */
-    uint8_t *valid;      /* a byte per entry */
+    int64_t bits;        /* of validity: allocated, a multiple of 64 */
+    uint8_t *valid;      /* NULL: there was no null yet */
     uint8_t *data;
     int32_t *offsets;
 } catenary_grown;
@@ -40,6 +42,23 @@ typedef struct {
     int64_t row, at;
     int32_t code, place, came, spare;
 } catenary_refusal;
+
+typedef struct {
+    catenary_refusal *told;
+    int64_t many, room;
+} catenary_refusals;
+
+static __attribute__((cold)) int catenary_refuse(catenary_refusals *all, catenary_refusal one) {
+    if (all->many == all->room) {
+        int64_t room = 2 * all->room + 16;
+        catenary_refusal *moved = (catenary_refusal *)realloc(all->told, (size_t)room * sizeof one);
+        if (!moved) return NO_MEMORY;
+        all->told = moved;
+        all->room = room;
+    }
+    all->told[all->many++] = one;
+    return 0;
+}
 
 struct ArrowArray {
     int64_t length, null_count, offset, n_buffers, n_children;
@@ -56,12 +75,6 @@ struct ArrowArray {
 static int catenary_grow(catenary_grown *column, int64_t room) {
     if (room <= column->room) return 0;
     void *moved;
-    if (column->kind == GROWN_NULL) {
-        column->room = room;
-        return 0;
-    }
-    if (!(moved = realloc(column->valid, (size_t)room))) return NO_MEMORY;
-    column->valid = (uint8_t *)moved;
     if (column->width) {
         if (!(moved = realloc(column->data, (size_t)(room * column->width)))) return NO_MEMORY;
         column->data = (uint8_t *)moved;
@@ -86,6 +99,29 @@ static int catenary_grow_bytes(catenary_grown *column, int64_t bytes) {
     return 0;
 }
 
+/* Bits of validity for this many entries; new ones are set. */
+static int catenary_grow_bits(catenary_grown *column, int64_t entries) {
+    int64_t bits = 2 * column->bits > entries ? 2 * column->bits : entries;
+    bits = (bits + 63) / 64 * 64;
+    uint8_t *moved = (uint8_t *)realloc(column->valid, (size_t)bits / 8);
+    if (!moved) return NO_MEMORY;
+    memset(moved + column->bits / 8, 0xFF, (size_t)(bits - column->bits) / 8);
+    column->valid = moved;
+    column->bits = bits;
+    return 0;
+}
+
+/* The entry at the end, which is to be appended, is a null. */
+static inline int grown_mark(catenary_grown *column) {
+    const int64_t row = column->length;
+    if (row >= column->bits) {
+        int code = catenary_grow_bits(column, row < column->room ? column->room : row + 1);
+        if (code) return code;
+    }
+    column->valid[row >> 3] &= (uint8_t)~(1 << (row & 7));
+    return 0;
+}
+
 /* Room for one entry more. */
 static inline int grown_one(catenary_grown *column) {
     if (column->length < column->room) return 0;
@@ -93,27 +129,11 @@ static inline int grown_one(catenary_grown *column) {
     return catenary_grow(column, 2 * column->room + 16);
 }
 
-static int grown_null(catenary_grown *columns, int at) {
-    catenary_grown *column = columns + at;
-    int code = grown_one(column);
-    if (code) return code;
-    int64_t row = column->length++;
-    if (column->kind == GROWN_NULL) return 0;
-    column->valid[row] = 0;
-    if (column->width) memset(column->data + row * column->width, 0, (size_t)column->width);
-    if (column->offsets) column->offsets[row + 1] = column->offsets[row];
-    if (column->kind == GROWN_STRUCT)
-        for (int child = 0; child < column->many; child++)
-            if ((code = grown_null(columns, column->first + child))) return code;
-    return 0;
-}
-
 /* A null in a column without children. */
 static inline int grown_flat_null(catenary_grown *column) {
     int code = grown_one(column);
-    if (code) return code;
+    if (code || (code = grown_mark(column))) return code;
     int64_t row = column->length;
-    column->valid[row] = 0;
     if (column->width == 8) ((int64_t *)column->data)[row] = 0;
     else if (column->width) memset(column->data + row * column->width, 0, (size_t)column->width);
     else column->offsets[row + 1] = column->offsets[row];
@@ -121,11 +141,21 @@ static inline int grown_flat_null(catenary_grown *column) {
     return 0;
 }
 
+static int grown_null(catenary_grown *columns, int at) {
+    catenary_grown *column = columns + at;
+    if (column->kind != GROWN_STRUCT && column->kind != GROWN_NULL) return grown_flat_null(column);
+    int code = grown_one(column);
+    if (code || (column->kind == GROWN_STRUCT && (code = grown_mark(column)))) return code;
+    column->length++;
+    for (int child = 0; child < column->many; child++)
+        if ((code = grown_null(columns, column->first + child))) return code;
+    return 0;
+}
+
 static inline int grown_i64(catenary_grown *column, int64_t value) {
     int code = grown_one(column);
     if (code) return code;
-    ((int64_t *)column->data)[column->length] = value;
-    column->valid[column->length++] = 1;
+    ((int64_t *)column->data)[column->length++] = value;
     return 0;
 }
 
@@ -152,7 +182,6 @@ static inline int grown_whole(catenary_grown *column, int64_t value) {
     case GROWN_F64: ((double *)column->data)[row] = (double)value; break;
     default: column->data[row] = value != 0; break; /* a boolean */
     }
-    column->valid[row] = 1;
     column->length++;
     return 0;
 }
@@ -165,7 +194,7 @@ static inline int grown_f64(catenary_grown *columns, int at, double value) {
     if (code) return code;
     if (column->kind == GROWN_F32) ((float *)column->data)[column->length] = (float)(value + 0.0) + 0.0f;
     else ((double *)column->data)[column->length] = value + 0.0;
-    column->valid[column->length++] = 1;
+    column->length++;
     return 0;
 }
 
@@ -180,7 +209,7 @@ static inline int grown_text_room(catenary_grown *column, int64_t size) {
 
 static inline void grown_written(catenary_grown *column, int64_t size) {
     column->size += size;
-    column->valid[column->length++] = 1;
+    column->length++;
     column->offsets[column->length] = (int32_t)column->size;
 }
 
@@ -198,7 +227,7 @@ static inline int grown_list(catenary_grown *columns, int at) {
     int code = grown_one(column);
     if (code) return code;
     if (columns[column->first].length > GROWN_MOST) return TOO_LARGE;
-    column->valid[column->length++] = 1;
+    column->length++;
     column->offsets[column->length] = (int32_t)columns[column->first].length;
     return 0;
 }
@@ -206,12 +235,14 @@ static inline int grown_list(catenary_grown *columns, int at) {
 static inline int grown_struct(catenary_grown *column) {
     int code = grown_one(column);
     if (code) return code;
-    column->valid[column->length++] = 1;
+    column->length++;
     return 0;
 }
 
 static void grown_cut(catenary_grown *columns, int at, int64_t length) {
     catenary_grown *column = columns + at;
+    const int64_t marked = column->length < column->bits ? column->length : column->bits;
+    for (int64_t row = length; row < marked; row++) column->valid[row >> 3] |= (uint8_t)(1 << (row & 7));
     column->length = length;
     if (column->kind == GROWN_TEXT || column->kind == GROWN_BINARY) column->size = column->offsets[length];
     else if (column->kind == GROWN_LIST) grown_cut(columns, column->first, column->offsets[length]);
@@ -266,6 +297,20 @@ static void catenary_pack(uint8_t *bytes, int64_t length) {
     }
 }
 
+static int64_t catenary_nulls(const catenary_grown *column) {
+    int64_t set = 0, at = 0;
+    uint64_t word;
+    for (; at + 64 <= column->length; at += 64) {
+        memcpy(&word, column->valid + at / 8, 8);
+        set += __builtin_popcountll(word);
+    }
+    if (at < column->length) {
+        memcpy(&word, column->valid + at / 8, 8);
+        set += __builtin_popcountll(word & ~(~0ULL << (column->length - at)));
+    }
+    return column->length - set;
+}
+
 static void catenary_release(struct ArrowArray *array) {
     for (int64_t at = 0; at < array->n_children; at++)
         if (array->children[at]->release) array->children[at]->release(array->children[at]);
@@ -299,12 +344,9 @@ static int catenary_hand_over(catenary_grown *columns, int at, struct ArrowArray
         out->null_count = column->length;
         return 0;
     }
-    int64_t valid = 0;
-    for (int64_t row = 0; row < column->length; row++) valid += column->valid[row];
-    out->null_count = column->length - valid;
     out->n_buffers = 1;
-    if (out->null_count) {
-        catenary_pack(column->valid, column->length);
+    if (column->valid && column->bits < column->length && catenary_grow_bits(column, column->length)) return -1;
+    if (column->valid && (out->null_count = catenary_nulls(column))) {
         shell->buffers[0] = column->valid;
         column->valid = NULL;
     }

@@ -119,7 +119,7 @@ static int json_string(catenary_json *in, const uint8_t **text, int64_t *size) {
         *size = p - in->at;
     } else {
         /* An escape never takes less room than what it stands for. */
-        if (in->end - in->at > in->room) {
+        if (!in->text || in->end - in->at > in->room) {
             int64_t room = 2 * (in->end - in->at) + 64;
             uint8_t *moved = (uint8_t *)realloc(in->text, (size_t)room);
             if (!moved) return NO_MEMORY;
@@ -683,12 +683,12 @@ static int json_skip(catenary_json *in, int depth) {
 /* Which of `many` records become rows; as catenary_avro_rows. */
 static int64_t catenary_json_rows(const uint8_t *names, const int64_t *spans, catenary_grown *columns,
                                   const uint8_t *data, const int64_t *offsets, const uint8_t *valid,
-                                  int64_t skipped, int64_t many, int64_t *kept, catenary_refusal *refused) {
+                                  int64_t skipped, int64_t many, int64_t *kept, catenary_refusals *refused) {
     catenary_json in = {0};
     in.names = names;
     in.spans = spans;
     in.columns = columns;
-    int64_t rows = 0, wrong = 0;
+    int64_t rows = 0;
     for (int64_t row = 0; row < many; row++) {
         int code;
         in.start = in.at = data + offsets[row];
@@ -712,13 +712,12 @@ static int64_t catenary_json_rows(const uint8_t *names, const int64_t *spans, ca
             kept[rows++] = row;
             continue;
         }
-        if (code == NO_MEMORY) {
+        grown_cut(columns, 0, rows);
+        catenary_refusal said = {row, in.at - in.start, code, in.place, in.came, 0};
+        if (code == NO_MEMORY || catenary_refuse(refused, said)) {
             rows = -1;
             break;
         }
-        grown_cut(columns, 0, rows);
-        catenary_refusal said = {row, in.at - in.start, code, in.place, in.came, 0};
-        refused[wrong++] = said;
     }
     free(in.text);
     return rows;

@@ -9,6 +9,9 @@ cdef extern from "grown.h" nogil:
         int32_t code
         int32_t place
         int32_t came
+    ctypedef struct catenary_refusals:
+        catenary_refusal *told
+        int64_t many
     cdef struct ArrowArray:
         void (*release)(ArrowArray *)
     catenary_grown *catenary_columns(const int64_t *plan, int64_t many, int64_t rows)
@@ -20,9 +23,9 @@ cdef extern from "avro.h" nogil:
         int64_t op
     int64_t catenary_avro_rows(const catenary_op *ops, const uint8_t *constants, catenary_grown *columns,
                                const uint8_t *data, const int64_t *offsets, const uint8_t *valid,
-                               int64_t skipped, int64_t many, int64_t *kept, catenary_refusal *refused)
+                               int64_t skipped, int64_t many, int64_t *kept, catenary_refusals *refused)
 
 cdef extern from "jsonrows.h" nogil:
     int64_t catenary_json_rows(const uint8_t *names, const int64_t *spans, catenary_grown *columns,
                                const uint8_t *data, const int64_t *offsets, const uint8_t *valid,
-                               int64_t skipped, int64_t many, int64_t *kept, catenary_refusal *refused)
+                               int64_t skipped, int64_t many, int64_t *kept, catenary_refusals *refused)

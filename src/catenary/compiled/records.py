@@ -19,16 +19,17 @@ from cython.cimports.catenary.compiled.records import (
     catenary_hand_over,
     catenary_json_rows,
     catenary_op,
-    catenary_refusal,
+    catenary_refusals,
 )
 from cython.cimports.cpython.bytes import PyBytes_AS_STRING
 from cython.cimports.libc.stdint import int64_t, uint8_t
-from cython.cimports.libc.stdlib import free, malloc
+from cython.cimports.libc.stdlib import free
+from cython.cimports.libc.string import memset
 
 numbers_type = cython.typedef(cython.pointer(cython.const[int64_t]))
 bytes_type = cython.typedef(cython.pointer(cython.const[uint8_t]))
 columns_type = cython.typedef(cython.pointer(catenary_grown))
-refusals_type = cython.typedef(cython.pointer(catenary_refusal))
+refusals_type = cython.typedef(cython.pointer(catenary_refusals))
 
 
 @cython.cclass
@@ -51,34 +52,28 @@ class Columns:
 
 
 @cython.cfunc
-def _taken(
-    columns: columns_type,
-    many: int64_t,
-    rows: int64_t,
-    refused: refusals_type,
-    wrong: int64_t,
-):
+def _taken(columns: columns_type, many: int64_t, rows: int64_t, refused: refusals_type):
     """The columns as one array, and the refusals as tuples; frees what is not handed over."""
     handed: Columns = Columns()
-    failed: cython.int = 0
+    failed: cython.bint = rows < 0
     at: int64_t
-    if rows >= 0:
-        failed = catenary_hand_over(columns, 0, cython.address(handed.array))
-    catenary_drop(columns, many)
     told: list = []
-    if rows >= 0 and failed == 0:
-        for at in range(wrong):
+    if not failed:
+        failed = catenary_hand_over(columns, 0, cython.address(handed.array)) != 0
+    catenary_drop(columns, many)
+    if not failed:
+        for at in range(refused.many):
             told.append(
                 (
-                    refused[at].row,
-                    refused[at].at,
-                    refused[at].code,
-                    refused[at].place,
-                    refused[at].came,
+                    refused.told[at].row,
+                    refused.told[at].at,
+                    refused.told[at].code,
+                    refused.told[at].place,
+                    refused.told[at].came,
                 )
             )
-    free(refused)
-    if rows < 0 or failed:
+    free(refused.told)
+    if failed:
         raise MemoryError
     return handed, rows, told
 
@@ -136,7 +131,7 @@ class Reader:
         ops: numbers_type = cython.cast(numbers_type, PyBytes_AS_STRING(self.ops))
         constants: bytes_type = cython.cast(bytes_type, PyBytes_AS_STRING(self.constants))
         columns: columns_type = cython.NULL
-        refused: refusals_type = cython.NULL
+        refused: catenary_refusals
         found: int64_t = -1
         places: cython.pointer(int64_t) = cython.NULL
         if kept.shape[0] < many:
@@ -145,10 +140,8 @@ class Reader:
             places = cython.cast(cython.pointer(int64_t), cython.address(kept[0]))
         with cython.nogil:
             columns = catenary_columns(plan, width, many)
-            refused = cython.cast(
-                refusals_type, malloc((many + 1) * cython.sizeof(catenary_refusal))
-            )
-            if columns != cython.NULL and refused != cython.NULL:
+            memset(cython.address(refused), 0, cython.sizeof(catenary_refusals))
+            if columns != cython.NULL:
                 if self.json:
                     found = catenary_json_rows(
                         constants,
@@ -160,7 +153,7 @@ class Reader:
                         skipped,
                         many,
                         places,
-                        refused,
+                        cython.address(refused),
                     )
                 else:
                     found = catenary_avro_rows(
@@ -173,9 +166,8 @@ class Reader:
                         skipped,
                         many,
                         places,
-                        refused,
+                        cython.address(refused),
                     )
         if columns == cython.NULL:
-            free(refused)
             raise MemoryError
-        return _taken(columns, width, found, refused, many - found)
+        return _taken(columns, width, found, cython.address(refused))
