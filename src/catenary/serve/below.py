@@ -43,11 +43,23 @@ class Below:
             if is_stage(each)
         }
         self.stages = tuple(each for each in self.nodes if is_stage(each))
+        self._seen: tuple[int, dict[str, Frontier], Token] | None = None
         self._datasets = [(each.name, dataset_name(each)) for each in self.stages]
 
-    def frontiers(self) -> dict[str, Frontier]:
-        """Each stage's committed positions, as of now."""
-        return {stage: self._frontier(dataset) for stage, dataset in self._datasets}
+    def frontiers(self, version: int) -> tuple[dict[str, Frontier], Token]:
+        """Each stage's committed positions, and those that all have reached.
+
+        Args:
+            version: the store's, asked for before; what was read at the same one still holds.
+        """
+        if self._seen is not None and self._seen[0] == version:
+            return self._seen[1:]
+        found = {stage: self._frontier(dataset) for stage, dataset in self._datasets}
+        reached = {stage: {} if have is None else have for stage, have in found.items()}
+        token = reflected(list(reached.values()))
+        # A store's version tells nothing of datasets that are not there yet.
+        self._seen = None if None in found.values() else (version, reached, token)
+        return reached, token
 
     def lacking(self, token: Token, reached: dict[str, Frontier]) -> list[str]:
         """What stages have not reached of a token, in words; empty when all is reflected."""
@@ -66,10 +78,10 @@ class Below:
         found = [self._store.dataset(name, create=True) for _, name in self._datasets]
         return [each for each in found if each is not None]
 
-    def _frontier(self, dataset: str) -> Frontier:
+    def _frontier(self, dataset: str) -> Frontier | None:
         found = self._store.dataset(dataset)
         if found is None:
-            return {}
+            return None
         with found.snapshot() as snapshot:
             return frontier(lanes_of(snapshot))
 

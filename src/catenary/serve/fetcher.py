@@ -22,11 +22,12 @@ import pyarrow.compute as pc
 from catenary.errors import DataError, NotYetError, nearest
 from catenary.plan.nodes import GroupByNode, JoinNode
 from catenary.serve.answers import Answer, Row
-from catenary.serve.below import Below, reflected, topic_of
+from catenary.serve.below import Below, topic_of
 from catenary.serve.groups import HOLD
 from catenary.serve.lookup import LookedUp, StoreLookup
 from catenary.serve.readers import ClientReader
-from catenary.serve.requests import Asked, instants, left_of
+from catenary.serve.requests import Asked, instant, instants, left_of
+from catenary.serve.single import SinglePath
 
 if TYPE_CHECKING:
     from catenary.plan import Plan
@@ -47,6 +48,7 @@ class _Target:
     node: JoinNode | GroupByNode
     asked: Asked
     below: Below
+    single: SinglePath
     groups: tuple[GroupByNode, ...]
 
 
@@ -81,7 +83,7 @@ class Fetcher:
         self._store = store
         self._clock = clock
         self._topic = topic
-        self._holds = on_snapshot_late == HOLD
+        self._late = on_snapshot_late
         self._horizon_ms = horizon_ms
         self._nodes = {each.name: each for each in plan.nodes}
         self._targets: dict[str, _Target] = {}
@@ -136,17 +138,23 @@ class Fetcher:
             NotYetError: if the token was not reflected in time.
         """
         target = self._target(name)
-        single = isinstance(requests, Mapping)
+        until = time.monotonic() + timeout_s
+        if isinstance(requests, Mapping):
+            found = self._fetch_one(target, requests, at, min_token, until, timeout_s)
+            if found is not None:
+                row, ts = found
+                if reader is not None:
+                    reader.passed(ts)
+                return row
         rows = target.asked.rows([requests] if isinstance(requests, Mapping) else requests)
         when = instants(at, rows.num_rows, self._clock())
-        until = time.monotonic() + timeout_s
         token = self._reflected(target, min_token, until, timeout_s)
-        if self._holds:
+        if self._late == HOLD:
             self._wait_for_snapshots(target, when, until)
         answer = _answer(target, self._look(target, left_of(rows, when), when), rows, when, token)
         if reader is not None and len(when):
             reader.passed(int(when.min()))
-        return answer.row(0) if single else answer
+        return answer.row(0) if isinstance(requests, Mapping) else answer
 
     async def afetch(
         self,
@@ -219,8 +227,35 @@ class Fetcher:
             if isinstance(node, JoinNode):
                 parts = tuple({p.group_by.fingerprint: p.group_by for p in node.parts}.values())
             below = Below(node, self._store, self._topic)
-            found = self._targets.setdefault(key, _Target(node, Asked.of(node), below, parts))
+            single = SinglePath(node, self.lookup, self._late)
+            made = _Target(node, Asked.of(node), below, single, parts)
+            found = self._targets.setdefault(key, made)
         return found
+
+    def _fetch_one(
+        self,
+        target: _Target,
+        request: Mapping[str, object],
+        at: At,
+        min_token: Token | None,
+        until: float,
+        timeout_s: float,
+    ) -> tuple[Row, int] | None:
+        """A row and its instant, without tables; None where the lookup is to answer."""
+        if self._late == HOLD or not target.asked.is_plain:
+            return None
+        if not (at is None or isinstance(at, (int, datetime))):
+            return None
+        given = target.asked.one(request)
+        ts = self._clock() if at is None else instant(at)
+        token = self._reflected(target, min_token, until, timeout_s)
+        found = target.single.row(given, ts)
+        if found is None:
+            return None
+        for name in target.asked.fills:
+            if given.get(name) is not None:
+                found.values[name] = given[name]
+        return Row(found.values, found.bits, found.parts, found.reason, token), ts
 
     def _look(self, target: _Target, left: pa.Table, at: np.ndarray) -> LookedUp:
         if isinstance(target.node, JoinNode):
@@ -233,10 +268,10 @@ class Fetcher:
         """The positions that a read from now on reflects, once they are at least those wanted."""
         while True:
             version = self._store.version()
-            reached = target.below.frontiers()
+            reached, token = target.below.frontiers(version)
             lacking = [] if wanted is None else target.below.lacking(wanted, reached)
             if not lacking:
-                return reflected(list(reached.values()))
+                return token
             left = until - time.monotonic()
             if left <= 0:
                 more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""

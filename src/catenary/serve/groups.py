@@ -24,8 +24,9 @@ from catenary.schema.arrow import schema_to_arrow
 from catenary.serve.guard import guarded, nulls, without
 from catenary.state.keys import entities
 from catenary.state.layouts import dataset_name, layout_of
+from catenary.state.one import uploads_in
 from catenary.state.reading import Read, read_snapshot, read_temporal
-from catenary.state.records import check_format, uploads_of
+from catenary.state.records import UPLOADS_KEY, check_format
 from catenary.windows import DAY_MS, format_instant
 
 if TYPE_CHECKING:
@@ -74,12 +75,20 @@ class Group:
         self._store = store
         self.is_snapshot = node.accuracy is Accuracy.SNAPSHOT or node.sources[0].is_snapshot
         self.holds = self.is_snapshot and all(each.holds for each in node.sources)
+        self.refusals = statuses.BEFORE_RETENTION
+        if self.is_snapshot:
+            self.refusals |= statuses.MISSING_UPLOAD
         self.is_streamed = not self.is_snapshot and any(each.topic for each in node.sources)
 
     @cached_property
     def layout(self) -> Any:
         """What its tiles hold."""
         return layout_of(self.node)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """What is read of them, in order."""
+        return tuple(each.name for each in self.node.features) or self.layout.passthrough
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -107,12 +116,21 @@ class Group:
             return np.zeros(len(at), bool)
         if snapshot is None:
             return np.ones(len(at), bool)
-        active = uploads_of(snapshot)[0].active
+        active = uploads_in(snapshot.get(UPLOADS_KEY)).active
         if not active:
             return np.ones(len(at), bool)
         if self.holds:
             return np.zeros(len(at), bool)
         return at // DAY_MS * DAY_MS > active[-1].cutoff_ms
+
+    def is_late(self, snapshot: Snapshot | None, ts: int) -> bool:
+        """`late`, of one read."""
+        return self.is_snapshot and bool(self.late(snapshot, np.array([ts], np.int64))[0])
+
+    def beyond_uploads(self, snapshot: Snapshot, ts: int) -> int:
+        """The status of a read that no stream brings up to its instant."""
+        cutoff = self._ends_ms(snapshot)
+        return statuses.STALE_BATCH if cutoff is not None and ts > cutoff else 0
 
     def read(
         self, snapshot: Snapshot | None, keys: pa.Table, at: np.ndarray, late: str, times: pa.Table
@@ -139,7 +157,7 @@ class Group:
         columns, failed = self._derived(base, keys, times)
         status[list(failed)] |= statuses.ERROR
         too_old = np.flatnonzero(status & statuses.BEFORE_RETENTION)
-        lacking = {row: self._lacking(int(at[row])) for row in too_old.tolist()}
+        lacking = {row: self.lacking(int(at[row])) for row in too_old.tolist()}
         return Found(without(columns, refused), status, failed, lacking, read.closed, read.head)
 
     def _distinct(
@@ -164,21 +182,23 @@ class Group:
         if self.is_snapshot:
             return read_snapshot(self.layout, snapshot, known, codes, at, holds=self.holds)
         read = read_temporal(self.layout, snapshot, known, codes, at)
-        if not self.is_streamed:
-            # Nothing brings events after the newest upload.
-            active = uploads_of(snapshot)[0].active
-            if active:
-                read.status[at > active[-1].cutoff_ms] |= statuses.STALE_BATCH
+        cutoff = self._ends_ms(snapshot)
+        if cutoff is not None:
+            read.status[at > cutoff] |= statuses.STALE_BATCH
         return read
+
+    def _ends_ms(self, snapshot: Snapshot) -> int | None:
+        """Where all that is known ends, if nothing brings events after the newest upload."""
+        if self.is_streamed or self.is_snapshot:
+            return None
+        active = uploads_in(snapshot.get(UPLOADS_KEY)).active
+        return active[-1].cutoff_ms if active else None
 
     def _refused(
         self, snapshot: Snapshot, status: np.ndarray, at: np.ndarray, late: str
     ) -> np.ndarray:
         """Which reads have no values, whatever defaults say."""
-        doubts = statuses.BEFORE_RETENTION
-        if self.is_snapshot:
-            doubts |= statuses.MISSING_UPLOAD
-        refused = (status & doubts) != 0
+        refused = (status & self.refusals) != 0
         if late == NULL:
             refused |= self.late(snapshot, at)
         return refused
@@ -199,7 +219,8 @@ class Group:
             self.node.name,
         )
 
-    def _lacking(self, at_ms: int) -> str:
+    def lacking(self, at_ms: int) -> str:
+        """What a read before the retained history would have needed."""
         cutoff = at_ms // DAY_MS * DAY_MS
         return (
             f"{self.node.name}: {format_instant(at_ms)} lies before the retained history;"

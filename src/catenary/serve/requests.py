@@ -17,6 +17,7 @@ import pyarrow as pa
 from catenary.errors import DataError, nearest
 from catenary.plan.nodes import GroupByNode
 from catenary.rows.columns import dates_of, normal_column
+from catenary.schema import FLOAT
 from catenary.schema.arrow import from_arrow, to_arrow
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from catenary.schema import Type
 
 _TIMES: Final = frozenset({"ts", "ds"})
+_BITS: Final = {"tinyint": 8, "smallint": 16, "int": 32, "bigint": 64}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 
@@ -85,6 +87,32 @@ class Asked:
             ]
             columns[name] = _array(values, type_, name)
         return _table(columns, len(requests))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether Python's values are the columns' values: no narrow floats, nothing nested."""
+        kept = (self.types[name] for name in (*self.needed, *self.fills))
+        return not any(each.is_nested or each == FLOAT for each in kept)
+
+    def one(self, request: Mapping[str, object]) -> dict[str, object]:
+        """The needed columns of one request, of plain types.
+
+        Raises:
+            DataError: as `rows`.
+        """
+        self._check(request, 0, 1)
+        found: dict[str, object] = {}
+        for name in self._kept(request.__contains__):
+            type_ = self.types[name]
+            value = self._value(request[name], type_, name, 0)
+            if isinstance(value, float):
+                value = None if value != value else value + 0.0
+            elif type_.is_integer and isinstance(value, int):
+                half = 1 << (_BITS[type_.name] - 1)
+                if not -half <= value < half:
+                    raise DataError(f"a request's {name!r} is no {type_}: {value} is too large")
+            found[name] = value
+        return found
 
     def _of_table(self, table: pa.Table) -> pa.Table:
         known = {*self.types, *self.output, *_TIMES}
@@ -150,16 +178,16 @@ def instants(at: Any, rows: int, now_ms: int) -> np.ndarray:
     Raises:
         DataError: for anything else than an instant for all, or one per request.
     """
-    if at is None:
-        return np.full(rows, now_ms, np.int64)
+    if at is None or isinstance(at, int):
+        return np.full(rows, now_ms if at is None else instant(at), np.int64)
     if isinstance(at, (pa.Array, pa.ChunkedArray)):
         at = at.to_pylist()
     if isinstance(at, np.ndarray) and at.dtype.kind in "iu":
         many = at.astype(np.int64)
     elif isinstance(at, (list, tuple, np.ndarray)):
-        many = np.asarray([_instant(each) for each in at], np.int64)
+        many = np.asarray([instant(each) for each in at], np.int64)
     else:
-        return np.full(rows, _instant(at), np.int64)
+        return np.full(rows, instant(at), np.int64)
     if len(many) != rows:
         raise DataError(
             f"at= has {len(many)} instants for {rows} requests",
@@ -174,7 +202,12 @@ def left_of(rows: pa.Table, at: np.ndarray) -> pa.Table:
     return rows.append_column("ts", ts).append_column("ds", dates_of(ts))
 
 
-def _instant(at: object) -> int:
+def instant(at: object) -> int:
+    """Milliseconds since 1970.
+
+    Raises:
+        DataError: for what is neither that nor an aware datetime.
+    """
     if isinstance(at, datetime):
         if at.tzinfo is None:
             raise DataError(

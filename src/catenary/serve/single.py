@@ -1,0 +1,186 @@
+"""One request's row without tables: the path of a model that asks for one entity and waits.
+
+    request ──► entity ──► state.one, from one snapshot per dataset ──► expressions, row by row ──► Row
+
+It says what `lookup.py` says; a row whose derivation raises it leaves to that, by answering None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from catenary.errors import RunError
+from catenary.plan.nodes import GroupByNode
+from catenary.ports import statuses
+from catenary.serve.groups import NULL
+from catenary.state import one
+from catenary.state.keys import encode_key
+from catenary.windows import ds_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from catenary.plan.nodes import Derivations, JoinNode
+    from catenary.ports import Snapshot
+    from catenary.serve.groups import Group
+    from catenary.serve.lookup import StoreLookup
+
+Values = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Single:
+    """What one row comes to.
+
+    Attributes:
+        values: the features, by name.
+        bits: the row's statuses.
+        parts: the same per part.
+        reason: what a refused read would have needed; None if none was.
+    """
+
+    values: Values
+    bits: int
+    parts: dict[str, int]
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One part of a Join as it is read, or a GroupBy by itself."""
+
+    group: Group
+    keys: tuple[str, ...]
+    columns: tuple[tuple[str, str], ...]
+
+
+class SinglePath:
+    """Reads single rows of one definition.
+
+    Args:
+        node: a Join or a GroupBy.
+        lookup: how its GroupBys are read.
+        late: what a snapshot that has not landed is answered with: `previous` or `null`.
+    """
+
+    def __init__(self, node: JoinNode | GroupByNode, lookup: StoreLookup, late: str) -> None:
+        self._lookup = lookup
+        self._late = late
+        if isinstance(node, GroupByNode):
+            group = lookup.group(node)
+            self._parts = [_Part(group, group.keys, tuple((name, name) for name in node.schema))]
+            self._derivations = None
+        else:
+            self._parts = [
+                _Part(lookup.group(each.group_by), each.left_keys, each.columns)
+                for each in node.parts
+            ]
+            self._derivations = node.derivations
+
+    def row(self, given: Mapping[str, object], ts: int) -> Single | None:
+        """One row; None if the lookup is to answer it.
+
+        Args:
+            given: the request's columns, in their types' Python form.
+            ts: milliseconds; events strictly before it count.
+        """
+        left: Values = {**given, "ts": ts, "ds": ds_of(ts)}
+        try:
+            return self._read(left, ts)
+        except _DerivationError:
+            return None
+
+    def _read(self, left: Values, ts: int) -> Single:
+        base: Values = {}
+        parts: dict[str, int] = {}
+        bits, reason = 0, None
+        found = self._groups(left, ts)
+        for part, (values, status, lacking) in zip(self._parts, found, strict=True):
+            name = part.group.node.name
+            bits |= status
+            parts[name] = parts.get(name, 0) | status
+            reason = reason or lacking
+            for own, joined in part.columns:
+                base[joined] = values[own]
+        if self._derivations is not None:
+            base = _derived(self._derivations, {**left, **base})
+        return Single(base, bits, parts, reason)
+
+    def _groups(self, left: Values, ts: int) -> list[tuple[Values, int, str | None]]:
+        """Each part's columns, statuses, and what a refused read would have needed."""
+        found: dict[int, tuple[Values, int, str | None]] = {}
+        for place, part in enumerate(self._parts):
+            if place in found:
+                continue
+            with part.group.snapshot() as snapshot:
+                # All parts of one GroupBy are read from one snapshot.
+                for other in range(place, len(self._parts)):
+                    if self._parts[other].group is part.group:
+                        keys = [left[name] for name in self._parts[other].keys]
+                        found[other] = self._group(part.group, snapshot, keys, left, ts)
+        return [found[place] for place in range(len(self._parts))]
+
+    def _group(
+        self, group: Group, snapshot: Snapshot | None, keys: list[object], left: Values, ts: int
+    ) -> tuple[Values, int, str | None]:
+        node = group.node
+        entity = encode_key(keys)
+        nothing: Values = {name: None for name in node.schema}
+        if snapshot is None:
+            doubt = statuses.MISSING if entity is None else statuses.MISSING_UPLOAD
+            return nothing, doubt, None
+        if entity is None:
+            base: Values = {name: None for name in node.base_schema}
+            return self._with_derivations(group, base, keys, left), statuses.MISSING, None
+        read = self._one(group, snapshot, entity, ts)
+        self._lookup.merged.closed += read.closed
+        self._lookup.merged.head += read.head
+        late = self._late == NULL and group.is_late(snapshot, ts)
+        if late or read.status & group.refusals:
+            too_old = read.status & statuses.BEFORE_RETENTION
+            return nothing, read.status, group.lacking(ts) if too_old else None
+        base = dict(zip(group.columns, read.values, strict=True))
+        return self._with_derivations(group, base, keys, left), read.status, None
+
+    @staticmethod
+    def _one(group: Group, snapshot: Snapshot, entity: bytes, ts: int) -> one.One:
+        if group.is_snapshot:
+            return one.read_snapshot(group.layout, snapshot, entity, ts, holds=group.holds)
+        read = one.read_temporal(group.layout, snapshot, entity, ts)
+        return read._replace(status=read.status | group.beyond_uploads(snapshot, ts))
+
+    @staticmethod
+    def _with_derivations(group: Group, base: Values, keys: list[object], left: Values) -> Values:
+        if group.node.derivations is None:
+            return {name: base[name] for name in group.node.base_schema}
+        times = {"ts": left["ts"], "ds": left["ds"]}
+        own = dict(zip(group.keys, keys, strict=True))
+        return _derived(group.node.derivations, {**base, **own, **times})
+
+
+class _DerivationError(Exception):
+    """A derivation raised; the lookup finds out what to say."""
+
+
+def _derived(derivations: Derivations, row: Values) -> Values:
+    """The columns that remain; each step reads the nearest earlier one of a name."""
+    try:
+        for step in derivations.steps:
+            row[step.name] = _clean(step.expression.row_function(row))
+    except RunError:
+        raise
+    except Exception as error:
+        raise _DerivationError from error
+    return {name: row[name] for name in derivations.output}
+
+
+def _clean(value: object) -> object:
+    """Floats without NaN and -0.0, also in lists and structs (semantics 10 and 14)."""
+    if isinstance(value, float):
+        return None if value != value else value + 0.0
+    if isinstance(value, list):
+        return [_clean(each) for each in value]  # pyright: ignore[reportUnknownVariableType] - any
+    if isinstance(value, dict):
+        return {name: _clean(each) for name, each in value.items()}  # pyright: ignore[reportUnknownVariableType] - any
+    return value

@@ -1,0 +1,187 @@
+"""The path of one row against that of many: the same values, statuses and reasons."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from catenary.definitions import (
+    Accuracy,
+    Aggregation,
+    Derivation,
+    EventSource,
+    GroupBy,
+    JoinPart,
+    Operation,
+    Query,
+)
+from catenary.errors import DataError
+from catenary.expressions import register_function
+from catenary.ports import statuses
+from catenary.schema import BIGINT
+from catenary.windows import DAY_MS, HOUR_MS, MINUTE_MS
+
+
+def everything(made) -> GroupBy:
+    """All kinds of results: numbers, texts, lists, maps, defaults, and those that Python merges."""
+    source = EventSource(
+        table="visits",
+        topic="log:///shop/visits",
+        query=Query(["user", "shop", "note"], time_column="at"),
+    )
+    windows = ["1h", "1d", "2d"]
+    folds = [
+        Aggregation("shop", Operation.SUM, windows=windows),
+        Aggregation("shop", Operation.AVERAGE, windows=windows),
+        Aggregation("shop", Operation.SKEW, windows=windows),
+        Aggregation("shop", Operation.LAST_K(3), windows=windows),
+        Aggregation("shop", Operation.UNIQUE_COUNT, default=0),
+        Aggregation("note", Operation.LAST, windows=windows, default="none"),
+        Aggregation("note", Operation.HISTOGRAM, windows=windows),
+        Aggregation("shop", Operation.MAX, windows=["1d"], buckets=["note"]),
+    ]
+    return GroupBy("everything", sources=source, keys="user", aggregations=folds)
+
+
+def latest() -> GroupBy:
+    source = EventSource(
+        table="visits",
+        topic="log:///shop/visits",
+        query=Query(["user", "shop", "note"], time_column="at"),
+    )
+    return GroupBy("latest", sources=source, keys="user")
+
+
+def unstreamed() -> GroupBy:
+    source = EventSource(table="clicks", query=Query(["user", "amount"], time_column="at"))
+    folds = [Aggregation("amount", Operation.SUM, windows=["2d"])]
+    return GroupBy(
+        "unstreamed", sources=source, keys="user", aggregations=folds, accuracy=Accuracy.TEMPORAL
+    )
+
+
+def compare(world, name, requests, at):
+    """Each request by itself and all together."""
+    many = world.fetcher.fetch(name, requests, at=at)
+    for row, (request, ts) in enumerate(zip(requests, at, strict=True)):
+        one = world.fetcher.fetch(name, request, at=int(ts))
+        together = many.row(row)
+        assert dict(one) == dict(together), (request, ts)
+        assert list(one) == list(together)
+        assert [type(each) for each in one.values()] == [type(each) for each in together.values()]
+        assert (one.status, one.statuses) == (together.status, together.statuses), (request, ts)
+        assert (one.reason, one.token) == (together.reason, together.token)
+    return many
+
+
+def visited(rng, made, count, since, until):
+    notes = np.array(["hm", "ok", "", None], object)
+    return pa.table(
+        {
+            "user": pa.array(rng.choice(["ann", "bob"], count).tolist()),
+            "shop": pa.array(rng.integers(-9, 9, count), pa.int32()),
+            "note": pa.array(notes[rng.integers(0, 4, count)].tolist(), pa.string()),
+            "ts": pa.array(np.sort(rng.integers(since, until, count)), pa.int64()),
+        }
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_one_row_says_what_many_say(made, seed):
+    rng = np.random.default_rng(seed)
+    spending = made.spending(
+        derivations=[
+            Derivation("*", "*"),
+            Derivation("rate", "amount_sum_2d / amount_count"),
+            Derivation("less", "-rate * 0"),
+            Derivation("told", "concat(user, ' ', ds)"),
+        ]
+    )
+    folded = everything(made)
+    join = made.offer(
+        [
+            spending,
+            made.people(),
+            latest(),
+            unstreamed(),
+            JoinPart(folded, prefix="a"),
+            JoinPart(folded, prefix="b"),
+        ],
+        contextual=["shop"],
+        derivations=[
+            Derivation("*", "*"),
+            Derivation("note", "concat('at ', CAST(ts % 100 AS string))"),
+            Derivation("near", "coalesce(people_age, shop) + 1"),
+        ],
+    )
+    world = made.World(join)
+    start, end = made.DAY - 2 * DAY_MS, made.DAY + 6 * HOUR_MS
+    early = visited(rng, made, 60, start, made.DAY)
+    world.upload(
+        "everything",
+        early,
+        made.DAY,
+        frontier={"shop/visits/0": 5},
+        size=int(rng.choice([5 * MINUTE_MS, DAY_MS])),
+        collapsed=True,
+    )
+    late = visited(rng, made, 12, start, end)
+    more = {"topic": "shop/visits", "floor": made.DAY + 5 * HOUR_MS}
+    for name in ("everything", "latest"):
+        world.stream(name, late, **more)
+        world.stream(name, visited(rng, made, 60, made.DAY, end), **more)
+    world.stream("everything", late.slice(0, 2), status=statuses.SET_ASIDE, **more)
+    if seed % 2:
+        world.change_lane("everything", kept_ms=made.DAY + HOUR_MS)
+        world.change_lane("latest", since_ms=made.DAY - HOUR_MS)
+    clicks = made.clicks(*[("ann", float(at % 7), start + at * HOUR_MS) for at in range(40)])
+    world.stream("spending", clicks)
+    world.upload("unstreamed", made.clicks(("ann", 2.5, made.DAY - 1)), made.DAY)
+    world.entities_uploaded([("ann", 30)], made.DAY)
+    far = rng.integers(made.DAY - DAY_MS, made.DAY + 2 * DAY_MS, 25)
+    at = np.concatenate([far, rng.integers(made.DAY, end, 25)])
+    users = rng.choice(["ann", "bob", "nobody", None], 50).tolist()
+    requests = [{"user": user, "shop": int(rng.integers(9))} for user in users]
+    for request in requests[::3]:
+        request["note"] = "mine"
+    many = compare(world, "offer", requests, at)
+    seen = {name for part in many.statuses.values() for row in part for name in row}
+    assert {"missing", "stale_batch", "as_of_tile", "before_retention"} <= seen
+    compare(world, "everything", [{"user": user} for user in users], at)
+    compare(world, "latest", [{"user": user} for user in users], at)
+
+
+def test_one_row_of_nothing_says_missing_upload(made):
+    world = made.World(made.offer([made.spending(), made.people()]))
+    compare(world, "offer", [{"user": "ann"}, {"user": None}], [made.DAY, made.DAY])
+
+
+def test_a_late_snapshot_is_null_in_one_row_too(made):
+    world = made.World(made.offer([made.people()]), on_snapshot_late="null")
+    world.entities_uploaded([("ann", 30)], made.DAY)
+    many = compare(world, "offer", [{"user": "ann"}] * 2, [made.DAY, made.DAY + DAY_MS])
+    assert many.columns.column("people_age").to_pylist() == [30, None]
+
+
+def test_a_derivation_that_raises_is_told_of_in_one_row_too(made):
+    @register_function("serve_none_of_it", arguments=[BIGINT], returns=BIGINT)
+    def none_of_it(values):
+        problem = "no value will do"
+        raise ValueError(problem)
+
+    join = made.offer(
+        [made.spending()],
+        derivations=[Derivation("n", "serve_none_of_it(spending_amount_count)")],
+    )
+    world = made.World(join)
+    world.stream("spending", made.clicks(("ann", 1.0, made.DAY)))
+    row = world.fetcher.fetch("offer", {"user": "ann"}, at=made.DAY + 1)
+    assert (row.status, row["n"]) == ("error", None)
+    assert "no value will do" in row.reason
+
+
+def test_one_request_is_checked_like_many(made):
+    world = made.World(made.ranking(made.shops(made.offer([made.spending()]))))
+    with pytest.raises(DataError, match="'shop' is no int: 1099511627776"):
+        world.fetcher.fetch("ranking", {"shop": 1 << 40})
