@@ -18,32 +18,39 @@ enum { AVRO_NULL, AVRO_BOOLEAN, AVRO_INT, AVRO_LONG, AVRO_SCALED, AVRO_FLOAT, AV
 /* Items that take no bytes, such as nulls: a count alone could ask for any amount of memory. */
 #define AVRO_MOST_EMPTY 65536
 
+/* As programs come: indices of a column (-1: none) and of the first of the ops below. */
 typedef struct {
     int64_t op, column, first, many, a, b;
 } catenary_op;
 
+/* As they are run: pointers instead, into the columns of one batch. */
+typedef struct avro_op {
+    int64_t op, many, a, b;
+    catenary_grown *column; /* NULL: none */
+    const struct avro_op *first;
+} avro_op;
+
 typedef struct {
     const uint8_t *end;  /* of the record */
     const uint8_t *safe; /* of the memory that may be read: beyond `end` when more records follow */
-    const catenary_op *ops;
     const uint8_t *constants;
     catenary_grown *columns;
     int64_t empty;
     const uint8_t *where; /* of a refusal: the byte, the op, why */
-    const catenary_op *place;
+    const avro_op *place;
     int code;
 } catenary_avro;
 
 typedef const uint8_t *avro_at;
 
-static __attribute__((noinline, cold)) avro_at avro_fail(catenary_avro *in, const catenary_op *op, avro_at at, int code) {
+static __attribute__((noinline, cold)) avro_at avro_fail(catenary_avro *in, const avro_op *op, avro_at at, int code) {
     in->where = at;
     in->place = op;
     in->code = code;
     return NULL;
 }
 
-static __attribute__((noinline)) avro_at avro_long_slowly(catenary_avro *in, const catenary_op *op, avro_at at, int64_t *value) {
+static __attribute__((noinline)) avro_at avro_long_slowly(catenary_avro *in, const avro_op *op, avro_at at, int64_t *value) {
     avro_at p = at;
     uint64_t number = 0;
     for (int shift = 0; shift < 70; shift += 7) {
@@ -59,7 +66,7 @@ static __attribute__((noinline)) avro_at avro_long_slowly(catenary_avro *in, con
     return avro_fail(in, op, at, LONG_NUMBER);
 }
 
-static inline avro_at avro_long(catenary_avro *in, const catenary_op *op, avro_at at, int64_t *value) {
+static inline __attribute__((always_inline)) avro_at avro_long(catenary_avro *in, const avro_op *op, avro_at at, int64_t *value) {
     if (at < in->end && *at < 0x80) {
         *value = (int64_t)(*at >> 1) ^ -(int64_t)(*at & 1);
         return at + 1;
@@ -78,7 +85,7 @@ static inline avro_at avro_long(catenary_avro *in, const catenary_op *op, avro_a
     return p;
 }
 
-static inline avro_at avro_size(catenary_avro *in, const catenary_op *op, avro_at at, int64_t *size) {
+static inline avro_at avro_size(catenary_avro *in, const avro_op *op, avro_at at, int64_t *size) {
     avro_at p = avro_long(in, op, at, size);
     if (!p) return NULL;
     if (*size < 0) return avro_fail(in, op, at, NEGATIVE_SIZE);
@@ -87,8 +94,8 @@ static inline avro_at avro_size(catenary_avro *in, const catenary_op *op, avro_a
 }
 
 /* A text or bytes of this size, which lie within the record. */
-static inline avro_at avro_text(catenary_avro *in, const catenary_op *op, avro_at at, int64_t size, int checked) {
-    catenary_grown *column = op->column >= 0 ? in->columns + op->column : NULL;
+static inline __attribute__((always_inline)) avro_at avro_text(catenary_avro *in, const avro_op *op, avro_at at, int64_t size, int checked) {
+    catenary_grown *column = op->column;
     int code;
     if (column && (code = grown_text_room(column, size))) return avro_fail(in, op, at, code);
     if (size <= 16 && in->safe - at >= 16) {
@@ -111,21 +118,21 @@ static inline avro_at avro_text(catenary_avro *in, const catenary_op *op, avro_a
     return at + size;
 }
 
-static avro_at avro_nested(catenary_avro *in, const catenary_op *op, avro_at at);
+static avro_at avro_nested(catenary_avro *in, const avro_op *op, avro_at at);
 
-#define AVRO_PUT(call) if (op->column >= 0 && (code = (call))) return avro_fail(in, op, at, code)
+#define AVRO_PUT(call) if (op->column && (code = (call))) return avro_fail(in, op, at, code)
 #define AVRO_NEED(size) if (in->end - at < (size)) return avro_fail(in, op, at, ENDS_INSIDE)
-static inline __attribute__((always_inline)) avro_at avro_step(catenary_avro *in, const catenary_op *op, avro_at at) {
+static inline __attribute__((always_inline)) avro_at avro_step(catenary_avro *in, const avro_op *op, avro_at at) {
     catenary_grown *column;
     int64_t number;
     avro_at next;
     int code;
 again:
-    column = in->columns + op->column;
+    column = op->column;
     switch (op->op) {
     case AVRO_NULL:
         AVRO_PUT(column->kind == GROWN_NULL || column->kind == GROWN_STRUCT
-                     ? grown_null(in->columns, (int)op->column)
+                     ? grown_null(in->columns, (int)(column - in->columns))
                      : grown_flat_null(column));
         return at;
     case AVRO_BOOLEAN:
@@ -143,14 +150,14 @@ again:
         float value;
         AVRO_NEED(4);
         memcpy(&value, at, 4);
-        AVRO_PUT(grown_f64(in->columns, (int)op->column, value));
+        AVRO_PUT(grown_f64(column, value));
         return at + 4;
     }
     case AVRO_DOUBLE: {
         double value;
         AVRO_NEED(8);
         memcpy(&value, at, 8);
-        AVRO_PUT(grown_f64(in->columns, (int)op->column, value));
+        AVRO_PUT(grown_f64(column, value));
         return at + 8;
     }
     case AVRO_TEXT:
@@ -159,15 +166,15 @@ again:
     case AVRO_UNION:
         if (!(next = avro_long(in, op, at, &number))) return NULL;
         if (number < 0 || number >= op->many) return avro_fail(in, op, at, NO_BRANCH);
-        op = in->ops + op->first + number;
+        op = op->first + number;
         at = next;
         goto again;
     default: return avro_nested(in, op, at);
     }
 }
 
-static avro_at avro_items(catenary_avro *in, const catenary_op *op, avro_at at) {
-    const catenary_op *each = in->ops + op->first;
+static avro_at avro_items(catenary_avro *in, const avro_op *op, avro_at at) {
+    const avro_op *each = op->first;
     int64_t count, size;
     int code;
     for (;;) {
@@ -188,57 +195,57 @@ static avro_at avro_items(catenary_avro *in, const catenary_op *op, avro_at at) 
             if (op->op == AVRO_ARRAY) continue;
             if (!(at = avro_step(in, each + 1, at))) return NULL;
             /* A map's entries are structs of a key and a value. */
-            AVRO_PUT(grown_struct(in->columns + in->columns[op->column].first));
+            AVRO_PUT(grown_struct(in->columns + op->column->first));
         }
         if (until && until != at) return avro_fail(in, op, start, BAD_BLOCK);
     }
-    AVRO_PUT(grown_list(in->columns, (int)op->column));
+    AVRO_PUT(grown_list(in->columns, (int)(op->column - in->columns)));
     return at;
 }
 
-static avro_at avro_enum(catenary_avro *in, const catenary_op *op, avro_at at) {
+static avro_at avro_enum(catenary_avro *in, const avro_op *op, avro_at at) {
     int64_t index, where[2];
     avro_at next = avro_long(in, op, at, &index);
     int code;
     if (!next) return NULL;
     if (index < 0 || index >= op->many) return avro_fail(in, op, at, NO_SYMBOL);
     memcpy(where, in->constants + op->a + 16 * index, 16);
-    if (op->column >= 0 && where[0] < 0) return avro_fail(in, op, at, NOT_TAKEN);
-    AVRO_PUT(grown_text(in->columns + op->column, in->constants + where[0], where[1]));
+    if (op->column && where[0] < 0) return avro_fail(in, op, at, NOT_TAKEN);
+    AVRO_PUT(grown_text(op->column, in->constants + where[0], where[1]));
     return next;
 }
 
 /* Times in another unit than the column's: multiplied, divided and rounded down. */
-static avro_at avro_scaled(catenary_avro *in, const catenary_op *op, avro_at at) {
+static avro_at avro_scaled(catenary_avro *in, const avro_op *op, avro_at at) {
     int64_t number, whole;
     avro_at next = avro_long(in, op, at, &number);
     int code;
     if (!next) return NULL;
     if (__builtin_mul_overflow(number, op->a, &number)) return avro_fail(in, op, at, NO_FIT);
     whole = number / op->b - (number % op->b < 0);
-    AVRO_PUT(grown_whole(in->columns + op->column, whole));
+    AVRO_PUT(grown_whole(op->column, whole));
     return next;
 }
 
 /* The default of a field that the writer lacks: read as if it had been written. */
-static avro_at avro_constant(catenary_avro *in, const catenary_op *op, avro_at at) {
+static avro_at avro_constant(catenary_avro *in, const avro_op *op, avro_at at) {
     avro_at end = in->end, safe = in->safe, from = in->constants + op->a;
     in->end = in->safe = from + op->b;
-    avro_at done = avro_step(in, in->ops + op->first, from);
+    avro_at done = avro_step(in, op->first, from);
     in->end = end;
     in->safe = safe;
     return done ? at : avro_fail(in, op, at, in->code);
 }
 
-static avro_at avro_nested(catenary_avro *in, const catenary_op *op, avro_at at) {
-    const catenary_op *each, *last;
+static avro_at avro_nested(catenary_avro *in, const avro_op *op, avro_at at) {
+    const avro_op *each, *last;
     int64_t number;
     int code;
     switch (op->op) {
     case AVRO_RECORD:
-        for (each = in->ops + op->first, last = each + op->many; each < last; each++)
+        for (each = op->first, last = each + op->many; each < last; each++)
             if (!(at = avro_step(in, each, at))) return NULL;
-        AVRO_PUT(grown_struct(in->columns + op->column));
+        AVRO_PUT(grown_struct(op->column));
         return at;
     case AVRO_BYTES:
         if (!(at = avro_size(in, op, at, &number))) return NULL;
@@ -257,12 +264,18 @@ static avro_at avro_nested(catenary_avro *in, const catenary_op *op, avro_at at)
 
 /* Which of `many` records become rows: their numbers in `kept`, the others' reasons in `refused`.
  * Returns the rows, or -1 without memory; a refusal for want of memory is that too. */
-static int64_t catenary_avro_rows(const catenary_op *ops, const uint8_t *constants, catenary_grown *columns,
+static int64_t catenary_avro_rows(const catenary_op *program, int64_t size, const uint8_t *constants, catenary_grown *columns,
                                   const uint8_t *data, const int64_t *offsets, const uint8_t *valid,
                                   int64_t skipped, int64_t many, int64_t *kept, catenary_refusals *refused) {
     catenary_avro in = {0};
     int64_t rows = 0;
-    in.ops = ops;
+    avro_op *ops = (avro_op *)malloc((size_t)size * sizeof(avro_op));
+    if (!ops) return -1;
+    for (int64_t at = 0; at < size; at++) {
+        const catenary_op *op = program + at;
+        avro_op made = {op->op, op->many, op->a, op->b, op->column < 0 ? NULL : columns + op->column, ops + op->first};
+        ops[at] = made;
+    }
     in.constants = constants;
     in.columns = columns;
     in.safe = data + offsets[many];
@@ -280,11 +293,14 @@ static int64_t catenary_avro_rows(const catenary_op *ops, const uint8_t *constan
             kept[rows++] = row;
             continue;
         }
-        if (in.code == NO_MEMORY) return -1;
         grown_cut(columns, 0, rows);
         catenary_refusal said = {row, in.where - (data + offsets[row]), in.code, in.place ? (int32_t)(in.place - ops) : -1, 0, 0};
-        if (catenary_refuse(refused, said)) return -1;
+        if (in.code == NO_MEMORY || catenary_refuse(refused, said)) {
+            rows = -1;
+            break;
+        }
     }
+    free(ops);
     return rows;
 }
 

@@ -187,9 +187,8 @@ static inline int grown_whole(catenary_grown *column, int64_t value) {
 }
 
 /* NaN is a null, and -0.0 is 0.0: as everywhere where values enter. */
-static inline int grown_f64(catenary_grown *columns, int at, double value) {
-    catenary_grown *column = columns + at;
-    if (value != value) return grown_null(columns, at);
+static inline int grown_f64(catenary_grown *column, double value) {
+    if (value != value) return grown_flat_null(column);
     int code = grown_one(column);
     if (code) return code;
     if (column->kind == GROWN_F32) ((float *)column->data)[column->length] = (float)(value + 0.0) + 0.0f;
@@ -263,6 +262,12 @@ static void catenary_drop(catenary_grown *columns, int64_t many) {
  * entry comes with every row. */
 static catenary_grown *catenary_columns(const int64_t *plan, int64_t many, int64_t rows) {
     static const int widths[] = {0, 1, 1, 2, 4, 8, 4, 8, 0, 0, 0, 0};
+    if (rows >= 1024) {
+        /* One block as large as the batch, given back at once: glibc then keeps that much memory for the
+         * next batches, instead of returning it to the system and clearing new pages for each of them. */
+        void *volatile block = malloc((size_t)(rows * 16 * (many < 64 ? many : 64)));
+        free(block);
+    }
     catenary_grown *columns = (catenary_grown *)calloc((size_t)many, sizeof(catenary_grown));
     if (!columns) return NULL;
     for (int64_t at = 0; at < many; at++) {

@@ -426,7 +426,7 @@ static int json_number_into(catenary_json *in, int at) {
     if (code) return code;
     if (column->kind == GROWN_F64 || column->kind == GROWN_F32) {
         if (!(code = json_double(&number, &value)) && column->kind == GROWN_F32 && !isfinite((float)value)) code = NO_FIT;
-        if (!code) return grown_f64(in->columns, at, value);
+        if (!code) return grown_f64(column, value);
     } else if (column->kind >= GROWN_I8 && column->kind <= GROWN_I64 && column->form != JSON_DATE) {
         if (!number.whole) code = json_other(in, at, CAME_FRACTION);
         else if (!(code = json_whole(&number, &whole))) {

@@ -21,7 +21,8 @@ cdef extern from "grown.h" nogil:
 cdef extern from "avro.h" nogil:
     ctypedef struct catenary_op:
         int64_t op
-    int64_t catenary_avro_rows(const catenary_op *ops, const uint8_t *constants, catenary_grown *columns,
+    int64_t catenary_avro_rows(const catenary_op *program, int64_t size, const uint8_t *constants,
+                               catenary_grown *columns,
                                const uint8_t *data, const int64_t *offsets, const uint8_t *valid,
                                int64_t skipped, int64_t many, int64_t *kept, catenary_refusals *refused)
 

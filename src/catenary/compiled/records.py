@@ -127,6 +127,7 @@ class Reader:
             MemoryError: if there is none; the batch may be read again in parts.
         """
         width: int64_t = len(self.plan) // 40
+        size: int64_t = len(self.ops) // 48
         plan: numbers_type = cython.cast(numbers_type, PyBytes_AS_STRING(self.plan))
         ops: numbers_type = cython.cast(numbers_type, PyBytes_AS_STRING(self.ops))
         constants: bytes_type = cython.cast(bytes_type, PyBytes_AS_STRING(self.constants))
@@ -158,6 +159,7 @@ class Reader:
                 else:
                     found = catenary_avro_rows(
                         cython.cast(cython.pointer(cython.const[catenary_op]), ops),
+                        size,
                         constants,
                         columns,
                         cython.cast(bytes_type, data),
