@@ -32,17 +32,16 @@ def decode(
     if values.type != pa.large_binary():
         values = values.cast(pa.large_binary())
     many, skipped = len(values), values.offset
-    kept = np.empty(many, np.int64)
+    kept = np.arange(many, dtype=np.int64)
     if many == 0:
         return Decoded(arrow.empty_table(), kept, ())
     valid, offsets, data = values.buffers()
-    columns, rows, refused = reader.rows(
+    columns, refused = reader.rows(
         data.address if data is not None else 0,
         offsets.address + 8 * skipped,
         valid.address if valid is not None else 0,
         skipped,
         many,
-        kept,
     )
     # PyArrow's documented entry for memory that C made; the public one costs more than a small batch.
     batch = pa.RecordBatch._import_from_c(columns.address, arrow)
@@ -52,4 +51,4 @@ def decode(
     told = tuple(
         Rejected(row, reason(code, at, place, came)) for row, at, code, place, came in refused
     )
-    return Decoded(table, kept[:rows], told)
+    return Decoded(table, np.delete(kept, [each.row for each in told]), told)

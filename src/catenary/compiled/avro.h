@@ -262,11 +262,11 @@ static avro_at avro_nested(catenary_avro *in, const avro_op *op, avro_at at) {
 #undef AVRO_PUT
 #undef AVRO_NEED
 
-/* Which of `many` records become rows: their numbers in `kept`, the others' reasons in `refused`.
- * Returns the rows, or -1 without memory; a refusal for want of memory is that too. */
+/* The rows of `many` records; those that become none are in `refused`, ascending.
+ * Returns how many rows, or -1 without memory; a refusal for want of memory is that too. */
 static int64_t catenary_avro_rows(const catenary_op *program, int64_t size, const uint8_t *constants, catenary_grown *columns,
                                   const uint8_t *data, const int64_t *offsets, const uint8_t *valid,
-                                  int64_t skipped, int64_t many, int64_t *kept, catenary_refusals *refused) {
+                                  int64_t skipped, int64_t many, catenary_refusals *refused) {
     catenary_avro in = {0};
     int64_t rows = 0;
     avro_op *ops = (avro_op *)malloc((size_t)size * sizeof(avro_op));
@@ -290,7 +290,7 @@ static int64_t catenary_avro_rows(const catenary_op *program, int64_t size, cons
         else if (at == in.end) in.code = NO_BYTES;
         else if ((at = avro_nested(&in, ops, at)) && at != in.end) avro_fail(&in, NULL, at, TRAILING);
         if (!in.code) {
-            kept[rows++] = row;
+            rows++;
             continue;
         }
         grown_cut(columns, 0, rows);

@@ -680,10 +680,10 @@ static int json_skip(catenary_json *in, int depth) {
     }
 }
 
-/* Which of `many` records become rows; as catenary_avro_rows. */
+/* The rows of `many` records; as catenary_avro_rows. */
 static int64_t catenary_json_rows(const uint8_t *names, const int64_t *spans, catenary_grown *columns,
                                   const uint8_t *data, const int64_t *offsets, const uint8_t *valid,
-                                  int64_t skipped, int64_t many, int64_t *kept, catenary_refusals *refused) {
+                                  int64_t skipped, int64_t many, catenary_refusals *refused) {
     catenary_json in = {0};
     in.names = names;
     in.spans = spans;
@@ -709,7 +709,7 @@ static int64_t catenary_json_rows(const uint8_t *names, const int64_t *spans, ca
             }
         }
         if (!code) {
-            kept[rows++] = row;
+            rows++;
             continue;
         }
         grown_cut(columns, 0, rows);

@@ -75,7 +75,7 @@ def _taken(columns: columns_type, many: int64_t, rows: int64_t, refused: refusal
     free(refused.told)
     if failed:
         raise MemoryError
-    return handed, rows, told
+    return handed, told
 
 
 @cython.cclass
@@ -108,7 +108,6 @@ class Reader:
         valid: cython.ulonglong,
         skipped: cython.longlong,
         many: cython.longlong,
-        kept: cython.longlong[::1],
     ):
         """Decode a batch.
 
@@ -118,10 +117,9 @@ class Reader:
             valid: address of the bitmap of records that are there; 0 if all are.
             skipped: bits of it that belong to other records, before the first.
             many: records.
-            kept: receives the numbers of the records that became rows; as long as `many`.
 
         Returns:
-            The columns, how many rows they have, and (record, byte, code, place, came) per refusal.
+            The columns, and (record, byte, code, place, came) per record that is no row, ascending.
 
         Raises:
             MemoryError: if there is none; the batch may be read again in parts.
@@ -134,11 +132,6 @@ class Reader:
         columns: columns_type = cython.NULL
         refused: catenary_refusals
         found: int64_t = -1
-        places: cython.pointer(int64_t) = cython.NULL
-        if kept.shape[0] < many:
-            raise ValueError("`kept` is shorter than the batch")
-        if many > 0:
-            places = cython.cast(cython.pointer(int64_t), cython.address(kept[0]))
         with cython.nogil:
             columns = catenary_columns(plan, width, many)
             memset(cython.address(refused), 0, cython.sizeof(catenary_refusals))
@@ -153,7 +146,6 @@ class Reader:
                         cython.cast(bytes_type, valid),
                         skipped,
                         many,
-                        places,
                         cython.address(refused),
                     )
                 else:
@@ -167,7 +159,6 @@ class Reader:
                         cython.cast(bytes_type, valid),
                         skipped,
                         many,
-                        places,
                         cython.address(refused),
                     )
         if columns == cython.NULL:
