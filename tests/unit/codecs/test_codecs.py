@@ -124,4 +124,4 @@ def test_json_has_no_writers_schema() -> None:
 
 def test_a_column_that_is_not_there_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(DefinitionError, match="did you mean 'name'"):
-        codec("json", SCHEMA, columns=["nam"])
+        codec("json", SCHEMA, columns=["namee"])

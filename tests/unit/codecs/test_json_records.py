@@ -128,7 +128,7 @@ def test_a_time_needs_a_zone() -> None:
         (b"\xef\xbb\xbf{}", "this is not JSON (byte 0)"),
         (b'{"x":1,}', "this is not JSON (byte 7)"),
         (b"{'x':1}", "this is not JSON (byte 1)"),
-        (b'{"y":tru}', "this is not JSON (byte 5)"),
+        (b'{"y":nul}', "this is not JSON (byte 5)"),
         (b'{"\xff":1}', "text is not valid UTF-8 (byte 2)"),
         (b'{"y":"\xed\xa0\x80"}', "text is not valid UTF-8 (byte 6)"),
     ],
