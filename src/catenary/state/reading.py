@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from catenary.aggregate import tiles as kernel
 from catenary.ports import statuses
-from catenary.state import tiles
+from catenary.state.held import NONE, OWN, Held, of_ranges, of_upload
 from catenary.state.records import ANCIENT_MS, lanes_of, uploads_of
 from catenary.windows import DAY_MS
 
@@ -66,7 +66,7 @@ def read_temporal(
     """
     uploads, _ = uploads_of(snapshot)
     lanes = lanes_of(snapshot)
-    held = _lane_rows(layout, snapshot, entities)
+    held = of_ranges(layout, snapshot, entities)
     chosen = _choose(uploads, ts)
     parts: list[tuple[np.ndarray, Read]] = []
     for upload_id in np.unique(chosen).tolist():
@@ -111,11 +111,11 @@ def read_snapshot(
         upload = next((each for each in uploads.held if each.id == upload_id), None)
         if upload is None:
             status = statuses.BEFORE_RETENTION if uploads.active else statuses.MISSING_UPLOAD
-            read = _answer(layout, [], entities, codes[rows], wanted[rows])
+            read = _answer(layout, NONE, entities, codes[rows], wanted[rows])
             parts.append((rows, _with(read, status)))
             continue
         at = np.minimum(wanted[rows], upload.cutoff_ms)
-        found = _upload_tiles(snapshot, upload, entities)
+        found = of_upload(snapshot, upload, entities)
         read = _answer(layout, found, entities, codes[rows], at, upload_id=upload.id)
         stale = (wanted[rows] > upload.cutoff_ms) & (not holds)
         read.status[stale] |= statuses.STALE_BATCH
@@ -149,18 +149,29 @@ def trace(
     """The upload and all tiles before an instant that a read of one entity may merge, in order."""
     uploads, _ = uploads_of(snapshot)
     upload = uploads.newest(at_ms)
-    held = _lane_rows(layout, snapshot, [entity])
-    found = held.lane
+    held = of_ranges(layout, snapshot, [entity])
+    found = _fitting(held, upload)
     if upload is not None:
-        found = [each for each in held.lane if each.start >= upload.cutoff_ms]
-        found += held.late.get(upload.id, [])
-        found += _upload_tiles(snapshot, upload, [entity])
-    found = sorted(found, key=lambda each: (each.start, each.end))
+        found = found.and_(of_upload(snapshot, upload, [entity]))
+    found = found.where(found.start < at_ms).sorted()
+    packed = found.packed.to_pylist()
     return upload, [
-        Traced(each.origin, each.start, each.end, each.status, each.collapsed, each.packed)
-        for each in found
-        if each.start < at_ms
+        Traced(
+            _origin(int(found.of_upload[row]), int(found.level[row])),
+            int(found.start[row]),
+            int(found.end[row]),
+            int(found.status[row]),
+            bool(found.collapsed[row]),
+            packed[row],
+        )
+        for row in range(len(found))
     ]
+
+
+def _origin(upload: int, level: int) -> str:
+    if upload:
+        return "upload" if upload == OWN else "late"
+    return "closed" if level else "head"
 
 
 def _choose(uploads: Uploads, ts: np.ndarray) -> np.ndarray:
@@ -173,77 +184,19 @@ def _choose(uploads: Uploads, ts: np.ndarray) -> np.ndarray:
     return ids[np.searchsorted(cutoffs, ts, side="right")]
 
 
-@dataclass(frozen=True)
-class _Tile:
-    """One tile of one entity; several make the kernel's columns.
-
-    Attributes:
-        code: the entity.
-        origin: `head`, `closed`, `late` or `upload`: where it lies.
-    """
-
-    code: int
-    start: int
-    end: int
-    status: int
-    collapsed: bool
-    packed: bytes
-    origin: str
-
-
-@dataclass(frozen=True)
-class _LaneRows:
-    """The rows of all entities' ranges."""
-
-    lane: list[_Tile]
-    late: dict[int, list[_Tile]]
-
-
-def _lane_rows(layout: Layout, snapshot: Snapshot, entities: Sequence[bytes]) -> _LaneRows:
-    prefixes = [tiles.TILE + each for each in entities]
-    sizes = layout.sizes_ms
-    lane: list[_Tile] = []
-    late: dict[int, list[_Tile]] = {}
-    for code, (prefix, rows) in enumerate(zip(prefixes, snapshot.scan_many(prefixes), strict=True)):
-        skip = len(prefix)
-        for key, data in rows:
-            level = key[-9]
-            is_late = key[skip : skip + 1] == tiles.OF_UPLOAD
-            start = tiles.instant_of(key[-8:])
-            tile = _Tile(
-                code,
-                start,
-                start + sizes[level],
-                tiles.status_of(data),
-                False,
-                data[tiles.STATUS_BYTES :],
-                "late" if is_late else "closed" if level else "head",
-            )
-            if is_late:
-                upload = int.from_bytes(key[skip + 1 : skip + 5], "big")
-                late.setdefault(upload, []).append(tile)
-            else:
-                lane.append(tile)
-    return _LaneRows(lane, late)
-
-
-def _upload_tiles(snapshot: Snapshot, upload: Upload, entities: Sequence[bytes]) -> list[_Tile]:
-    keys = [tiles.upload_key(upload.id, each) for each in entities]
-    found: list[_Tile] = []
-    for code, data in enumerate(snapshot.get_many(keys)):
-        if data is not None:
-            found += [
-                _Tile(code, each.start_ms, each.end_ms, 0, each.collapsed, each.packed, "upload")
-                for each in tiles.unpack_upload(data)
-            ]
-    return found
+def _fitting(held: Held, upload: Upload | None) -> Held:
+    """Of the lanes' tiles and the late ones, those that are read beside an upload, or without any."""
+    if upload is None:
+        return held.where(held.of_upload == 0)
+    of_lane = (held.of_upload == 0) & (held.start >= upload.cutoff_ms)
+    return held.where(of_lane | (held.of_upload == upload.id))
 
 
 def _read_by(
     layout: Layout,
     snapshot: Snapshot,
     entities: Sequence[bytes],
-    held: _LaneRows,
+    held: Held,
     codes: np.ndarray,
     ts: np.ndarray,
     upload: Upload | None,
@@ -252,12 +205,10 @@ def _read_by(
 ) -> Read:
     """Reads by one upload, or by none."""
     if upload is None:
-        read = _answer(layout, held.lane, entities, codes, ts)
+        read = _answer(layout, _fitting(held, None), entities, codes, ts)
         _judge_without_upload(layout, read, ts, uploads, lanes)
         return read
-    found = _upload_tiles(snapshot, upload, entities)
-    found += held.late.get(upload.id, [])
-    found += [each for each in held.lane if each.start >= upload.cutoff_ms]
+    found = of_upload(snapshot, upload, entities).and_(_fitting(held, upload))
     read = _answer(layout, found, entities, codes, ts, upload_id=upload.id)
     read.status[_lost(layout, ts, upload, lanes)] |= statuses.BEFORE_RETENTION
     return _refused(read)
@@ -293,7 +244,7 @@ def _judge_without_upload(
 
 def _answer(
     layout: Layout,
-    found: list[_Tile],
+    found: Held,
     entities: Sequence[bytes],
     codes: np.ndarray,
     ts: np.ndarray,
@@ -301,19 +252,12 @@ def _answer(
     upload_id: int = 0,
 ) -> Read:
     """What the tiles say, with the statuses that the kernel finds."""
-    found = sorted(found, key=lambda each: (each.code, each.start, each.end))
-    owner = np.fromiter((each.code for each in found), np.int64, len(found))
-    start = np.fromiter((each.start for each in found), np.int64, len(found))
-    end = np.fromiter((each.end for each in found), np.int64, len(found))
-    offsets = np.searchsorted(owner, np.arange(len(entities) + 1)).astype(np.int64)
+    if len(found) and len(ts):
+        found = found.where(_in_reach(layout, found, ts)).sorted()
+    start, end = found.start, found.end
+    offsets = np.searchsorted(found.owner, np.arange(len(entities) + 1)).astype(np.int64)
     at, early = _ends(offsets, start, end, codes, ts)
-    held = kernel.Tiles(
-        start=start,
-        end=end,
-        status=np.fromiter((each.status for each in found), np.int64, len(found)),
-        collapsed=np.fromiter((each.collapsed for each in found), bool, len(found)),
-        packed=pa.array([each.packed for each in found], pa.large_binary()),
-    )
+    held = found.for_kernel()
     answers = kernel.answer(layout, held, offsets, codes.astype(np.int32), at)
     status = answers.status.copy()
     status[early] |= statuses.AS_OF_TILE
@@ -321,13 +265,23 @@ def _answer(
     status[answers.cut] |= statuses.BEFORE_RETENTION
     status[answers.overflow] |= statuses.OVERFLOW
     status[~answers.seen] |= statuses.MISSING
-    heads = np.fromiter((each.origin == "head" for each in found), bool, len(found))
+    heads = found.level == 0
     return Read(
         answers.columns,
         status,
         np.full(len(ts), upload_id, np.int64),
         *_merged(offsets, heads, end, codes, at),
     )
+
+
+def _in_reach(layout: Layout, found: Held, ts: np.ndarray) -> np.ndarray:
+    """The tiles that any of the reads may merge, or end in."""
+    wanted = found.start < ts.max()
+    if layout.reach_ms is None:
+        return wanted
+    # A read that ends early, at the start of a longer tile, reaches back by so much more.
+    longest = layout.sizes_ms[-1]
+    return wanted & (found.end > ts.min() - layout.reach_ms - longest)
 
 
 def _merged(

@@ -21,7 +21,7 @@ OF_LANE: Final = b"\x00"
 OF_UPLOAD: Final = b"\x01"
 _BIAS: Final = 1 << 63
 _STATUS: Final = struct.Struct("<I")
-_UPLOAD_TILE: Final = struct.Struct("<qqBI")
+_COUNT: Final = struct.Struct("<I")
 STATUS_BYTES: Final = _STATUS.size
 LANE_SUFFIX: Final = 13
 """Bytes after the entity: kind, lane, level, start."""
@@ -87,21 +87,36 @@ def upload_key(upload: int, entity: bytes) -> bytes:
 
 
 def pack_upload(tiles: list[UploadTile]) -> bytes:
-    """All tiles of one entity as one value."""
-    parts: list[bytes] = []
-    for tile in tiles:
-        head = _UPLOAD_TILE.pack(tile.start_ms, tile.end_ms, tile.collapsed, len(tile.packed))
-        parts += (head, tile.packed)
-    return b"".join(parts)
+    """All tiles of one entity as one value: how many, then column by column."""
+    starts = np.asarray([each.start_ms for each in tiles], "<i8")
+    ends = np.asarray([each.end_ms for each in tiles], "<i8")
+    sizes = np.asarray([len(each.packed) for each in tiles], "<u4")
+    collapsed = np.asarray([each.collapsed for each in tiles], np.uint8)
+    columns = (starts.tobytes(), ends.tobytes(), sizes.tobytes(), collapsed.tobytes())
+    return b"".join((_COUNT.pack(len(tiles)), *columns, *(each.packed for each in tiles)))
+
+
+def upload_columns(
+    data: bytes,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, bytes]:
+    """Starts, ends, which are collapsed, sizes of partials, and the partials one after the other."""
+    (count,) = _COUNT.unpack_from(data)
+    at = _COUNT.size
+    starts = np.frombuffer(data, "<i8", count, at)
+    ends = np.frombuffer(data, "<i8", count, at + 8 * count)
+    sizes = np.frombuffer(data, "<u4", count, at + 16 * count)
+    collapsed = np.frombuffer(data, np.uint8, count, at + 20 * count)
+    return starts, ends, collapsed, sizes, data[at + 21 * count :]
 
 
 def unpack_upload(data: bytes) -> Iterator[UploadTile]:
-    """The tiles of one entity."""
+    """The tiles of one entity, one by one."""
+    starts, ends, collapsed, sizes, packed = upload_columns(data)
     at = 0
-    while at < len(data):
-        start, end, collapsed, size = _UPLOAD_TILE.unpack_from(data, at)
-        at += _UPLOAD_TILE.size
-        yield UploadTile(start, end, bool(collapsed), data[at : at + size])
+    for start, end, is_collapsed, size in zip(
+        starts.tolist(), ends.tolist(), collapsed.tolist(), sizes.tolist(), strict=True
+    ):
+        yield UploadTile(start, end, bool(is_collapsed), packed[at : at + size])
         at += size
 
 
