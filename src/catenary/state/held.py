@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 OWN: Final = -1
 """In `Held.of_upload`: a tile of an upload itself. 0: of a lane; else the upload it is late to."""
 _TAIL: Final = 9
+_SEEKS: Final = 512
 _BIAS: Final = np.uint64(1 << 63)
 
 
@@ -120,10 +121,35 @@ NONE: Final = Held(
 """No tiles."""
 
 
-def of_ranges(layout: Layout, snapshot: Snapshot, entities: Sequence[bytes]) -> Held:
-    """All tiles of lanes, and late tiles, of these entities."""
+@dataclass(frozen=True)
+class Span:
+    """Which of the lanes' tiles matter.
+
+    Attributes:
+        lanes: the lanes that there are.
+        since_ms: tiles that end at or before it do not.
+        until_ms: tiles that begin at or after it do not.
+    """
+
+    lanes: Sequence[bytes]
+    since_ms: int
+    until_ms: int
+
+
+def of_ranges(
+    layout: Layout, snapshot: Snapshot, entities: Sequence[bytes], span: Span | None = None
+) -> Held:
+    """The tiles of lanes, and late tiles, of these entities.
+
+    Few entities may have many tiles, before and after the span; many have few. So with few the span
+    is sought in each lane and level, with many all is read and what lies outside is left.
+    """
     prefixes = [tiles.TILE + each for each in entities]
-    found = snapshot.scan_many(prefixes)
+    levels = range(len(layout.sizes_ms))
+    if span is not None and len(entities) * len(span.lanes) * len(levels) <= _SEEKS:
+        found = [_sought(layout, snapshot, prefix, span) for prefix in prefixes]
+    else:
+        found = snapshot.scan_many(prefixes)
     counts = np.fromiter(map(len, found), np.int64, len(found))
     rows = list(chain.from_iterable(found))
     count = len(rows)
@@ -146,6 +172,23 @@ def of_ranges(layout: Layout, snapshot: Snapshot, entities: Sequence[bytes]) -> 
     return Held(
         owner, start, start + sizes[level], level, status, np.zeros(count, bool), of_upload, packed
     )
+
+
+def _sought(
+    layout: Layout, snapshot: Snapshot, prefix: bytes, span: Span
+) -> list[tuple[bytes, bytes]]:
+    """The rows of one entity that begin within the span, and its late tiles."""
+    rows = list(snapshot.scan(prefix + tiles.OF_UPLOAD))
+    for lane in span.lanes:
+        for level, size in enumerate(layout.sizes_ms):
+            of_level = prefix + tiles.OF_LANE + lane + bytes((level,))
+            end = of_level + tiles.instant(span.until_ms)
+            after = of_level + tiles.instant(span.since_ms - size)
+            for row in snapshot.scan(of_level, after=after):
+                if row[0] >= end:
+                    break
+                rows.append(row)
+    return rows
 
 
 def of_upload(snapshot: Snapshot, upload: Upload, entities: Sequence[bytes]) -> Held:

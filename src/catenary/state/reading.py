@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from catenary.aggregate import tiles as kernel
 from catenary.ports import statuses
-from catenary.state.held import NONE, OWN, Held, of_ranges, of_upload
+from catenary.state.held import NONE, OWN, Held, Span, of_ranges, of_upload
 from catenary.state.records import ANCIENT_MS, lanes_of, uploads_of
 from catenary.windows import DAY_MS
 
@@ -66,8 +66,8 @@ def read_temporal(
     """
     uploads, _ = uploads_of(snapshot)
     lanes = lanes_of(snapshot)
-    held = of_ranges(layout, snapshot, entities)
     chosen = _choose(uploads, ts)
+    held = of_ranges(layout, snapshot, entities, _span(layout, ts, chosen, uploads, lanes))
     parts: list[tuple[np.ndarray, Read]] = []
     for upload_id in np.unique(chosen).tolist():
         rows = np.flatnonzero(chosen == upload_id)
@@ -166,6 +166,27 @@ def trace(
         )
         for row in range(len(found))
     ]
+
+
+def _span(
+    layout: Layout,
+    ts: np.ndarray,
+    chosen: np.ndarray,
+    uploads: Uploads,
+    lanes: dict[bytes, Lane],
+) -> Span | None:
+    """Which of the lanes' tiles these reads may merge, or end in."""
+    if not len(ts):
+        return None
+    # A read that ends early, at the start of a longer tile, reaches back by so much more.
+    longest = layout.sizes_ms[-1]
+    since = ANCIENT_MS // 2
+    if layout.reach_ms is not None:
+        since = int(ts.min()) - layout.reach_ms - longest
+    if chosen.min() > 0:
+        cutoffs = [each.cutoff_ms for each in uploads.held if each.id in set(chosen.tolist())]
+        since = max(since, min(cutoffs))
+    return Span(tuple(lanes), since, int(ts.max()))
 
 
 def _origin(upload: int, level: int) -> str:
