@@ -176,7 +176,7 @@ def let_december_happen(
     began = time.perf_counter()
     # The client lags behind by as much of December as it likes: the heads wait for all of it.
     chain = ChainSettings(head_limit_ms=60 * DAY_MS)
-    live = Live(project, plan, chain, given={each.name: each for each in DEFINITIONS})
+    live = Live(project, plan, chain, given={each.name or "": each for each in DEFINITIONS})
     live.create_topics({_TOPICS[data.DEPARTURES]: 2})
     beginning = Token(dict.fromkeys(_places(live), 0))
     upload(
