@@ -182,6 +182,11 @@ class Live:
             self.spec(node), self.log, self.store, self.stages, owned=owned, phase=phase
         )
 
+    def close(self) -> None:
+        """Release the log's and the store's files."""
+        self.log.close()
+        self.store.close()
+
 
 def open_stage(
     spec: StageSpec,

@@ -138,13 +138,16 @@ class Worker:
     def kill(self) -> None:
         """End it at once."""
         self._process.kill()
-        self._process.wait()
+        self.join()
 
     def join(self, timeout_s: float | None = None) -> int:
         """Wait for its end."""
         code = self._process.wait(timeout_s)
         for thread in self._threads:
             thread.join(1.0)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
         return code
 
     def _listen(self, pipe: IO[bytes]) -> None:

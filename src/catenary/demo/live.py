@@ -221,7 +221,7 @@ def let_december_happen(
         show=("carrier", "origin", "tailnum", "flight_id"),
     )
     end_ms = int(pc.max(events["ts"]).as_py()) + 1
-    return LiveStory(
+    story = LiveStory(
         answers=answers,
         latest=_latest(live, end_ms),
         statuses=client.statuses,
@@ -241,6 +241,8 @@ def let_december_happen(
         uploads=uploads,
         seconds=time.perf_counter() - began,
     )
+    live.close()
+    return story
 
 
 def missed_arrival(backfilled: pa.Table) -> int:

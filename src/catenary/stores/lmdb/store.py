@@ -58,7 +58,8 @@ class LmdbStore:
             self._make(folder)
         self._check(folder, name)
         with _lock:
-            key = str(folder.resolve())
+            # A folder that was removed and made again is another one.
+            key = f"{folder.resolve()} {folder.stat().st_ino}"
             found = _open.get(key)
             if found is None or found.process != os.getpid():
                 found = LmdbDataset(
