@@ -79,7 +79,7 @@ class Layout:
         folds = dict.fromkeys(accumulator_of(each) for each in features)
         return Layout(tuple(folds), features, types)
 
-    @property
+    @cached_property
     def base_ms(self) -> int:
         """The shortest tile above the head: 5 minutes, or what divides them and every hop.
 
@@ -87,7 +87,7 @@ class Layout:
         """
         return math.gcd(_BASE_MS, *self._hops)
 
-    @property
+    @cached_property
     def sizes_ms(self) -> tuple[int, ...]:
         """The lengths of tiles, ascending; each divides the next, so that tiles merge whole.
 
@@ -100,7 +100,7 @@ class Layout:
                 sizes.append(size)
         return (*sizes, top) if top > sizes[-1] else tuple(sizes)
 
-    @property
+    @cached_property
     def reach_ms(self) -> int | None:
         """How far before a read events may count; None for all of the past."""
         reach = 0

@@ -91,6 +91,16 @@ class Group:
         return tuple(each.name for each in self.node.features) or self.layout.passthrough
 
     @cached_property
+    def nothing(self) -> dict[str, object]:
+        """A row of nulls, after derivations."""
+        return {**dict.fromkeys(self.node.schema)}
+
+    @cached_property
+    def no_values(self) -> dict[str, object]:
+        """A row of nulls, before derivations."""
+        return {**dict.fromkeys(self.node.base_schema)}
+
+    @cached_property
     def schema(self) -> pa.Schema:
         """Of the columns that a reader sees."""
         return schema_to_arrow(self.node.schema)

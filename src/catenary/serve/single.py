@@ -124,14 +124,12 @@ class SinglePath:
     def _group(
         self, group: Group, snapshot: Snapshot | None, keys: list[object], left: Values, ts: int
     ) -> tuple[Values, int, str | None]:
-        node = group.node
         entity = encode_key(keys)
-        nothing: Values = {name: None for name in node.schema}
         if snapshot is None:
             doubt = statuses.MISSING if entity is None else statuses.MISSING_UPLOAD
-            return nothing, doubt, None
+            return dict(group.nothing), doubt, None
         if entity is None:
-            base: Values = {name: None for name in node.base_schema}
+            base = dict(group.no_values)
             return self._with_derivations(group, base, keys, left), statuses.MISSING, None
         read = self._one(group, snapshot, entity, ts)
         self._lookup.merged.closed += read.closed
@@ -139,7 +137,7 @@ class SinglePath:
         late = self._late == NULL and group.is_late(snapshot, ts)
         if late or read.status & group.refusals:
             too_old = read.status & statuses.BEFORE_RETENTION
-            return nothing, read.status, group.lacking(ts) if too_old else None
+            return dict(group.nothing), read.status, group.lacking(ts) if too_old else None
         base = dict(zip(group.columns, read.values, strict=True))
         return self._with_derivations(group, base, keys, left), read.status, None
 
@@ -153,7 +151,7 @@ class SinglePath:
     @staticmethod
     def _with_derivations(group: Group, base: Values, keys: list[object], left: Values) -> Values:
         if group.node.derivations is None:
-            return {name: base[name] for name in group.node.base_schema}
+            return {name: base[name] for name in group.no_values}
         times = {"ts": left["ts"], "ds": left["ds"]}
         own = dict(zip(group.keys, keys, strict=True))
         return _derived(group.node.derivations, {**base, **own, **times})

@@ -23,6 +23,7 @@ from catenary.aggregate.tiling.columns import (
     with_default,
 )
 from catenary.aggregate.tiling.opening import damage
+from catenary.aggregate.tiling.values import reader_of
 from catenary.compiled import partials as compiled
 from catenary.compiled import tile_rows
 
@@ -165,8 +166,7 @@ class NativeResults:
             if told == VALUE and reader is not None:  # by far the most
                 found[place] = reader(values[at], numbers[at], lengths[at])
             elif told == VALUE:
-                column = self._column(at, program.outputs[place])
-                found[place] = column[0].as_py(maps_as_pydicts="strict")
+                found[place] = self._several(place, values[at], lengths[at])
             elif told == EMPTY:
                 default = program.features[place].default
                 found[place] = list(default) if isinstance(default, tuple) else default
@@ -177,6 +177,19 @@ class NativeResults:
             else:
                 found[place] = None
         return found
+
+    def _several(self, place: int, begin: int, many: int) -> object:
+        """The list or map of a single read."""
+        type_ = self.program.outputs[place]
+        is_map = pa.types.is_map(type_)
+        read = reader_of(type_.key_type if is_map else type_.value_type)
+        own = self.items[begin : begin + many]
+        doubles = np.ascontiguousarray(own[:, 0]).view(np.float64).tolist()
+        each = [
+            read(number, double, length) if said == VALUE else None
+            for (number, length, said, _), double in zip(own.tolist(), doubles, strict=True)
+        ]
+        return dict(zip(each, own[:, 3].tolist(), strict=True)) if is_map else each
 
     def _column(self, at: int, type_: pa.DataType) -> pa.Array:
         """A feature's results."""
