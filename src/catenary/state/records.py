@@ -150,10 +150,13 @@ class Uploads:
     Attributes:
         next_id: of the next one.
         held: ascending by id.
+        lanes: how many lanes have begun. An upload that lands has seen them all, or this number, and
+            with it the record, is another one.
     """
 
     next_id: int = 1
     held: tuple[Upload, ...] = ()
+    lanes: int = 0
 
     @property
     def active(self) -> tuple[Upload, ...]:
@@ -170,7 +173,7 @@ class Uploads:
         """With this upload in place of the one of its id, or added."""
         others = [each for each in self.held if each.id != upload.id]
         held = tuple(sorted([*others, upload], key=lambda each: each.id))
-        return Uploads(max(self.next_id, upload.id + 1), held)
+        return replace(self, next_id=max(self.next_id, upload.id + 1), held=held)
 
     def without(self, ids: set[int]) -> Uploads:
         """Without these uploads."""

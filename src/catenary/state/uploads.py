@@ -5,6 +5,10 @@
 
 A lane that has read past the upload's inclusion frontier may hold events from before the cut-off that
 the upload lacks; its owner replays them into late tiles, and the last one to do so activates it.
+
+One upload of a dataset at a time: whoever begins takes over, and the former, if it still runs, is told
+so at its next commit. What is in the record is kept; rows of uploads that are not in it any more (taken
+over, replaced, retired) are nobody's, and `clean` removes them.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from catenary.errors import FencedError
 from catenary.state import tiles
 from catenary.state.records import (
     FORMAT,
@@ -28,11 +33,13 @@ from catenary.state.records import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from catenary.ports import Dataset
+    from catenary.ports import Dataset, Snapshot
     from catenary.state.records import Uploads
     from catenary.state.tiles import UploadTile
 
 _AT_ONCE = 4_000
+_LAST = b"\xff"
+"""After every entity: their first bytes are tags below it."""
 _TRIES = 3
 
 
@@ -42,7 +49,7 @@ def begin(
     cutoff_ms: int,
     frontier: Mapping[str, int] | None,
 ) -> Upload:
-    """A new upload, not read by anybody yet.
+    """A new upload, not read by anybody yet; one that was not finished is given up.
 
     Args:
         dataset: of the GroupBy.
@@ -59,7 +66,12 @@ def begin(
             format_ = check_format(snapshot, fingerprint, dataset.name)
             held, before = uploads_of(snapshot)
         upload = Upload(held.next_id, cutoff_ms, None if frontier is None else dict(frontier))
-        puts = [(UPLOADS_KEY, pack(held.changed(upload)))]
+        unfinished = {each.id for each in held.held if each.state == "loading"}
+        # The row without an entity tells `clean` of an upload that holds none.
+        puts = [
+            (UPLOADS_KEY, pack(held.without(unfinished).changed(upload))),
+            (tiles.upload_key(upload.id, b""), b""),
+        ]
         if format_ is None:
             puts.append((FORMAT_KEY, pack(Format(FORMAT, fingerprint))))
         if dataset.commit({UPLOADS_KEY: before, FORMAT_KEY: format_}, puts):
@@ -73,15 +85,19 @@ def load(
 
     Returns:
         How many entities were written.
+
+    Raises:
+        FencedError: if another upload of the dataset has begun meanwhile.
     """
     many = 0
     puts: list[tuple[bytes, bytes]] = []
     for entity, held in entities:
         puts.append((tiles.upload_key(upload.id, entity), tiles.pack_upload(list(held))))
         if len(puts) >= _AT_ONCE:
-            dataset.commit({}, sorted(puts))
+            _put(dataset, upload, puts)
             many, puts = many + len(puts), []
-    dataset.commit({}, sorted(puts))
+    if puts:
+        _put(dataset, upload, puts)
     return many + len(puts)
 
 
@@ -93,12 +109,16 @@ def land(dataset: Dataset, upload: Upload, *, entities: int, now_ms: int) -> Upl
         upload: from `begin`.
         entities: how many it holds.
         now_ms: by the wall clock.
+
+    Raises:
+        FencedError: if another upload of the dataset has begun meanwhile.
     """
     tries = 0
     while True:
         with dataset.snapshot() as snapshot:
             held, before = uploads_of(snapshot)
             lanes = lanes_of(snapshot)
+        _check_going_on(dataset, held, upload)
         # Lanes that commit all the time would have the last word over and over: after some tries
         # all are told to settle, which needs no condition on them.
         tries += 1
@@ -132,16 +152,62 @@ def settled(uploads: Uploads, upload_id: int, lane: bytes) -> Uploads:
 
 
 def retire(dataset: Dataset, keep: set[int]) -> None:
-    """Remove all uploads but these: from the record first, then their tiles and late tiles."""
+    """Remove all uploads but these, and those under way: from the record first, then their rows."""
     while True:
         with dataset.snapshot() as snapshot:
             held, before = uploads_of(snapshot)
         gone = {each.id for each in held.held if each.id not in keep and each.state != "loading"}
         if dataset.commit({UPLOADS_KEY: before}, [(UPLOADS_KEY, pack(held.without(gone)))]):
             break
-    for upload_id in sorted(gone):
-        _remove(dataset, tiles.UPLOAD + upload_id.to_bytes(4, "big"))
+    clean(dataset)
+
+
+def clean(dataset: Dataset) -> None:
+    """Delete tiles and late tiles of uploads that are not in the record (any more).
+
+    An upload's own rows go last: as long as one of them is there, a cleaning that was interrupted is
+    known to be unfinished.
+    """
+    with dataset.snapshot() as snapshot:
+        held, _ = uploads_of(snapshot)
+        gone = _ids(snapshot) - {each.id for each in held.held}
+    if not gone:
+        return
     _remove_late(dataset, gone)
+    for upload_id in sorted(gone):
+        _remove(dataset, tiles.upload_key(upload_id, b""))
+
+
+def _put(dataset: Dataset, upload: Upload, puts: list[tuple[bytes, bytes]]) -> None:
+    """Write some rows of an upload that is still going on."""
+    puts.sort()
+    while True:
+        with dataset.snapshot() as snapshot:
+            held, before = uploads_of(snapshot)
+        _check_going_on(dataset, held, upload)
+        if dataset.commit({UPLOADS_KEY: before}, puts):
+            return
+
+
+def _check_going_on(dataset: Dataset, uploads: Uploads, upload: Upload) -> None:
+    if all(each.id != upload.id for each in uploads.held):
+        raise FencedError(
+            f"{dataset.name}: another upload began while this one was under way",
+            hint="one upload of a GroupBy runs at a time; this one stops, and is not read",
+        )
+
+
+def _ids(snapshot: Snapshot) -> set[int]:
+    """Uploads of which there are rows."""
+    found: set[int] = set()
+    after: bytes | None = None
+    while True:
+        key = next((key for key, _ in snapshot.scan(tiles.UPLOAD, after=after)), None)
+        if key is None:
+            return found
+        upload_id = int.from_bytes(key[1:5], "big")
+        found.add(upload_id)
+        after = tiles.upload_key(upload_id, _LAST)
 
 
 def _in_place(uploads: Uploads, upload: Upload) -> Uploads:

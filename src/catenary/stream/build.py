@@ -10,8 +10,9 @@ from catenary.plan.stage import enriching, parents, streamed_sources
 from catenary.rows.query import columns_read
 from catenary.schema import Schema
 from catenary.state.layouts import dataset_name
+from catenary.stream.lanes import Input
 from catenary.stream.pipeline import Pipeline
-from catenary.stream.stage import Input, Stage
+from catenary.stream.stage import Stage
 from catenary.stream.waiting import Parents, edge_of
 
 if TYPE_CHECKING:

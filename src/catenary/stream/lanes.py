@@ -1,0 +1,233 @@
+"""The lanes of a stage: which it owns, how it takes them, and whether it still has them.
+
+Whoever takes a lane raises its epoch; the former owner finds out at its next commit and stops.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from catenary.errors import FencedError, PositionError
+from catenary.state.layouts import dataset_name, layout_of
+from catenary.state.records import (
+    ANCIENT_MS,
+    FORMAT,
+    FORMAT_KEY,
+    READERS_KEY,
+    UPLOADS_KEY,
+    Format,
+    Lane,
+    LaneId,
+    Reader,
+    Readers,
+    check_format,
+    pack,
+    readers_of,
+    unpack,
+    uploads_of,
+)
+from catenary.stream.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from catenary.plan.nodes import GroupByNode
+    from catenary.plan.settings import ChainSettings
+    from catenary.ports import Dataset, Log, Snapshot, SourcePartition, Store
+    from catenary.state.records import Upload
+    from catenary.stream.pipeline import Pipeline
+    from catenary.stream.waiting import Parents
+
+_NOWHERE_MS: Final = 1 << 61
+"""`since_ms` of a lane whose log had lost its beginning: it holds everything from no instant on."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One source of the GroupBy that is streamed.
+
+    Attributes:
+        source: its place among the GroupBy's sources.
+        places: its source partitions.
+        pipeline: what is done with its records.
+    """
+
+    source: int
+    places: tuple[SourcePartition, ...]
+    pipeline: Pipeline
+
+
+class Lanes:
+    """The lanes of one GroupBy's stream.
+
+    Args:
+        node: the GroupBy.
+        inputs: its streamed sources.
+        parents: whose frontiers are waited for.
+        log: where records are.
+        store: where state goes.
+        settings: of the chain.
+        children: datasets of the stages that read this one, registered as readers of its head.
+        owned: the source partitions that this copy follows; None for all.
+        owner: who runs it, for people.
+        phase: told what the stage is about to do; for tests that kill it there.
+    """
+
+    def __init__(
+        self,
+        node: GroupByNode,
+        inputs: Sequence[Input],
+        parents: Parents,
+        log: Log,
+        store: Store,
+        settings: ChainSettings,
+        *,
+        children: Collection[str] = (),
+        owned: Collection[SourcePartition] | None = None,
+        owner: str = "",
+        phase: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.node = node
+        self.layout = layout_of(node)
+        self.status = Status(node.name)
+        self._inputs = {each.source: each for each in inputs}
+        self._parents = parents
+        self._log = log
+        self._store = store
+        self._settings = settings
+        self._children = tuple(children)
+        self._owned = None if owned is None else frozenset(owned)
+        self._owner = owner
+        self._phase = phase
+        self._lanes: dict[bytes, Lane] = {}
+        found = store.dataset(dataset_name(node), create=True)
+        assert found is not None, "a store makes what it is asked to make"
+        self.dataset: Dataset = found
+
+    def take(self) -> None:
+        """Take the lanes: whoever had them before cannot commit any more.
+
+        Raises:
+            PositionError: if a stored position means nothing in the log.
+            UnreadableError: if the dataset is of another release or definition.
+        """
+        while True:
+            expects: dict[bytes, bytes | None] = {}
+            puts: list[tuple[bytes, bytes]] = []
+            taken: dict[bytes, Lane] = {}
+            with self.dataset.snapshot() as snapshot:
+                expects[FORMAT_KEY] = check_format(snapshot, self.node.fingerprint, self.node.name)
+                if expects[FORMAT_KEY] is None:
+                    puts.append((FORMAT_KEY, pack(Format(FORMAT, self.node.fingerprint))))
+                held, expects[READERS_KEY] = readers_of(snapshot)
+                puts += self._registered(held)
+                found, expects[UPLOADS_KEY] = uploads_of(snapshot)
+                for source, place in self._places():
+                    id_ = LaneId(source, place.partition)
+                    expects[id_.record] = data = snapshot.get(id_.record)
+                    lane = (
+                        self._new_lane(source, place, found.held)
+                        if data is None
+                        else unpack(data, Lane)
+                    )
+                    self._check_position(lane)
+                    lane = replace(lane, epoch=lane.epoch + 1, owner=self._owner)
+                    taken[id_.key] = lane
+                    puts.append((id_.record, pack(lane)))
+                new = sum(lane.epoch == 1 for lane in taken.values())
+                if new:
+                    # An upload that lands just now has not seen them: it is to look again.
+                    puts.append((UPLOADS_KEY, pack(replace(found, lanes=found.lanes + new))))
+            if self.dataset.commit(expects, puts):
+                self._lanes = taken
+                return
+
+    def _places(self) -> list[tuple[int, SourcePartition]]:
+        return [
+            (each.source, place)
+            for each in self._inputs.values()
+            for place in each.places
+            if self._owned is None or place in self._owned
+        ]
+
+    def _registered(self, held: Readers) -> list[tuple[bytes, bytes]]:
+        """The children among the readers, if they are not yet."""
+        missing = {
+            name: Reader(name, child=True) for name in self._children if name not in held.held
+        }
+        return [(READERS_KEY, pack(Readers({**held.held, **missing})))] if missing else []
+
+    def _new_lane(self, source: int, place: SourcePartition, held: Sequence[Upload]) -> Lane:
+        """A lane begins at the log's beginning, and leaves to the newest upload what that holds.
+
+        An upload's frontier says which events from before its cut-off are in the tables; later ones
+        may lie anywhere before it in the log.
+        """
+        start = self._log.starts([place])[place]
+        lane = Lane(
+            topic=place.topic,
+            source=source,
+            partition=place.partition,
+            position=start,
+            incarnation=self._log.incarnation(place),
+            since_ms=ANCIENT_MS if start == 0 else _NOWHERE_MS,
+            began=start,
+        )
+        known = [each for each in held if each.state != "loading" and each.frontier is not None]
+        if not known:
+            return lane
+        newest = max(known, key=lambda each: (each.cutoff_ms, each.id))
+        included = newest.includes(place)
+        assert included is not None, "its frontier is known"
+        # What lies before the cut-off is in the tables, whatever the log still has of it.
+        return replace(
+            lane,
+            since_ms=newest.cutoff_ms,
+            covered_ms=newest.cutoff_ms,
+            covered_offset=included,
+        )
+
+    def _check_position(self, lane: Lane) -> None:
+        """A stored position must mean what it meant (protocol 17)."""
+        held = self._log.incarnation(lane.place)
+        if held != lane.incarnation:
+            raise PositionError(
+                f"{self.node.name} is at offset {lane.position} of {lane.place} in incarnation"
+                f" {lane.incarnation}; the log is in incarnation {held}",
+                hint="recovery cut records that were read already; upload again and start anew",
+            )
+        end = self._log.ends([lane.place])[lane.place]
+        if lane.position > end:
+            raise PositionError(
+                f"{self.node.name} is at offset {lane.position} of {lane.place}, which ends at {end}",
+                hint="the log was cut behind the stage; upload again and start anew",
+            )
+
+    def _refresh(self, snapshot: Snapshot) -> None:
+        """Take note of what others did to the lanes without taking them (a replay of dead letters).
+
+        Raises:
+            FencedError: if another copy has taken one.
+        """
+        for key, lane in self._lanes.items():
+            data = snapshot.get(lane.id.record)
+            held = None if data is None else unpack(data, Lane)
+            if held is None or (held.epoch, held.position) != (lane.epoch, lane.position):
+                owner = "nobody" if held is None else held.owner or "another copy"
+                raise FencedError(
+                    f"{self.node.name}: {lane.place} was taken over by {owner}",
+                    hint="one copy of a stage runs at a time; this one stops",
+                )
+            self._lanes[key] = held
+
+    def lag(self) -> int:
+        """Records that are queued and not committed."""
+        ends = self._log.ends([lane.place for lane in self._lanes.values()])
+        return sum(ends[lane.place] - lane.position for lane in self._lanes.values())
+
+
+def now_ms() -> int:
+    """The wall clock's."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,354 @@
+"""Upkeep between batches: settling uploads, raising floors, compaction, retirement, dead letters.
+
+Whatever changes a lane's tiles changes the lane's record with them, so that nobody who decided on what
+lay there before commits after it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+
+from catenary.ports import Records, statuses
+from catenary.state import compact
+from catenary.state import uploads as swaps
+from catenary.state.fold import Batch, Changes, Mark, fold, fold_late
+from catenary.state.records import (
+    READERS_KEY,
+    UPLOADS_KEY,
+    Lane,
+    LaneId,
+    lanes_of,
+    pack,
+    unpack,
+    uploads_of,
+)
+from catenary.stream.floors import held_by_readers, risen
+from catenary.stream.lanes import Lanes, now_ms
+from catenary.stream.letters import Letter, letters_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from catenary.ports import SourcePartition
+    from catenary.state.records import Upload
+
+_COMPACTED_AT_ONCE: Final = 4_000
+_PATIENCE_S: Final = 1.0
+
+
+class Tended(Lanes):
+    """Lanes with their upkeep."""
+
+    def cut(self) -> dict[SourcePartition, int]:
+        """What the parents must have seen before what was just read may be enriched."""
+        return self._parents.cut()
+
+    def ready(self, cut: dict[SourcePartition, int]) -> bool:
+        """Whether the parents have reached a cut."""
+        return not self._parents.lacking(cut)
+
+    def wait(self, cut: dict[SourcePartition, int], stopped: Callable[[], bool]) -> int | None:
+        """Wait for the parents as the settings say.
+
+        Returns:
+            The status that the batch's rows inherit; None if the stage was stopped meanwhile.
+        """
+        self._phase("wait")
+        began = advanced = time.monotonic()
+        before: dict[tuple[str, SourcePartition], int | None] = {}
+        while True:
+            version = self._store.version()
+            lacking = self._parents.lacking(cut)
+            if not lacking:
+                self.status.waited(time.monotonic() - began)
+                return statuses.OK
+            now = {(each.parent, each.place): each.position for each in lacking}
+            if now != before:
+                advanced, before = time.monotonic(), now
+            self.status.waiting_for = str(lacking[0])
+            if stopped():
+                return None
+            if self._settings.on_parent_late != "hold":
+                left = self._settings.max_wait_ms / 1000 - (time.monotonic() - advanced)
+                if left <= 0:
+                    self.status.waited(time.monotonic() - began)
+                    return statuses.LATE_PARENT
+                self._store.wait(version, min(left, _PATIENCE_S))
+            else:
+                self._store.wait(version, _PATIENCE_S)
+
+    def tend(self, stopped: Callable[[], bool] = lambda: False) -> bool:
+        """One piece of upkeep: settle an upload, raise a floor, merge or remove tiles.
+
+        Returns:
+            Whether anything was done; more may be left.
+        """
+        with self.dataset.snapshot() as snapshot:
+            self._refresh(snapshot)
+            found, _ = uploads_of(snapshot)
+        for upload in found.held:
+            for key, lane in self._lanes.items():
+                if upload.state == "landed" and key in upload.unsettled:
+                    return self._settle(upload, lane, stopped)
+        return self._raise_floors() or self._compact() or self._retire()
+
+    def _settle(self, upload: Upload, lane: Lane, stopped: Callable[[], bool]) -> bool:
+        """Fold what the log brought since the upload's frontier and before its cut-off (protocol 7).
+
+        All of it in one commit, with the lane's settlement: half of it would be counted twice. Rows
+        are enriched as in any batch: when the parents have caught up. Those with a dead letter are
+        left to its replay, and leave a mark.
+        """
+        inherited = self.wait(self.cut(), stopped)
+        if inherited is None:
+            return False
+        position = upload.includes(lane.place)
+        assert position is not None, "an upload without a frontier is active at once"
+        late: list[Batch] = []
+        pipeline = self._inputs[lane.source].pipeline
+        while position < lane.position:
+            records = self._log.read(
+                lane.place,
+                position,
+                max_records=min(self._settings.max_batch_rows, lane.position - position),
+                max_bytes=self._settings.max_batch_bytes,
+            )
+            records = _until(records, lane.position)
+            # Letters are not written again: these records were read before.
+            done = pipeline.decode(lane, records)
+            done = pipeline.only(done, done.rows.column("ts").to_numpy() < upload.cutoff_ms)
+            if done.rows.num_rows:
+                late.append(pipeline.enrich(done, inherited).batch)
+            position = records.next_offset
+        while True:
+            changes = Changes()
+            with self.dataset.snapshot() as snapshot:
+                self._refresh(snapshot)
+                found, before = uploads_of(snapshot)
+                lane = self._lanes[lane.id.key]
+                if late:
+                    open_letters = {each.offset for each in letters_of(snapshot, lane)}
+                    batch = _marked(_joined(late), open_letters)
+                    fold_late(self.layout, snapshot, lane, batch, upload, changes)
+            if not any(each.id == upload.id for each in found.held):
+                return True
+            settled = swaps.settled(found, upload.id, lane.id.key)
+            changes.puts[UPLOADS_KEY] = pack(settled)
+            if self._write(lane, changes, {UPLOADS_KEY: before}):
+                return True
+
+    def _raise_floors(self) -> bool:
+        """Let floors rise that no reader holds any more."""
+        expects: dict[bytes, bytes | None] = {}
+        with self.dataset.snapshot() as snapshot:
+            self._refresh(snapshot)
+            expects[READERS_KEY] = snapshot.get(READERS_KEY)
+            held = held_by_readers(snapshot, self._store, self._log, now_ms())
+            found, _ = uploads_of(snapshot)
+        after: dict[bytes, Lane] = {}
+        for key, lane in self._lanes.items():
+            floor = risen(lane, self.layout.base_ms, self._settings, held)
+            raised = replace(lane, floor_ms=floor)
+            kept = compact.kept_from(self.layout, raised, found, self._settings.history_ms)
+            raised = replace(raised, kept_ms=kept)
+            if raised != lane:
+                after[key] = raised
+                expects[lane.id.record] = pack(lane)
+        if not after:
+            return False
+        puts = [(lane.id.record, pack(lane)) for lane in after.values()]
+        if self.dataset.commit(expects, puts):
+            self._lanes.update(after)
+        return True
+
+    def _compact(self) -> bool:
+        """Merge and remove a bounded number of tiles."""
+        history = self._settings.history_ms
+        for lane in list(self._lanes.values()):
+            with self.dataset.snapshot() as snapshot:
+                changes = compact.compact(
+                    self.layout, snapshot, lane, lane.kept_ms, history, _COMPACTED_AT_ONCE
+                )
+            if changes.puts or changes.deletes:
+                self._write(lane, changes, {})
+                return True
+        return False
+
+    def _write(self, lane: Lane, changes: Changes, expects: dict[bytes, bytes | None]) -> bool:
+        """Commit changes to one lane's tiles.
+
+        The lane's record changes with them, so that nobody who decided on what lay there before
+        commits after it.
+        """
+        after = replace(lane, folds=lane.folds + 1)
+        conditions = {**expects, lane.id.record: pack(lane)}
+        puts = sorted({**changes.puts, lane.id.record: pack(after)}.items())
+        written = self.dataset.commit(conditions, puts, changes.deletes)
+        if written and lane.id.key in self._lanes:
+            self._lanes[lane.id.key] = after
+        return written
+
+    def _retire(self) -> bool:
+        """Remove uploads that no read can choose any more."""
+        with self.dataset.snapshot() as snapshot:
+            found, _ = uploads_of(snapshot)
+            lanes = lanes_of(snapshot)
+        if not lanes or len(found.active) < 2:
+            return False
+        oldest = min(lane.floor_ms for lane in lanes.values()) - self._settings.history_ms
+        needed = found.newest(oldest)
+        if needed is None:
+            return False
+        gone = {each.id for each in found.active if each.cutoff_ms < needed.cutoff_ms}
+        if not gone:
+            return False
+        swaps.retire(self.dataset, {each.id for each in found.held} - gone)
+        return True
+
+    def replay(self) -> tuple[int, int]:
+        """Try dead letters again; what passes is folded in, also beside a running copy.
+
+        Returns:
+            How many passed, and how many are left.
+        """
+        with self.dataset.snapshot() as snapshot:
+            letters = list(letters_of(snapshot))
+        passed = sum(self._replay(letter) for letter in letters)
+        return passed, len(letters) - passed
+
+    def _replay(self, letter: Letter) -> bool:
+        """Whether one dead letter passed."""
+        if not self.ready(self.cut()):
+            return False
+        pipeline = self._inputs[letter.source].pipeline
+        record = Records(
+            np.asarray([letter.offset], np.int64),
+            pa.array([letter.key], pa.large_binary()),
+            pa.array([letter.value], pa.large_binary()),
+            np.asarray([letter.at_ms], np.int64),
+            letter.offset + 1,
+        )
+        while True:
+            with self.dataset.snapshot() as snapshot:
+                data = snapshot.get(LaneId(letter.source, letter.partition).record)
+                if data is None or snapshot.get(letter.store_key) is None:
+                    return False
+                lane = unpack(data, Lane)
+                ready = pipeline.enrich(pipeline.decode(lane, record))
+                if ready.letters or ready.batch.aside:
+                    return False
+                found, before = uploads_of(snapshot)
+                current = [each for each in found.held if each.state != "loading"]
+                changes = fold(self.layout, snapshot, lane, ready.batch, current)
+            changes.deletes.append(letter.store_key)
+            if self._write(lane, changes, {UPLOADS_KEY: before}):
+                return True
+
+    def events(self, entity: bytes, start_ms: int, end_ms: int) -> pa.Table:
+        """The rows of one entity that the log still has and the stage has committed.
+
+        Read, decoded and enriched again: for explaining a value, not for computing one.
+
+        Args:
+            entity: its bytes.
+            start_ms: the first event time that counts.
+            end_ms: the first that does not.
+
+        Returns:
+            The accumulators' inputs, `ts`, and where each came from: `topic`, `partition`, `offset`.
+        """
+        with self.dataset.snapshot() as snapshot:
+            lanes = list(lanes_of(snapshot).values())
+        found: list[pa.Table] = []
+        for lane in lanes:
+            pipeline = self._inputs[lane.source].pipeline
+            position = max(lane.began, self._log.starts([lane.place])[lane.place])
+            while position < lane.position:
+                records = _until(
+                    self._log.read(
+                        lane.place,
+                        position,
+                        max_records=self._settings.max_batch_rows,
+                        max_bytes=self._settings.max_batch_bytes,
+                    ),
+                    lane.position,
+                )
+                position = records.next_offset
+                done = pipeline.decode(lane, records)
+                ts = done.rows.column("ts").to_numpy()
+                done = pipeline.only(done, (ts >= start_ms) & (ts < end_ms))
+                if done.rows.num_rows == 0:
+                    continue
+                batch = pipeline.enrich(done).batch
+                if entity not in batch.entities:
+                    continue
+                mine = batch.codes == list(batch.entities).index(entity)
+                rows = batch.rows.filter(pa.array(mine))
+                origin = {
+                    "topic": pa.array([lane.topic] * rows.num_rows, pa.string()),
+                    "partition": pa.array([lane.partition] * rows.num_rows, pa.int64()),
+                    "offset": pa.array(batch.offsets[mine]),
+                }
+                for name, column in origin.items():
+                    rows = rows.append_column(name, column)
+                found.append(rows)
+        return pa.concat_tables(found).sort_by("ts") if found else pa.table({})
+
+
+def _until(records: Records, end: int) -> Records:
+    """The records before an offset."""
+    if records.next_offset <= end:
+        return records
+    many = int(np.searchsorted(records.offsets, end))
+    return replace(
+        records,
+        offsets=records.offsets[:many],
+        keys=records.keys.slice(0, many),
+        values=records.values.slice(0, many),
+        append_ms=records.append_ms[:many],
+        next_offset=end,
+    )
+
+
+def _marked(batch: Batch, letters: set[int]) -> Batch:
+    """The batch with marks in place of the rows whose dead letters are still there."""
+    open_ = np.isin(batch.offsets, list(letters)) if letters else np.zeros(len(batch.codes), bool)
+    if not open_.any():
+        return batch
+    ts = batch.rows.column("ts").to_numpy()
+    marks = tuple(
+        Mark(batch.entities[code], int(ts[row]), statuses.SET_ASIDE, int(batch.offsets[row]))
+        for row, code in enumerate(batch.codes.tolist())
+        if open_[row] and code >= 0
+    )
+    return Batch(
+        batch.rows.filter(pa.array(~open_)),
+        batch.codes[~open_],
+        batch.entities,
+        batch.status[~open_],
+        batch.offsets[~open_],
+        (*batch.aside, *marks),
+    )
+
+
+def _joined(batches: list[Batch]) -> Batch:
+    """Several batches as one."""
+    entities = sorted({each for batch in batches for each in batch.entities})
+    places = {each: at for at, each in enumerate(entities)}
+    codes = [
+        np.asarray([*(places[each] for each in batch.entities), -1], np.int32)[batch.codes]
+        for batch in batches
+    ]
+    return Batch(
+        pa.concat_tables([batch.rows for batch in batches]),
+        np.concatenate(codes),
+        entities,
+        np.concatenate([batch.status for batch in batches]),
+        np.concatenate([batch.offsets for batch in batches]),
+        tuple(mark for batch in batches for mark in batch.aside),
+    )
