@@ -147,7 +147,7 @@ def of_ranges(
     prefixes = [tiles.TILE + each for each in entities]
     levels = range(len(layout.sizes_ms))
     if span is not None and len(entities) * len(span.lanes) * len(levels) <= _SEEKS:
-        found = [_sought(layout, snapshot, prefix, span) for prefix in prefixes]
+        found = [sought(layout, snapshot, prefix, span) for prefix in prefixes]
     else:
         found = snapshot.scan_many(prefixes)
     counts = np.fromiter(map(len, found), np.int64, len(found))
@@ -174,7 +174,7 @@ def of_ranges(
     )
 
 
-def _sought(
+def sought(
     layout: Layout, snapshot: Snapshot, prefix: bytes, span: Span
 ) -> list[tuple[bytes, bytes]]:
     """The rows of one entity that begin within the span, and its late tiles."""

@@ -11,7 +11,8 @@ Held to account by: ``tests/unit/serve/test_single.py``, which compares the two.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,8 @@ import pyarrow as pa
 from catenary.aggregate import tiles as kernel
 from catenary.ports import statuses
 from catenary.state import tiles
+from catenary.state.held import Span, sought
+from catenary.state.reading import known_from
 from catenary.state.records import ANCIENT_MS, LANES, UPLOADS_KEY, Lane, Uploads, unpack
 from catenary.windows import DAY_MS
 
@@ -27,7 +30,9 @@ if TYPE_CHECKING:
     from catenary.ports import Snapshot
     from catenary.state.records import Upload
 
-_UPLOAD_LEVEL = -1
+_UPLOAD_LEVEL: Final = -1
+_MANY: Final = 96
+"""Rows of an entity from which on those that matter are sought."""
 
 
 class One(NamedTuple):
@@ -78,9 +83,15 @@ def read_temporal(layout: Layout, snapshot: Snapshot, entity: bytes, ts: int) ->
         ts: milliseconds; events strictly before it count.
     """
     uploads = uploads_in(snapshot.get(UPLOADS_KEY))
-    lanes = [lane_in(value) for _, value in snapshot.scan(LANES)]
+    held = {key[1:]: lane_in(value) for key, value in snapshot.scan(LANES)}
+    lanes = list(held.values())
     upload = uploads.newest(ts)
-    found = _lane_tiles(layout, snapshot, entity, ts, upload)
+    since = ANCIENT_MS // 2 if upload is None else upload.cutoff_ms
+    if layout.reach_ms is not None:
+        # A read that ends early, at the start of a longer tile, reaches back by so much more.
+        since = max(since, ts - layout.reach_ms - layout.sizes_ms[-1])
+    rows = _rows(layout, snapshot, tiles.TILE + entity, Span(tuple(held), since, ts))
+    found = _lane_tiles(layout, rows, len(entity) + 1, ts, upload)
     if upload is None:
         doubt = _beyond_lanes(layout, ts, uploads, lanes)
     else:
@@ -115,15 +126,27 @@ def read_snapshot(
     return one._replace(status=one.status | stale)
 
 
+def _rows(
+    layout: Layout, snapshot: Snapshot, prefix: bytes, span: Span
+) -> list[tuple[bytes, bytes]]:
+    """The rows of an entity that may matter; where it has many, they are sought."""
+    rows = list(islice(snapshot.scan(prefix), _MANY))
+    return rows if len(rows) < _MANY else sought(layout, snapshot, prefix, span)
+
+
 def _lane_tiles(
-    layout: Layout, snapshot: Snapshot, entity: bytes, ts: int, upload: Upload | None
+    layout: Layout,
+    rows: list[tuple[bytes, bytes]],
+    skip: int,
+    ts: int,
+    upload: Upload | None,
 ) -> list[_Tile]:
-    prefix = tiles.TILE + entity
-    skip, sizes = len(prefix), layout.sizes_ms
+    """Tiles of lanes and late tiles that begin before the instant, and the upload does not hold."""
+    sizes = layout.sizes_ms
     cutoff = ANCIENT_MS if upload is None else upload.cutoff_ms
     late = None if upload is None else tiles.OF_UPLOAD + upload.id.to_bytes(4, "big")
     found: list[_Tile] = []
-    for key, data in snapshot.scan_many([prefix])[0]:
+    for key, data in rows:
         start = tiles.instant_of(key[-8:])
         if start >= ts:
             continue
@@ -166,12 +189,8 @@ def _beyond_upload(layout: Layout, ts: int, upload: Upload, lanes: list[Lane]) -
     needed = upload.cutoff_ms
     if layout.reach_ms is not None:
         needed = max(needed, ts - layout.reach_ms)
-    for lane in lanes:
-        included = upload.includes(lane.place)
-        skipped = included is not None and lane.began > included
-        if needed < max(lane.kept_ms, lane.since_ms if skipped else ANCIENT_MS):
-            return statuses.BEFORE_RETENTION
-    return 0
+    lacking = any(needed < known_from(each, upload) for each in lanes)
+    return statuses.BEFORE_RETENTION if lacking else 0
 
 
 def _answer(layout: Layout, found: list[_Tile], ts: int) -> One:

@@ -240,10 +240,18 @@ def _lost(layout: Layout, ts: np.ndarray, upload: Upload, lanes: dict[bytes, Lan
     needed = np.full(len(ts), upload.cutoff_ms, np.int64)
     if layout.reach_ms is not None:
         needed = np.maximum(needed, ts - layout.reach_ms)
-    known = ANCIENT_MS
-    for lane in lanes.values():
-        known = max(known, lane.kept_ms, lane.since_ms)
-    return needed < known
+    return needed < max((known_from(each, upload) for each in lanes.values()), default=ANCIENT_MS)
+
+
+def known_from(lane: Lane, upload: Upload) -> int:
+    """The instant from which a lane has all that its log brought and an upload does not hold.
+
+    A lane that began late, its log having lost its beginning, lacks nothing beside an upload that
+    landed since and holds what was lost.
+    """
+    included = upload.includes(lane.place)
+    whole = included is not None and lane.began <= included and lane.covered_ms == ANCIENT_MS
+    return lane.kept_ms if whole else max(lane.kept_ms, lane.since_ms)
 
 
 def _judge_without_upload(

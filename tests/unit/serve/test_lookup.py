@@ -131,11 +131,24 @@ def test_a_read_is_refused_where_the_lane_began_after_the_upload_that_fits(made)
     rows = made.clicks(("ann", 2.0, made.DAY - 1), ("ann", 1.0, made.DAY + 1))
     world.upload("spending", rows, second, frontier={topic: 5})
     world.stream("spending", made.clicks(("ann", 3.0, second + 1)))
-    world.change_lane("spending", position=6, began=5, since_ms=second)
+    world.change_lane("spending", position=6, covered_ms=second, since_ms=second)
     requests = [{"user": "ann", "shop": 1}] * 2
     looked = looked_up(world, "offer", requests, [second - 1, second + 2])
     assert [bool(bits & statuses.BEFORE_RETENTION) for bits in looked.status] == [True, False]
     assert looked.columns.column("spending_amount_sum_2d").to_pylist() == [None, 6.0]
+
+
+def test_an_upload_makes_up_for_what_a_log_had_lost_before_its_lane_began(made):
+    world = made.World(made.offer([made.spending()]))
+    world.stream("spending", made.clicks(("ann", 3.0, made.DAY + 1)))
+    world.change_lane("spending", position=8, began=7, since_ms=1 << 61)
+    requests, at = [{"user": "ann", "shop": 1}], [made.DAY + 2]
+    assert looked_up(world, "offer", requests, at).status.tolist() == [statuses.MISSING_UPLOAD]
+    rows = made.clicks(("ann", 2.0, made.DAY - 1))
+    world.upload("spending", rows, made.DAY, frontier={"shop/clicks/0": 8})
+    looked = looked_up(world, "offer", requests, at)
+    assert looked.status.tolist() == [0]
+    assert looked.columns.column("spending_amount_sum_2d").to_pylist() == [5.0]
 
 
 def test_statuses_of_rows_are_inherited_by_reads(made):

@@ -152,6 +152,20 @@ def test_one_row_says_what_many_say(made, seed):
     compare(world, "latest", [{"user": user} for user in users], at)
 
 
+def test_one_row_of_an_entity_with_many_tiles_says_what_many_say(made):
+    rng = np.random.default_rng(9)
+    world = made.World(everything(made))
+    start, end = made.DAY - 6 * DAY_MS, made.DAY + 6 * HOUR_MS
+    more = {"topic": "shop/visits", "floor": made.DAY - DAY_MS}
+    world.stream("everything", visited(rng, made, 600, start, end), **more)
+    at = rng.integers(start, end + DAY_MS, 60)
+    compare(world, "everything", [{"user": "ann"}] * 60, at)
+    late = visited(rng, made, 40, start, made.DAY)
+    world.upload("everything", late.slice(0, 0), made.DAY, frontier={"shop/visits/0": 600})
+    world.stream("everything", late, **more)
+    compare(world, "everything", [{"user": "ann"}] * 60, at)
+
+
 def test_one_row_of_nothing_says_missing_upload(made):
     world = made.World(made.offer([made.spending(), made.people()]))
     compare(world, "offer", [{"user": "ann"}, {"user": None}], [made.DAY, made.DAY])
