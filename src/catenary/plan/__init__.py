@@ -21,8 +21,11 @@ from catenary.plan.ranges import (
     read_instants,
     source_days,
 )
+from catenary.plan.settings import ChainSettings
+from catenary.plan.stage import StageSpec
 
 __all__ = [
+    "ChainSettings",
     "GroupByNode",
     "JoinNode",
     "Lineage",
@@ -32,6 +35,7 @@ __all__ = [
     "Plan",
     "Reads",
     "ScanNode",
+    "StageSpec",
     "Step",
     "Work",
     "build",

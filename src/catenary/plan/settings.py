@@ -1,21 +1,37 @@
-"""How a chain behaves when something is late or fails; by our names and by Chronon's."""
+"""How a chain behaves when something is late or fails; by our names and by Chronon's.
+
+    {name: value} ──► parse (names, conflicts) ──► ChainSettings (types, ranges)
+
+A value that cannot be is refused wherever it comes from: a command's flag, code, or a stage's bytes.
+A setting that is known and does nothing here is listed; one that would change what a stage does, and
+is not there, is refused. Not here: a project's own settings (folders, memory), which are the app's.
+
+Held to account by: ``tests/unit/plan/test_chain_settings.py``.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from catenary.errors import SettingsError, UnsupportedError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+OnParentLate = Literal["hold", "proceed", "dead_letter"]
+OnEnrichError = Literal["retry", "dead_letter", "null", "drop", "fail"]
+OnSnapshotLate = Literal["hold", "previous", "null"]
+
 PREFIX: Final = "spark.chronon.stream.chain."
-_CHOICES: Final = {
-    "on_parent_late": ("hold", "proceed", "dead_letter"),
-    "on_enrich_error": ("retry", "dead_letter", "null", "drop", "fail"),
-    "on_snapshot_late": ("hold", "previous", "null"),
+_CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "on_parent_late": get_args(OnParentLate),
+    "on_enrich_error": get_args(OnEnrichError),
+    "on_snapshot_late": get_args(OnSnapshotLate),
 }
+_LEAST: Final = {"max_batch_rows": 1, "max_batch_bytes": 1, "query_shift_ms": -(1 << 62)}
+"""The least value of a number; 0 where nothing is said."""
+_MOST: Final = 1 << 62  # instants are 64-bit numbers, to which these are added
 _NOT_YET: Final = (
     "lag_millis",
     "query_delay_ms",
@@ -24,7 +40,6 @@ _NOT_YET: Final = (
     "timeout_millis",
     "max_offsets_per_trigger",
 )
-_WITHOUT_EFFECT: Final = ("batch_repartition", "warmup")
 
 
 @dataclass(frozen=True)
@@ -47,13 +62,16 @@ class ChainSettings:
         history_ms: how far before the floor reads may ask.
         max_batch_rows, max_batch_bytes: of a micro-batch.
         without_effect: settings that were given and mean nothing here.
+
+    Raises:
+        SettingsError: for a value of the wrong type or out of range.
     """
 
-    on_parent_late: str = "hold"
+    on_parent_late: OnParentLate = "hold"
     max_wait_ms: int = 60_000
-    on_enrich_error: str = "retry"
+    on_enrich_error: OnEnrichError = "retry"
     retries: int = 3
-    on_snapshot_late: str = "previous"
+    on_snapshot_late: OnSnapshotLate = "previous"
     query_shift_ms: int = 0
     event_time_query: bool = True
     head_horizon_ms: int = 600_000
@@ -64,51 +82,77 @@ class ChainSettings:
     max_batch_bytes: int = 8 << 20
     without_effect: tuple[str, ...] = field(default=(), compare=False)
 
+    def __post_init__(self) -> None:
+        for name in _known():
+            _check(name, getattr(self, name))
+
     @staticmethod
     def parse(given: Mapping[str, object]) -> ChainSettings:
         """Settings by name, ours or Chronon's; texts are read as what the setting wants.
 
         Raises:
-            SettingsError: for an unknown name, or a value that does not fit.
+            SettingsError: for an unknown name, a value that does not fit, or one setting given two
+                values under two names.
             UnsupportedError: for a setting that is known and not there.
         """
-        found = ChainSettings()
-        known = [each.name for each in fields(ChainSettings) if each.name != "without_effect"]
+        values: dict[str, Any] = {}
+        written: dict[str, str] = {}
+        without_effect: list[str] = []
         for full, value in given.items():
             name = full.removeprefix(PREFIX)
-            if name.partition(".")[0] in _WITHOUT_EFFECT:
-                found = replace(found, without_effect=(*found.without_effect, full))
+            if name == "batch_repartition" or name.startswith("warmup."):
+                without_effect.append(full)
                 continue
-            if name in _NOT_YET:
-                raise UnsupportedError(
-                    f"the chain setting {full!r} is not there yet",
-                    hint="it belongs to the driver command; max_wait_ms bounds a wait",
-                )
-            if name not in known:
-                problem = f"there is no chain setting {full!r}"
-                raise SettingsError(problem, hint=nearest(name, [*known, *_NOT_YET]))
-            found = replace(found, **{name: _value(name, value)})
-        return found
+            _refuse_unknown(name, full)
+            read = _value(name, value)
+            if values.setdefault(name, read) != read:
+                problem = f"{written[name]}={values[name]!r} and {full}={read!r} are one setting"
+                raise SettingsError(problem, hint="give one of them")
+            written.setdefault(name, full)
+        return replace(ChainSettings(), **values, without_effect=tuple(without_effect))
 
 
-def _value(name: str, value: object) -> Any:
-    """The value in the setting's type, in its range."""
+def _known() -> tuple[str, ...]:
+    """The names of all settings that can be given."""
+    return tuple(each.name for each in fields(ChainSettings) if each.name != "without_effect")
+
+
+def _refuse_unknown(name: str, full: str) -> None:
+    if name in _NOT_YET:
+        raise UnsupportedError(
+            f"the chain setting {full!r} is not there yet",
+            hint="it comes with the driver command; max_wait_ms bounds a wait for parents",
+        )
+    if name not in _known():
+        known = [*_known(), *_NOT_YET, "batch_repartition"]
+        raise SettingsError(f"there is no chain setting {full!r}", hint=nearest(name, known))
+
+
+def _value(name: str, value: object) -> object:
+    """A text as what the setting wants, if it can be read so; anything else as it is."""
     default = getattr(ChainSettings(), name)
-    problem = f"{name}={value!r}"
+    if not isinstance(value, str) or isinstance(default, str):
+        return value
     if isinstance(default, bool):
-        texts = {"true": True, "false": False}
-        found = value if isinstance(value, bool) else texts.get(str(value).lower())
-        if found is None:
+        return {"true": True, "false": False}.get(value.strip().lower(), value)
+    try:
+        return int(value)
+    except ValueError:
+        return value
+
+
+def _check(name: str, value: object) -> None:
+    """Hold a value to its setting's type and range."""
+    problem = f"{name}={value!r}"
+    known = _CHOICES.get(name)
+    if known is not None:
+        if value not in known:
+            raise SettingsError(f"{problem} is not known", hint=nearest(str(value), known))
+    elif name == "event_time_query":
+        if not isinstance(value, bool):
             raise SettingsError(f"{problem} is neither true nor false")
-        return found
-    if isinstance(default, int):
-        try:
-            number = int(str(value))
-        except ValueError:
-            raise SettingsError(f"{problem} is not a whole number") from None
-        if number < (1 if name.startswith("max_batch") else 0) and name != "query_shift_ms":
-            raise SettingsError(f"{problem} is too small")
-        return number
-    if value not in _CHOICES[name]:
-        raise SettingsError(f"{problem} is not known", hint=nearest(str(value), _CHOICES[name]))
-    return value
+    elif not isinstance(value, int) or isinstance(value, bool):
+        raise SettingsError(f"{problem} is not a whole number")
+    elif not _LEAST.get(name, 0) <= value <= _MOST:
+        least = _LEAST.get(name, 0)
+        raise SettingsError(f"{problem} is not between {least} and {_MOST}")
