@@ -27,6 +27,7 @@ FLOORS = {
     "engines": 8,
     "tables": 7,
     "logs": 7,
+    "stores": 7,
     "stream": 6,
     "serve": 6,
     "state": 5,
@@ -50,18 +51,33 @@ FORBIDDEN = {
     "testing/oracle": {"aggregate", "compiled", "windows", "engines"},  # an independent witness
 }
 
-ABOVE_PORTS = {"ports", "rows", "state", "stream", "serve", "tables", "logs", "engines", "app", "testing", "demo", "catenary"}
+ABOVE_PORTS = {
+    "ports", "rows", "state", "stream", "serve", "tables", "logs", "stores", "engines", "app",
+    "testing", "demo", "catenary",
+}  # fmt: skip
 OWNERS = {
     "pyarrow": {"schema", "aggregate", "codecs", "expressions"} | ABOVE_PORTS,
-    "numpy": {"compiled", "aggregate", "codecs", "rows", "state", "stream", "serve", "logs", "engines"},
+    "numpy": {
+        "compiled",
+        "aggregate",
+        "codecs",
+        "rows",
+        "state",
+        "stream",
+        "serve",
+        "logs",
+        "engines",
+        "demo",
+    },
     "polars": {"expressions", "app"},
     "pandas": {"app"},
     "sqlglot": {"expressions"},
     "duckdb": {"demo"},
     "typer": {"cli"},
     "rich": {"cli", "demo"},
-    "msgspec": {"app", "codecs", "plan"},
+    "msgspec": {"app", "codecs", "plan", "state"},
     "xxhash": {"plan"},
+    "lmdb": {"stores"},
     "Cython": set(),
     "cython": {"compiled"},
     "pyspark": set(),

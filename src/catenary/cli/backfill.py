@@ -4,6 +4,7 @@ Only days that are missing, or whose inputs have changed, are computed; parents 
 are needed. A run that stopped is resumed by running the same command again.
 """
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,7 +28,7 @@ def command(
     ] = None,
     threads: Annotated[int | None, typer.Option(help="how many work at once")] = None,
     definitions: Definitions = None,
-    root: Root = ".",  # pyright: ignore[reportArgumentType] - typer makes a path of it
+    root: Root = Path(),
     json: Json = False,
 ) -> None:
     """Run the backfill and say what was written."""

@@ -1,5 +1,6 @@
 """Records and rows that were set aside, with the reasons; --replay folds those in that pass now."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,7 +18,7 @@ def command(
         bool, typer.Option("--replay", help="try them again; what passes is folded in")
     ] = False,
     definitions: Definitions = None,
-    root: Root = ".",  # pyright: ignore[reportArgumentType] - typer makes a path of it
+    root: Root = Path(),
     json: Json = False,
 ) -> None:
     """List dead letters, or replay them."""

@@ -1,6 +1,7 @@
 """Features for keys, now or as of an instant; --token waits until the answer reflects what was published."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,7 +24,7 @@ def command(
     ] = None,
     timeout: Annotated[float, typer.Option(help="seconds to wait for the token")] = 10.0,
     definitions: Definitions = None,
-    root: Root = ".",  # pyright: ignore[reportArgumentType] - typer makes a path of it
+    root: Root = Path(),
     json: Json = False,
 ) -> None:
     """Fetch one row by --key, or many: a JSON object per line on stdin."""

@@ -6,6 +6,7 @@ column through every chain to the source columns that it is made of.
 
 import json as json_
 from enum import Enum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,7 +31,7 @@ def command(
     *,
     form: Annotated[Format, typer.Option("--format", help="text, json or mermaid")] = Format.TEXT,
     definitions: Definitions = None,
-    root: Root = ".",  # pyright: ignore[reportArgumentType] - typer makes a path of it
+    root: Root = Path(),
     json: Json = False,
 ) -> None:
     """Print the lineage."""

@@ -3,6 +3,7 @@
 Nothing is computed and no rows are read. Each GroupBy's accuracy is shown, whether given or inferred.
 """
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,7 +23,7 @@ def command(
     end: End = None,
     force: Annotated[bool, typer.Option("--force", help="count days that stand, too")] = False,
     definitions: Definitions = None,
-    root: Root = ".",  # pyright: ignore[reportArgumentType] - typer makes a path of it
+    root: Root = Path(),
     json: Json = False,
 ) -> None:
     """Print the plan."""

@@ -19,7 +19,7 @@ def command(
     *,
     partition: Annotated[int, typer.Option(help="which partition of the topic")] = 0,
     definitions: Definitions = None,
-    root: Root = ".",  # pyright: ignore[reportArgumentType] - typer makes a path of it
+    root: Root = Path(),
     json: Json = False,
 ) -> None:
     """Append and print the token."""

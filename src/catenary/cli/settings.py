@@ -4,6 +4,8 @@ Values come from the defaults, then catenary.toml, then the environment (CATENAR
 flags; later ones win.
 """
 
+from pathlib import Path
+
 from catenary.app.settings import names
 from catenary.cli.console import emit, say
 from catenary.cli.opening import Json, Root, opened
@@ -11,7 +13,7 @@ from catenary.cli.opening import Json, Root, opened
 
 def command(
     *,
-    root: Root = ".",  # pyright: ignore[reportArgumentType] - typer makes a path of it
+    root: Root = Path(),
     json: Json = False,
 ) -> None:
     """Print the settings."""

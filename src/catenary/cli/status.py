@@ -1,5 +1,7 @@
 """What stages have committed: positions, lag, floors, uploads, what was set aside."""
 
+from pathlib import Path
+
 from catenary.cli.console import emit, say
 from catenary.cli.opening import Definitions, Json, Root, lived
 
@@ -7,7 +9,7 @@ from catenary.cli.opening import Definitions, Json, Root, lived
 def command(
     *,
     definitions: Definitions = None,
-    root: Root = ".",  # pyright: ignore[reportArgumentType] - typer makes a path of it
+    root: Root = Path(),
     json: Json = False,
 ) -> None:
     """Show every stage of the project."""

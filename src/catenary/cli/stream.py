@@ -7,6 +7,7 @@ after the batch at hand; nothing is lost by any other way of stopping either.
 
 import signal
 import threading
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,7 +35,7 @@ def command(
         list[str] | None, typer.Option("--conf", help="a chain setting, such as max_wait_ms=500")
     ] = None,
     definitions: Definitions = None,
-    root: Root = ".",  # pyright: ignore[reportArgumentType] - typer makes a path of it
+    root: Root = Path(),
     json: Json = False,
 ) -> None:
     """Run stages until told to stop, or until they have caught up."""

@@ -5,6 +5,7 @@ upload's inclusion frontier are counted besides; --frontier says up to which pos
 tables hold its events (a token, as `publish` prints it).
 """
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,7 +27,7 @@ def command(
         str | None, typer.Option(help="a token; unknown unless given, the log's beginning if empty")
     ] = None,
     definitions: Definitions = None,
-    root: Root = ".",  # pyright: ignore[reportArgumentType] - typer makes a path of it
+    root: Root = Path(),
     json: Json = False,
 ) -> None:
     """Upload and say what is there."""
