@@ -117,7 +117,7 @@ def children_of(node: GroupByNode, all_: Collection[GroupByNode]) -> tuple[str, 
         dataset_name(each)
         for each in all_
         if streamed_sources(each)
-        and any(parent.fingerprint == node.fingerprint for parent in parents(each))
+        and any(dataset_name(parent) == dataset_name(node) for parent in parents(each))
     )
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from catenary.errors import NotYetError
 from catenary.ports import Records, statuses
 from catenary.state.fold import Changes, fold
 from catenary.state.records import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from catenary.stream.pipeline import Decoded, Enriched
 
 _IDLE_S: Final = 0.25
+_SNAPSHOT_S: Final = 1.0
 
 
 @dataclass
@@ -162,7 +164,18 @@ class Stage(Tended):
         inherited = self.wait(cut, stopped)
         if inherited is None:
             return False
-        self.commit(reads, self.enrich(reads, inherited))
+        while True:
+            version = self._store.version()
+            try:
+                enriched = self.enrich(reads, inherited)
+                break
+            except NotYetError as late:  # a snapshot that is held for has not landed
+                self.status.waiting_for = late.problem
+                if stopped():
+                    return False
+                self._store.wait(version, _SNAPSHOT_S)
+                self.decode(reads)
+        self.commit(reads, enriched)
         return True
 
     def run(
