@@ -1,0 +1,125 @@
+"""The live half as a newcomer types it: upload, publish, stream, fetch, status, dead letters."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from catenary.cli.main import main
+
+ORDER = {
+    "order_id": 9999,
+    "customer": "ann",
+    "shop": "north",
+    "amount": 10.5,
+    "returned": False,
+    "placed_at": 1_705_917_600_000,  # 2024-01-22T10:00:00Z, the day after the sample's last
+}
+LATER = "2024-01-22T10:00:00.001Z"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "shop"
+    assert main(["init", str(folder)]) == 0
+    return folder
+
+
+def said(capsys: pytest.CaptureFixture[str], project: Path, *words: str) -> tuple[int, str]:
+    capsys.readouterr()
+    code = main([*words, "--root", str(project), "--json"])
+    return code, capsys.readouterr().out
+
+
+def facts(capsys: pytest.CaptureFixture[str], project: Path, *words: str) -> dict[str, object]:
+    code, out = said(capsys, project, *words)
+    assert code == 0, out
+    found: dict[str, object] = json.loads(out.splitlines()[-1])
+    return found
+
+
+def test_a_published_order_is_in_the_next_answer(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts(capsys, project, "upload", "--ds", "2024-01-21", "--frontier", "shop/orders/0:0")
+    file = project / "orders.jsonl"
+    file.write_text(json.dumps(ORDER) + "\n")
+    token = facts(capsys, project, "publish", "shop/orders", str(file))["token"]
+    assert token == "shop/orders/0:1"
+    facts(capsys, project, "stream", "--all", "--until-caught-up")
+    key = ("--key", "customer=ann")
+    words = ("fetch", "customer_spend", *key, "--at", LATER, "--token", str(token))
+    answer = facts(capsys, project, *words)
+    assert answer["status"] == "ok"
+    assert answer["features"]["amount_sum_1d"] == 10.5  # pyright: ignore[reportIndexIssue]
+    (spend, clients) = facts(capsys, project, "status")["stages"]  # pyright: ignore[reportGeneralTypeIssues]
+    assert (spend["stage"], spend["lanes"][0]["lag"]) == ("customer_spend", 0)
+    assert (clients["stage"], clients["lanes"][0]["rows"]) == ("shop_clients", 1)
+
+
+def test_stages_in_processes_of_their_own_give_the_same(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = project / "orders.jsonl"
+    file.write_text("".join(json.dumps({**ORDER, "order_id": at}) + "\n" for at in range(3)))
+    facts(capsys, project, "publish", "shop/orders", str(file))
+    stages = facts(capsys, project, "stream", "shop_clients", "--until-caught-up", "--processes")
+    assert [each["rows"] for each in stages["stages"]] == [3, 3]  # pyright: ignore[reportGeneralTypeIssues]
+    words = ("fetch", "customer_spend", "--key", "customer=ann", "--at", LATER)
+    assert facts(capsys, project, *words)["features"]["amount_count_7d"] == 3  # pyright: ignore[reportIndexIssue]
+
+
+def test_a_record_that_cannot_be_read_is_a_dead_letter_and_takes_no_neighbour_along(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from catenary.logs.embedded import EmbeddedLog
+
+    log = EmbeddedLog(project / "log")
+    log.create("shop/orders")
+    log.append("shop/orders", [b"{", json.dumps(ORDER).encode()])
+    log.close()
+    facts(capsys, project, "stream", "customer_spend", "--until-caught-up")
+    letters = facts(capsys, project, "dead-letters")["customer_spend"]
+    (letter,) = letters  # pyright: ignore[reportGeneralTypeIssues]
+    assert (letter["offset"], letter["step"], letter["value"]) == (0, "decode", "{")
+    assert letter["reason"]
+    replayed = facts(capsys, project, "dead-letters", "--replay")
+    assert replayed["replayed"] == {"customer_spend": 0, "shop_clients": 0}
+    words = ("fetch", "customer_spend", "--key", "customer=ann", "--at", LATER)
+    assert facts(capsys, project, *words)["features"]["amount_count_7d"] == 1  # pyright: ignore[reportIndexIssue]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem", "hint"),
+    [
+        (("publish", "shop/order", "x.jsonl"), "no definition follows", "shop/orders"),
+        (("publish", "shop/orders", "x.jsonl"), "there is no file", ""),
+        (("stream",), "say which stages run", "--all"),
+        (("stream", "shop_client"), "no definition is named", "shop_clients"),
+        (("stream", "--all", "--conf", "max_wait=3"), "no chain setting", "max_wait_ms"),
+        (("fetch", "customer_spend", "--key", "custmer=ann"), "custmer", "customer"),
+        (("upload", "--ds", "2024-01-21", "--tail-buffer", "2x"), "no length", "full"),
+        (("upload", "--ds", "2024-01-21", "--frontier", "x"), "no position", "topic/partition"),
+    ],
+)
+def test_what_is_wrong_is_said_with_how_to_mend_it(
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    problem: str,
+    hint: str,
+) -> None:
+    code, out = said(capsys, project, *words)
+    assert code == 1
+    error = json.loads(out.splitlines()[-1])["error"]
+    assert problem in error["problem"]
+    assert hint in (error["hint"] or "")
+
+
+def test_a_token_that_is_not_reached_is_said_with_the_stage_that_lags(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("fetch", "customer_spend", "--key", "customer=ann", "--timeout", "0.1")
+    code, out = said(capsys, project, *words, "--token", "shop/orders/0:7")
+    assert code == 1
+    assert "customer_spend" in json.loads(out.splitlines()[-1])["error"]["problem"]
