@@ -31,7 +31,6 @@ VERBS: Final = {
     "publish": "append rows to a topic",
     "stream": "keep features fresh from topics: one stage, a chain, or all",
     "fetch": "features for keys, now or as of any instant",
-    "why": "explain one value by its upload, tiles and events",
     "status": "what stages have committed, how far behind they are, what they set aside",
     "dead-letters": "records that were set aside, with the reasons; replay them",
     "settings": "show every setting and where it came from",
