@@ -23,7 +23,7 @@ seeds = st.integers(0, 2**32)
 
 def story(seed: int, tmp_path_factory: pytest.TempPathFactory, *, late: bool) -> Verdict:
     folder: Path = tmp_path_factory.mktemp("log")
-    world = World(Random(seed), folder, late=late)  # noqa: S311 - a seed is to be repeated
+    world = World(Random(seed), folder, late=late)
     world.run()
     verdict = judge(world)
     note(f"seed={seed}")

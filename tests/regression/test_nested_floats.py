@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from catenary.definitions import EventSource, GroupBy, Join, Query
-from catenary.rows.columns import clean_floats
 from catenary.errors import DefinitionError
+from catenary.rows.columns import clean_floats
 from catenary.testing import check, events
 
 
