@@ -101,6 +101,7 @@ class UploadReport:
         null_times: rows of sources without a time, which do not count.
         null_keys: rows of sources without a key, which belong to nobody.
         misplaced: rows in a partition too far from their day, which do not count.
+        missing: by table the days that were needed and are not there; they count as empty.
         seconds: time spent.
     """
 
@@ -113,6 +114,7 @@ class UploadReport:
     null_times: int = 0
     null_keys: int = 0
     misplaced: int = 0
+    missing: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     seconds: float = 0.0
 
     def facts(self) -> dict[str, object]:
@@ -129,6 +131,8 @@ class UploadReport:
             text += (
                 f"\n  set aside: {aside:,} rows without a time or a key, or too late for their day"
             )
+        for table, days in self.missing.items():
+            text += f"\n  read as empty, {table} lacks: {_few(days)}"
         if self.state != "active":
             text += "\n  it is read once the running stage has settled what came late"
         return text

@@ -26,7 +26,7 @@ from catenary.engines.embedded.parts import (
 )
 from catenary.engines.embedded.run import Run, is_read
 from catenary.engines.embedded.sources import Account
-from catenary.plan import partitions_for_reads
+from catenary.plan import partitions_for_reads, source_days
 from catenary.ports import UploadReport
 from catenary.schema.arrow import to_arrow
 from catenary.state import uploads
@@ -34,7 +34,7 @@ from catenary.state.keys import entities
 from catenary.state.layouts import inputs_of, layout_of
 from catenary.state.records import ANCIENT_MS
 from catenary.state.tiles import UploadTile
-from catenary.windows import floor_ms
+from catenary.windows import ds_range, floor_ms, shift_ds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -127,11 +127,15 @@ def upload(
             sparse=run.sources.sparse,
         )
         run.carry_out(work)
+        missing = _missing(run, node, cutoff_ms)
         made = uploads.begin(dataset, node.fingerprint, cutoff_ms, frontier)
+        uploads.clean(dataset)
         counted = _Counted()
         batches = _entities(run, node, cutoff_ms, tail_ms, account, counted)
         many = uploads.load(dataset, made, batches)
     landed = uploads.land(dataset, made, entities=many, now_ms=time.time_ns() // 1_000_000)
+    if landed.state == "active":
+        uploads.clean(dataset)
     return UploadReport(
         name=node.name,
         cutoff_ms=cutoff_ms,
@@ -142,8 +146,35 @@ def upload(
         null_times=sum(account.null_times.values()),
         null_keys=counted.null_keys,
         misplaced=sum(account.misplaced.values()),
+        missing=missing,
         seconds=time.perf_counter() - begun,
     )
+
+
+def _missing(run: Run, node: GroupByNode, cutoff_ms: int) -> dict[str, tuple[str, ...]]:
+    """By table the days that a read at the cut-off needs and that are not there: they count as empty.
+
+    Late partitions of the last day may be yet to come, and a table may begin when it will.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for scan in node.sources:
+        table = scan
+        while table.parent is not None:
+            table = table.parent.left
+        there = run.sources.days(scan)
+        first, last = source_days(node, scan, cutoff_ms, cutoff_ms)
+        due = last if scan.is_snapshot else shift_ds(last, -scan.late_partitions)
+        if scan.holds:
+            lacking = () if any(ds <= due for ds in there) else (due,)
+        elif run.sources.sparse(table.table) and not scan.is_snapshot:
+            lacking = ()
+        else:
+            begin = min(due, there[0]) if there else due
+            wanted = ds_range(begin if first is None else max(first, begin), due)
+            lacking = tuple(sorted(set(wanted) - set(there)))
+        if lacking:
+            found[scan.table] = lacking
+    return found
 
 
 @dataclass
