@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench golden format lock clean
+.PHONY: help setup demo test check crash bench golden format lock clean
 
 BIN := .venv/bin
 PYTEST := TZ=UTC $(BIN)/pytest
@@ -42,7 +42,8 @@ check: .venv/.dev ## lint, format, types, spelling and the room map
 	@$(PYTEST) tests/architecture -q
 
 test: check ## everything that CI runs
-	@$(PYTEST) -q -n 2 -m "not (spark or defects or demo or root)"
+	@$(PYTEST) -q -n 2 -m "not (spark or defects or demo or root or crash)"
+	@$(PYTEST) -q -m crash
 	@$(call group,defects)
 	@$(call group,demo)
 	@$(call group,root)
@@ -50,6 +51,9 @@ test: check ## everything that CI runs
 
 bench: .venv/.dev ## ratios against peers, 25 minutes at most; ROW=NAME for one
 	@$(BIN)/python -m bench $(if $(ROW),--row $(ROW))
+
+crash: .venv/.dev ## kill running stages N times at drawn moments
+	@CATENARY_TEST_KILLS=$(or $(N),200) $(PYTEST) -q -s tests/crash
 
 golden: .venv/.dev ## write the golden expressions anew, from real Spark
 	@$(WITH_JAVA) $(BIN)/python tests/golden/expressions/make_golden.py

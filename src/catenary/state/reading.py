@@ -64,6 +64,8 @@ def read_temporal(
         codes: int32, the entity of each read; -1 for a null key.
         ts: int64 milliseconds, per read; events strictly before it count.
     """
+    if not len(ts):
+        return _answer(layout, NONE, entities, codes, ts)
     uploads, _ = uploads_of(snapshot)
     lanes = lanes_of(snapshot)
     chosen = _choose(uploads, ts)
@@ -102,6 +104,8 @@ def read_snapshot(
         ts: int64 milliseconds, per read.
         holds: one snapshot stands until the next.
     """
+    if not len(ts):
+        return _answer(layout, NONE, entities, codes, ts)
     uploads, _ = uploads_of(snapshot)
     wanted = ts // DAY_MS * DAY_MS
     chosen = _choose(uploads, wanted)

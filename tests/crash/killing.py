@@ -1,0 +1,336 @@
+"""Worlds whose stages run in processes of their own and are killed, again and again, at drawn moments.
+
+    publish ──► log ──► a worker per stage ──phase──► here: is it the drawn one? ──► SIGKILL ──► the next
+
+A worker's death is drawn before it starts: the phase first, then the moment in it: at once on the nth
+entry, or some part of the time that the phase usually takes later. What counts is the phase in which it
+really died, the last that it announced. A world is built, published to and judged as in
+`tests.property.streams`; beside it a twin over the same log runs to the end undisturbed and in memory,
+so that lost and doubled records are counted per lane as well as seen in values.
+"""
+
+from __future__ import annotations
+
+import select
+import signal
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from tests.crash.nursery import PHASES, Nursery, Order, Worker
+from tests.property.streams import CUTOFF_MS, World, judge
+
+from catenary.plan.stage import StageSpec
+from catenary.serve.lookup import StoreLookup
+from catenary.state.layouts import dataset_name
+from catenary.state.records import lanes_of
+from catenary.stores.lmdb import LmdbStore
+from catenary.stores.memory import MemoryStore
+from catenary.stream.letters import letters_of
+from catenary.windows import DAY_MS, ds_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from random import Random
+
+    from catenary.plan.nodes import GroupByNode
+    from catenary.ports import Store
+    from catenary.stream.stage import Stage
+
+SPOILT = (b'{"ts": 17', b"", b'{"ts": "never"}', b"\xff\x00")
+_PATIENCE_S = 20.0
+_PAUSE_S = 0.03
+
+
+@dataclass
+class Toll:
+    """What all kills together did.
+
+    Attributes:
+        died: kills, by the phase in which the worker was.
+        stages: kills, by how far from the chain's beginning the stage was.
+        waited: kills in `wait` of a stage that has parents.
+        lost, doubled: records, by lane.
+        differing: cells that are not the oracle's.
+        letters: dead letters that are missing, or that nobody expected.
+        errors: of workers that ended by themselves.
+        sure, cells: compared values whose status promises them; and all.
+        expected_letters: how many there had to be.
+    """
+
+    died: Counter[str] = field(default_factory=Counter[str])
+    stages: Counter[int] = field(default_factory=Counter[int])
+    waited: int = 0
+    lost: int = 0
+    doubled: int = 0
+    differing: list[str] = field(default_factory=list[str])
+    letters: list[str] = field(default_factory=list[str])
+    errors: list[str] = field(default_factory=list[str])
+    sure: int = 0
+    cells: int = 0
+    expected_letters: int = 0
+
+    @property
+    def kills(self) -> int:
+        """All of them."""
+        return self.died.total()
+
+
+class Deaths:
+    """Draws how workers die: each phase as often as any other, as far as that can be chosen."""
+
+    def __init__(self, rng: Random) -> None:
+        self.rng = rng
+        self.drawn: Counter[str] = Counter()
+        self._took = {phase: deque([0.001], maxlen=30) for phase in PHASES}
+
+    def draw(self) -> tuple[str, int, float | None]:
+        """The phase, which entry into it, and how long after; None: at once."""
+        least = min(self.drawn[phase] for phase in PHASES)
+        phase = self.rng.choice([each for each in PHASES if self.drawn[each] == least])
+        self.drawn[phase] += 1
+        nth = self.rng.choice([1, 1, 2, 3])
+        if self.rng.random() < (0.9 if phase == "after" else 0.4):  # nothing is shorter
+            return phase, nth, None
+        return phase, nth, self.rng.random() * min(median(self._took[phase]), 0.02)
+
+    def came(self, drawn: str, really: str) -> None:
+        """Learn in which phase a worker died: the drawn one is still owed, if it was another."""
+        self.drawn[drawn] -= 1
+        self.drawn[really] += 1
+
+    def took(self, phase: str, seconds: float) -> None:
+        """Learn how long a phase takes."""
+        self._took[phase].append(seconds)
+
+
+class Doomed:
+    """A worker and its end to come."""
+
+    def __init__(self, worker: Worker, deaths: Deaths, end: tuple[str, int, float | None]) -> None:
+        self.worker = worker
+        self._deaths = deaths
+        self.drawn, self._nth, self._delay = end
+        self._entered = 0.0
+        self.kill_at: float | None = None
+
+    def listen(self) -> None:
+        """Hear what it does; decide when to kill it."""
+        before = len(self.worker.heard)
+        new = self.worker.listen()
+        now = time.perf_counter()
+        if before and new:
+            self._deaths.took(self.worker.heard[before - 1], now - self._entered)
+        self._entered = now
+        if self._delay is None or self.kill_at is not None or self.drawn not in new:
+            return
+        if self.worker.heard.count(self.drawn) >= self._nth:
+            self.kill_at = now + self._delay
+
+    def due(self) -> bool:
+        """Whether its moment has come."""
+        return self.kill_at is not None and time.perf_counter() >= self.kill_at
+
+
+class CrashWorld(World):
+    """A world over a store on disk, whose stages run elsewhere."""
+
+    def __post_init__(self) -> None:
+        self.root = self.folder
+        self.folder = self.root / "log"
+        super().__post_init__()
+        self.lmdb = LmdbStore(self.root / "store", durability="process")
+        self.twin = MemoryStore()
+        self.spoilt: set[tuple[str, int, int]] = set()
+        self._published_s = 0.0
+
+    def on(self, store: Store) -> None:
+        """Let uploads, stages of this process and reads use that store."""
+        self.store: Any = store
+        self.lookup = StoreLookup(store)
+
+    def upload_all(self, cutoff_ms: int) -> None:
+        """The same upload into both stores."""
+        for store in (self.twin, self.lmdb):
+            self.on(store)
+            self.upload(cutoff_ms)
+
+    def begin(self) -> None:
+        """History and an upload, mostly."""
+        if self.rng.random() < 0.7:
+            self.history = [e for e in self.happen(10) if e.row["ts"] < CUTOFF_MS]
+            self.upload_all(CUTOFF_MS)
+            self.now = max(self.now, CUTOFF_MS)
+        # Lanes begin here on both sides: one that begins after a second upload counts fewer rows.
+        self.on(self.lmdb)
+        self.take_all()
+        self.on(self.twin)
+        self.undisturbed = self.take_all()
+
+    def publish_some(self) -> None:
+        """A few events, and at times a record that nobody can read."""
+        for _ in range(self.rng.choice([1, 2, 4])):
+            self.publish_one()
+        if self.rng.random() < 0.2:
+            topic = self.rng.choice(self.tables)
+            place = self.rng.choice(self.log.partitions(topic))
+            token = self.log.append(topic, [self.rng.choice(SPOILT)], partition=place.partition)
+            self.spoilt.add((topic, place.partition, token.positions[place] - 1))
+
+    def hungry(self, now_s: float) -> bool:
+        """Whether stages have probably committed what there is: not more often than they can read."""
+        if now_s - self._published_s < _PAUSE_S:
+            return False
+        self._published_s = now_s
+        return True
+
+    def order(self, node: GroupByNode, **end: Any) -> Order:
+        """What a worker of that stage is told."""
+        known = {each.name or "": each for each in (*self.chain, self.top)}
+        specs = {
+            each.name: StageSpec.of(known, self.schemas.__getitem__, each.name, self.settings)
+            .encode()
+            .hex()
+            for each in self.nodes
+        }
+        return Order(str(self.root), specs[node.name], tuple(specs.values()), **end)
+
+    def asks(self) -> list[tuple[Any, ...]]:
+        """Every entity as of the end, besides the drawn ones."""
+        at = self.now + 1
+        ends = [(at, user, item, None, None, ds_of(at)) for user in "uvw" for item in "pq"]
+        return [*super().asks(), *ends]
+
+    def run_twin(self) -> None:
+        """All stages in memory, undisturbed, parents first."""
+        self.on(self.twin)
+        for stage in self.undisturbed:
+            while stage.step():
+                pass
+
+    def take_all(self) -> list[Stage]:
+        """A copy of every stage that has taken its lanes, parents first."""
+        stages = [self.stage(node.name) for node in self.nodes]
+        for stage in stages:
+            stage.take()
+        return stages
+
+    def counted(self, toll: Toll) -> None:
+        """Compare with the twin, the log and the oracle."""
+        for node in self.nodes:
+            name = dataset_name(node)
+            mine, theirs = self.lmdb.dataset(name), self.twin.dataset(name)
+            assert mine is not None
+            assert theirs is not None
+            with mine.snapshot() as here, theirs.snapshot() as there:
+                lanes, wanted = lanes_of(here), lanes_of(there)
+                found = Counter(
+                    (x.topic, x.partition, x.offset, x.source) for x in letters_of(here)
+                )
+            assert lanes.keys() == wanted.keys()
+            for key, lane in lanes.items():
+                assert lane.position == self.log.ends([lane.place])[lane.place]
+                for got, want in (
+                    (lane.rows, wanted[key].rows),
+                    (lane.set_aside, wanted[key].set_aside),
+                ):
+                    toll.lost += max(0, want - got)
+                    toll.doubled += max(0, got - want)
+            due = Counter(
+                (*letter, lane.source)
+                for lane in lanes.values()
+                for letter in self.spoilt
+                if letter[:2] == (lane.topic, lane.partition)
+            )
+            toll.expected_letters += due.total()
+            toll.letters += [f"{node.name}: lacks {each}" for each in due - found]
+            toll.letters += [f"{node.name}: {each} unasked" for each in found - due]
+        self.on(self.lmdb)
+        verdict = judge(self)
+        toll.differing += verdict.wrong
+        toll.sure += verdict.sure
+        toll.cells += verdict.cells
+
+
+def suffer(world: CrashWorld, nursery: Nursery, deaths: Deaths, toll: Toll, kills: int) -> None:
+    """Run a world to its end, with so many kills on the way."""
+    world.begin()
+    until = toll.kills + kills
+    second = kills // 2 if world.history and world.rng.random() < 0.5 else -1
+    running: dict[str, Doomed] = {}
+    depth = {node.name: level for level, node in enumerate(world.nodes)}
+    last = time.monotonic()
+    while toll.kills < until:
+        for node in world.nodes:
+            if node.name not in running:
+                running[node.name] = _doom(world, nursery, deaths, node)
+        _attend(world, running)
+        for name, doomed in list(running.items()):
+            if doomed.due() and not doomed.worker.gone:
+                doomed.worker.signal(signal.SIGKILL)
+                doomed.worker.end()
+            if doomed.worker.gone:
+                _bury(running.pop(name), depth[name], deaths, toll)
+                last = time.monotonic()
+                if until - toll.kills == second:
+                    second = -1
+                    midnight = world.now // DAY_MS + world.rng.choice([0, 0, 1])
+                    world.upload_all(midnight * DAY_MS)
+        assert time.monotonic() - last < _PATIENCE_S, "nobody died"
+    for name, doomed in running.items():
+        doomed.worker.signal(signal.SIGKILL)
+        doomed.worker.end()
+        _bury(doomed, depth[name], deaths, toll)
+    for node in world.nodes:  # parents first: a child would wait for one that has failed
+        worker = nursery.start(world.order(node, finish=True))
+        code = worker.end()
+        assert code == 0, f"{node.name} exit {code}: {worker.error}"
+    world.run_twin()
+    world.counted(toll)
+
+
+def _doom(world: CrashWorld, nursery: Nursery, deaths: Deaths, node: GroupByNode) -> Doomed:
+    phase, nth, delay = deaths.draw()
+    at_once = {"phase": phase, "nth": nth, "signal": int(signal.SIGKILL)} if delay is None else {}
+    return Doomed(nursery.start(world.order(node, **at_once)), deaths, (phase, nth, delay))
+
+
+def _attend(world: CrashWorld, running: dict[str, Doomed]) -> None:
+    """Listen until something is said or somebody is due; publish when all are idle."""
+    now = time.perf_counter()
+    waits = [each.kill_at - now for each in running.values() if each.kill_at is not None]
+    by_pipe = {each.worker.pipe: each for each in running.values()}
+    timeout_s = max(0.0, min([*waits, 0.004]))
+    said, _, _ = select.select(list(by_pipe), [], [], timeout_s)
+    for pipe in said:
+        by_pipe[pipe].listen()
+    if not said and not waits and world.hungry(now):
+        world.publish_some()
+
+
+def _bury(doomed: Doomed, level: int, deaths: Deaths, toll: Toll) -> None:
+    """Count a death; one that is not ours is an error."""
+    worker = doomed.worker
+    code = worker.end()
+    if code != -signal.SIGKILL:
+        toll.errors.append(f"exit {code} after {worker.heard[-3:]}: {worker.error}")
+    # Killed before its first announcement: while it opened the log and the store, or took its lanes.
+    phase = worker.heard[-1] if worker.heard else "start"
+    deaths.came(doomed.drawn, phase)
+    toll.died[phase] += 1
+    toll.stages[level] += 1
+    toll.waited += phase == "wait" and level > 0
+
+
+def world_of(rng: Random, folder: Path) -> CrashWorld:
+    """A world with at least two stages, one of which waits for another."""
+    for attempt in range(100):
+        place = folder / str(attempt)
+        place.mkdir()
+        world = CrashWorld(rng, place)
+        if len(world.nodes) > 1:
+            return world
+        world.log.close()
+    raise AssertionError("no chain was drawn")
