@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 
@@ -21,6 +22,7 @@ FORMAT: Final = 1
 _FORMAT_FILE: Final = "format"
 _BELL: Final = ".bell"
 _MAP_BYTES: Final = 64 << 30
+_SETTLED_NS: Final = 2_000_000_000
 
 # LMDB forbids to open a file twice in one process, so stores of one folder share their datasets.
 _open: dict[str, LmdbDataset] = {}
@@ -45,13 +47,19 @@ class LmdbStore:
         self._map_bytes = map_bytes
         self._bell = Bell(folder / _BELL)
         self._mine: dict[str, LmdbDataset] = {}
+        self._met = -1
 
     def dataset(self, name: str, *, create: bool = False) -> LmdbDataset | None:
-        """The dataset of that name."""
+        """The dataset of that name.
+
+        Raises:
+            StorageError: if it cannot be opened or made, or was opened before a fork.
+            UnreadableError: if it is damaged, or of another release.
+        """
         found = self._mine.get(name)
-        if found is not None and found.process == os.getpid():
-            return found
-        folder = self._folder / quote(name, safe="@")
+        if found is not None:
+            return _own(found)
+        folder = self._folder / _folder_name(name)
         if not (folder / _FORMAT_FILE).is_file():
             if not create:
                 return None
@@ -61,7 +69,7 @@ class LmdbStore:
             # A folder that was removed and made again is another one.
             key = f"{folder.resolve()} {folder.stat().st_ino}"
             found = _open.get(key)
-            if found is None or found.process != os.getpid():
+            if found is None:
                 found = LmdbDataset(
                     name,
                     folder,
@@ -70,7 +78,7 @@ class LmdbStore:
                     committed=self._bell.ring,
                 )
                 _open[key] = found
-        self._mine[name] = found
+        self._mine[name] = _own(found)
         return found
 
     def datasets(self) -> tuple[str, ...]:
@@ -78,12 +86,36 @@ class LmdbStore:
         if not self._folder.is_dir():
             return ()
         return tuple(
-            sorted(unquote(each.parent.name) for each in self._folder.glob(f"*/{_FORMAT_FILE}"))
+            sorted(
+                unquote(each.parent.name)
+                for each in self._folder.glob(f"*/{_FORMAT_FILE}")
+                if not each.parent.name.startswith(".")
+            )
         )
 
     def version(self) -> int:
-        """A number that changes with every commit to a dataset that was asked for here."""
+        """A number that changes with every commit to any dataset, of any process."""
+        self._meet()
         return sum(each.version() for each in self._mine.copy().values())
+
+    def _meet(self) -> None:
+        """Open the datasets that others made meanwhile: their commits count, too."""
+        try:
+            changed = os.stat(self._folder).st_mtime_ns
+        except FileNotFoundError:
+            return
+        if changed == self._met:
+            return
+        # A clock's tick may hold two changes, and a folder is there before its format is.
+        settled = time.time_ns() - changed > _SETTLED_NS
+        for name in self.datasets():
+            if name not in self._mine:
+                try:
+                    self.dataset(name)
+                except (StorageError, UnreadableError):
+                    continue  # whoever asks for that one is told
+        if settled:
+            self._met = changed
 
     def wait(self, version: int, timeout_s: float) -> bool:
         """Sleep until `version()` differs."""
@@ -96,6 +128,7 @@ class LmdbStore:
     def close(self) -> None:
         """Forget the datasets; their files are shared within the process and stay open."""
         self._mine.clear()
+        self._met = -1
 
     def _make(self, folder: Path) -> None:
         """The dataset's folder, whole or not at all: its format comes last."""
@@ -123,3 +156,20 @@ class LmdbStore:
                 where=str(folder),
                 hint="it was written by another release of Catenary",
             )
+
+
+def _own(dataset: LmdbDataset) -> LmdbDataset:
+    """The dataset, unless it was opened before a fork: LMDB's locks are not inherited."""
+    if dataset.process != os.getpid():
+        raise StorageError(
+            f"the store of {dataset.name} was opened before this process was forked",
+            hint="open it after the fork, or start the process anew (spawn)",
+        )
+    return dataset
+
+
+def _folder_name(name: str) -> str:
+    """The name as a folder's; never one that leads elsewhere or that the store keeps for itself."""
+    assert name, "definitions have names"
+    safe = quote(name, safe="@")
+    return "%2E" + safe[1:] if safe.startswith(".") else safe

@@ -1,0 +1,285 @@
+"""What every store must keep to, as tests that the author of a store inherits.
+
+    class TestMyStore(StoreConformance):
+        def opened(self, folder: Path) -> Store:
+            return MyStore(folder)
+
+Each test gets an empty folder from pytest. A store that lives in one process only says so by
+`of_one_process = True`; what concerns several processes is then skipped. What the keys mean does
+not belong here.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from catenary.ports.store import Dataset, Store
+
+__all__ = ["StoreConformance"]
+
+_WIDE: Final = 3_000_000
+_KEYS: Final = tuple(b"k%02d" % at for at in range(40))
+_KILLS: Final = 12
+
+
+class StoreConformance:
+    """Inherit, name `opened`, and pytest runs the rest."""
+
+    of_one_process = False
+
+    def opened(self, folder: Path) -> Store:
+        """The store of that folder; called several times, a store of several processes is shared."""
+        raise AssertionError(
+            f"{type(self).__name__} does not say how to open its store in {folder}"
+        )
+
+    def _made(self, folder: Path) -> Dataset:
+        return _there(self.opened(folder).dataset("d", create=True))
+
+    def _needs_processes(self) -> None:
+        if self.of_one_process:
+            import pytest  # what only a test needs
+
+            pytest.skip("this store ends with its process")
+
+    def test_a_dataset_is_there_once_it_was_made(self, tmp_path: Path) -> None:
+        store = self.opened(tmp_path)
+        assert store.dataset("d") is None
+        assert store.datasets() == ()
+        for name in ("d", "b/c", "..", ".d", "é ü", "D"):
+            _there(store.dataset(name, create=True)).commit({}, [(b"k", name.encode())])
+        assert store.datasets() == tuple(sorted(("d", "b/c", "..", ".d", "é ü", "D")))
+        for name in store.datasets():
+            assert _there(store.dataset(name)).name == name
+            assert _value(_there(store.dataset(name)), b"k") == name.encode()
+
+    def test_keys_are_read_in_the_order_of_their_bytes(self, tmp_path: Path) -> None:
+        dataset = self._made(tmp_path)
+        keys = [b"a", b"a\x00", b"a\x00\xff", b"a\x7f", b"a\x80", b"a\xff", b"b", b"\xff" * 480]
+        dataset.commit({}, [(key, key[:3]) for key in reversed(keys)])
+        with dataset.snapshot() as snapshot:
+            assert list(snapshot.scan(b"")) == [(key, key[:3]) for key in keys]
+            assert [key for key, _ in snapshot.scan(b"a")] == keys[:6]
+            assert [key for key, _ in snapshot.scan(b"a", after=b"a\x7f")] == keys[4:6]
+            assert [key for key, _ in snapshot.scan(b"a", after=b"A")] == keys[:6]
+            assert list(snapshot.scan(b"a", after=b"b")) == []
+            found = snapshot.scan_many([b"b", b"a\x00", b"nothing", b"a\x00"])
+            assert [[key for key, _ in rows] for rows in found] == [
+                [b"b"],
+                keys[1:3],
+                [],
+                keys[1:3],
+            ]
+            assert snapshot.get_many([b"b", b"nothing", b"a"]) == [b"b", None, b"a"]
+            assert snapshot.get(b"nothing") is None
+
+    def test_values_may_be_empty_or_wide(self, tmp_path: Path) -> None:
+        dataset = self._made(tmp_path)
+        wide = random.Random(1).randbytes(_WIDE)
+        dataset.commit({}, [(b"empty", b""), (b"wide", wide)])
+        assert _value(dataset, b"empty") == b""
+        assert _value(dataset, b"wide") == wide
+
+    def test_deletes_come_before_puts(self, tmp_path: Path) -> None:
+        dataset = self._made(tmp_path)
+        dataset.commit({}, [(b"a", b"1"), (b"b", b"1")])
+        assert dataset.commit({}, [(b"a", b"2")], [b"a", b"b", b"nothing"])
+        with dataset.snapshot() as snapshot:
+            assert list(snapshot.scan(b"")) == [(b"a", b"2")]
+
+    def test_the_last_put_of_a_key_stands(self, tmp_path: Path) -> None:
+        dataset = self._made(tmp_path)
+        dataset.commit({}, [(b"a", b"1"), (b"b", b"1"), (b"a", b"2")])
+        assert _value(dataset, b"a") == b"2"
+
+    def test_nothing_is_written_if_one_condition_fails(self, tmp_path: Path) -> None:
+        dataset = self._made(tmp_path)
+        dataset.commit({}, [(b"epoch", b"1"), (b"empty", b"")])
+        for expects in (
+            {b"epoch": b"2"},
+            {b"epoch": None},
+            {b"nothing": b""},
+            {b"empty": None},
+            {b"epoch": b"1", b"nothing": b"1"},
+        ):
+            assert not dataset.commit(expects, [(b"x", b"1")], [b"epoch"])
+            with dataset.snapshot() as snapshot:
+                assert list(snapshot.scan(b"")) == [(b"empty", b""), (b"epoch", b"1")]
+        assert dataset.commit({b"epoch": b"1", b"nothing": None}, [(b"epoch", b"2")])
+        assert _value(dataset, b"epoch") == b"2"
+
+    def test_who_was_fenced_off_writes_nothing_more(self, tmp_path: Path) -> None:
+        first = self._made(tmp_path)
+        assert first.commit({}, [(b"owner", b"first")])
+        second = first if self.of_one_process else self._made(tmp_path)
+        assert second.commit({b"owner": b"first"}, [(b"owner", b"second")])
+        assert not first.commit({b"owner": b"first"}, [(b"late", b"1")])
+        assert _value(second, b"late") is None
+
+    def test_of_threads_that_expect_the_same_one_wins(self, tmp_path: Path) -> None:
+        dataset = self._made(tmp_path)
+        dataset.commit({}, [(b"count", b"0")])
+        won: list[int] = []
+
+        def raise_it() -> None:
+            while len(won) < 100:
+                count = _value(dataset, b"count") or b""
+                more = b"%d" % (int(count) + 1)
+                if dataset.commit({b"count": count}, [(b"count", more), (b"n" + more, b"")]):
+                    won.append(int(more))
+
+        _in_threads(4, raise_it)
+        assert sorted(won) == list(range(1, len(won) + 1))
+        with dataset.snapshot() as snapshot:
+            assert snapshot.get(b"count") == b"%d" % len(won)
+            assert len(list(snapshot.scan(b"n"))) == len(won)
+
+    def test_a_snapshot_stays_as_it_was(self, tmp_path: Path) -> None:
+        dataset = self._made(tmp_path)
+        dataset.commit({}, [(b"a", b"1"), (b"b", b"1")])
+        with dataset.snapshot() as before:
+            other = threading.Thread(target=dataset.commit, args=({}, [(b"a", b"2")], [b"b"]))
+            other.start()
+            other.join()
+            assert list(before.scan(b"")) == [(b"a", b"1"), (b"b", b"1")]
+            with dataset.snapshot() as after:
+                assert list(after.scan(b"")) == [(b"a", b"2")]
+            assert before.get_many([b"a", b"b"]) == [b"1", b"1"]
+
+    def test_no_reader_sees_half_a_commit(self, tmp_path: Path) -> None:
+        dataset = self._made(tmp_path)
+        dataset.commit({}, [(key, b"0") for key in _KEYS])
+        seen: set[int] = set()
+        done = threading.Event()
+
+        def look() -> None:
+            while not done.is_set():
+                with dataset.snapshot() as snapshot:
+                    seen.add(len({value for _, value in snapshot.scan(b"k")}))
+
+        readers = [threading.Thread(target=look) for _ in range(2)]
+        for reader in readers:
+            reader.start()
+        for number in range(200):
+            dataset.commit({}, [(key, b"%d" % number) for key in _KEYS])
+        done.set()
+        for reader in readers:
+            reader.join()
+        assert seen == {1}
+
+    def test_the_version_changes_with_every_commit_to_any_dataset(self, tmp_path: Path) -> None:
+        store = self.opened(tmp_path)
+        watching = store if self.of_one_process else self.opened(tmp_path)
+        versions = [watching.version()]
+        for name in ("d", "e", "d"):
+            dataset = _there(store.dataset(name, create=True))
+            dataset.commit({}, [(b"a", b"1")])
+            versions.append(watching.version())
+        assert len(set(versions)) == len(versions), versions
+
+    def test_a_commit_wakes_who_waits(self, tmp_path: Path) -> None:
+        store = self.opened(tmp_path)
+        dataset = _there(store.dataset("d", create=True))
+        version = store.version()
+        assert not store.wait(version, 0.01)
+        late = threading.Timer(0.05, dataset.commit, ({}, [(b"a", b"1")]))
+        late.start()
+        begun = time.monotonic()
+        assert store.wait(version, 20.0)
+        assert time.monotonic() - begun < 10.0
+        late.join()
+        assert store.wait(version, 0.0)
+
+    def test_what_was_committed_is_there_after_closing(self, tmp_path: Path) -> None:
+        self._needs_processes()
+        store = self.opened(tmp_path)
+        _there(store.dataset("d", create=True)).commit({}, [(b"a", b"1")])
+        store.close()
+        assert _value(_there(self.opened(tmp_path).dataset("d")), b"a") == b"1"
+
+    def test_processes_share_a_dataset(self, tmp_path: Path) -> None:
+        self._needs_processes()
+
+        def count() -> None:
+            mine = self._made(tmp_path)
+            won = 0
+            while won < 50:
+                now = _value(mine, b"count")
+                more = b"%d" % (int(now or b"0") + 1)
+                won += mine.commit({b"count": now}, [(b"count", more)])
+
+        # Nothing is opened here before the fork: what a child inherits is not its own.
+        children = [_forked(count) for _ in range(2)]
+        assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+        assert _value(self._made(tmp_path), b"count") == b"100"
+
+    def test_a_killed_process_leaves_no_half_commit(self, tmp_path: Path) -> None:
+        self._needs_processes()
+        chance = random.Random(7)
+        reached = tmp_path / "reached"
+        reached.write_text("0")
+
+        def write() -> None:
+            mine = self._made(tmp_path / "store")
+            number = int(_value(mine, _KEYS[0]) or b"0")
+            while True:
+                number += 1
+                mine.commit({}, [(key, b"%d" % number) for key in _KEYS])
+
+        def look() -> None:
+            mine = self._made(tmp_path / "store")
+            with mine.snapshot() as snapshot:
+                values = {value for _, value in snapshot.scan(b"k")}
+            assert len(values) < 2, "a commit is there in part"
+            number = int(values.pop()) if values else 0
+            assert number >= int(reached.read_text()), "a commit that was there has gone"
+            assert mine.commit({}, [(b"after", b"%d" % number)])
+            reached.write_text(str(number))
+
+        for _ in range(_KILLS):
+            child = _forked(write)
+            time.sleep(chance.uniform(0.01, 0.1))
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            assert os.waitpid(_forked(look), 0)[1] == 0
+        assert int(reached.read_text()) > 0, "no process got as far as a commit"
+
+
+def _there(dataset: Dataset | None) -> Dataset:
+    assert dataset is not None, "the store does not find a dataset that was made"
+    return dataset
+
+
+def _value(dataset: Dataset, key: bytes) -> bytes | None:
+    with dataset.snapshot() as snapshot:
+        return snapshot.get(key)
+
+
+def _in_threads(count: int, work: Callable[[], None]) -> None:
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+
+def _forked(work: Callable[[], None]) -> int:
+    """A child process that does the work and ends without anything else of this one."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        work()
+        code = 0
+    finally:
+        os._exit(code)
