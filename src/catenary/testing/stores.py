@@ -17,6 +17,7 @@ import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Final
+from unittest import SkipTest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,9 +48,7 @@ class StoreConformance:
 
     def _needs_processes(self) -> None:
         if self.of_one_process:
-            import pytest  # what only a test needs
-
-            pytest.skip("this store ends with its process")
+            raise SkipTest("this store ends with its process")
 
     def test_a_dataset_is_there_once_it_was_made(self, tmp_path: Path) -> None:
         store = self.opened(tmp_path)
