@@ -2,9 +2,11 @@
 
     seed ──► a chain of depth 1 to 4 over one to three topics of one to three partitions
          ──► history in tables, uploaded at a midnight; the rest published; perhaps a second upload
-         ──► stages: read, decode, wait, enrich, commit, tend, one step at a time, at random;
-             killed, doubled (the older copy lives on), started late
-         ──► reads at random instants, back in time too, held to the oracle over all events
+         ──► stages: read, decode, wait, enrich, commit, tend, one step at a time or a batch by itself;
+             killed, doubled (the older copy lives on), overtaken within a commit, started late;
+             records arrive within a batch, an upload lands long after it read its tables
+         ──► reads at random instants, back in time too, at the end and while events are still to
+             come, held to the oracle over all events so far
 
 All is drawn from one generator, so a world is its seed. Bounds are small, so that equal times, equal
 keys and windows that begin on an event are common. Events that come late are published where no chain
@@ -15,6 +17,7 @@ reads them as a parent's: elsewhere nothing is promised of the rows that were en
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,6 +43,7 @@ from catenary.plan.stage import StageSpec, parents, stages, streamed_sources
 from catenary.ports import Job, Looked, statuses
 from catenary.serve.lookup import StoreLookup
 from catenary.state.layouts import dataset_name
+from catenary.state.records import lanes_of, uploads_of
 from catenary.stores.memory import MemoryStore
 from catenary.stream.build import children_of, stage_of
 from catenary.tables.memory import MemoryOutputs
@@ -49,7 +53,7 @@ from catenary.testing.oracle import Oracle
 from catenary.windows import DAY_MS, HOUR_MS, MINUTE_MS, ds_of, ds_start_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from random import Random
 
@@ -61,6 +65,8 @@ _COLUMNS: Final = "ts user:string item:string x:double n:bigint ds:string"
 _WINDOWS: Final = ["15m", "1h", "12h", "1d", "3d"]
 _PAST: Final = (MINUTE_MS, HOUR_MS, 5 * HOUR_MS, DAY_MS, 3 * DAY_MS)
 _STEPS: Final = (1_000, 7 * MINUTE_MS, HOUR_MS, 9 * HOUR_MS)
+_UNLIMITED_MS: Final = 1000 * DAY_MS
+_STEPS_OF_A_BATCH: Final = 8
 _KEPT_STEPS: Final = 50_000
 
 
@@ -174,6 +180,7 @@ class World:
         self.settings = replace(
             self.settings,
             head_horizon_ms=rng.choice([0, 10 * MINUTE_MS]),
+            head_limit_ms=rng.choice([DAY_MS, _UNLIMITED_MS]) if self.late else _UNLIMITED_MS,
             history_ms=rng.choice([0, 2 * DAY_MS]),
             max_batch_rows=rng.choice([1, 3, 1000]),
         )
@@ -193,6 +200,11 @@ class World:
         self.copies: list[Copy] = []
         self.zombies: list[Copy] = []
         self.fenced = self.batches = 0
+        self.left, self.second = 0, -1
+        self.verdicts: list[Verdict] = []
+        self.collapsed = False
+        self.begun: tuple[int, dict[str, int], dict[str, Rows]] | None = None
+        self._busy: list[Copy] = []
         read_by_chains = {
             scan_topic
             for node in self.nodes
@@ -230,6 +242,13 @@ class World:
             (event,) = self.happen(1)
             self.publish(event)
 
+    def publish_next(self) -> None:
+        """One of those that are left; halfway an upload may begin."""
+        self.publish_one()
+        self.left -= 1
+        if self.left == self.second:
+            self.begin_upload((self.now // DAY_MS + self.rng.choice([0, 0, 1])) * DAY_MS)
+
     def _row(self, ts: int) -> dict[str, Any]:
         rng = self.rng
         return {
@@ -244,13 +263,26 @@ class World:
 
     def upload(self, cutoff_ms: int, *, knows: bool = True) -> None:
         """All GroupBys up to a midnight, from tables that hold what has happened so far."""
+        self.begin_upload(cutoff_ms)
+        self.land_upload(knows=knows)
+
+    def begin_upload(self, cutoff_ms: int) -> None:
+        """An upload has read its tables; it lands when it has computed."""
         ends = {
             str(place): end
             for table in self.tables
             for place, end in self.log.ends(self.log.partitions(table)).items()
         }
-        job = Job(self.plan, in_memory(self.rows()), MemoryOutputs())
+        self.begun = (cutoff_ms, ends, self.rows())
+
+    def land_upload(self, *, knows: bool = True) -> None:
+        """What it computed comes into the store."""
+        assert self.begun is not None
+        cutoff_ms, ends, rows = self.begun
+        self.begun = None
+        job = Job(self.plan, in_memory(rows), MemoryOutputs())
         tail_ms = self.rng.choice([None, None, 2 * DAY_MS])
+        self.collapsed |= tail_ms is not None
         for node in uploaded(self.plan):
             dataset = self.store.dataset(dataset_name(node), create=True)
             assert dataset is not None
@@ -290,7 +322,20 @@ class World:
             resolve,
             children=children_of(node, self.nodes),
             owner=f"copy {len(self.copies) + len(self.zombies)}",
+            phase=lambda phase: self.moment(name, phase),
         )
+
+    def moment(self, name: str, phase: str) -> None:
+        """What happens while a stage is within a step: records arrive, another copy takes over."""
+        if not self._busy:
+            return
+        if phase in ("decode", "wait") and self.left and self.rng.random() < 0.3:
+            self.publish_next()
+        if phase == "transaction" and self.rng.random() < 0.03:
+            taken = self.stage(name)
+            taken.take()
+            self.copies = [each for each in self.copies if each.stage.node.name != name]
+            self.copies.append(Copy(taken))
 
     def start(self, name: str) -> None:
         """A copy takes the stage's lanes; one that runs already lives on, or is gone."""
@@ -303,12 +348,42 @@ class World:
         self.copies.append(Copy(stage))
 
     def step(self, copy: Copy) -> None:
+        """One step of one copy, or a whole batch as it runs by itself."""
+        self._busy.append(copy)
+        try:
+            if copy.reads is None and self.rng.random() < 0.3:
+                self.batches += copy.stage.step(self.meanwhile())
+            else:
+                self.small_step(copy, self.meanwhile())
+        finally:
+            self._busy.pop()
+
+    def meanwhile(self) -> Callable[[], bool]:
+        """Lets the others work while a copy waits; gives up when that does not help."""
+        patience = iter(range(60))
+
+        def stopped() -> bool:
+            others = [each for each in self.copies if each not in self._busy]
+            version = self.store.version()
+            for _ in range(_STEPS_OF_A_BATCH):
+                for each in others:
+                    with suppress(FencedError):
+                        self.small_step(each, lambda: True)
+                if self.store.version() != version:
+                    break
+            else:
+                return True
+            return next(patience, None) is None
+
+        return stopped
+
+    def small_step(self, copy: Copy, stopped: Callable[[], bool]) -> None:
         """One step of one copy."""
         stage = copy.stage
         if copy.reads is None:
             copy.reads = stage.read()
             if copy.reads is None:
-                stage.tend()
+                stage.tend(stopped)
         elif copy.cut is None:
             copy.cut = stage.cut()
             stage.decode(copy.reads)
@@ -334,7 +409,11 @@ class World:
         if self.rng.random() < 0.03:
             self.start(copy.stage.node.name)
             return
-        self.step(copy)
+        try:
+            self.step(copy)
+        except FencedError:  # overtaken in its commit
+            self.fenced += 1
+            assert copy not in self.copies
 
     def caught_up(self) -> bool:
         """Whether every stage has committed all that was published."""
@@ -354,20 +433,22 @@ class World:
         last = names.pop() if len(names) > 1 and rng.random() < 0.3 else None
         for name in names:
             self.start(name)
-        left = rng.randint(1, 40)
-        second = left // 2 if begins_with_upload and rng.random() < 0.5 else -1
+        self.left = rng.randint(1, 40)
+        self.second = self.left // 2 if begins_with_upload and rng.random() < 0.5 else -1
         for _ in range(_KEPT_STEPS):
-            if left and rng.random() < 0.3:
-                self.publish_one()
-                left -= 1
-                if left == second:
-                    self.upload((self.now // DAY_MS + rng.choice([0, 0, 1])) * DAY_MS)
-            if last is not None and (left == 0 or rng.random() < 0.01):
+            if self.left and rng.random() < 0.3:
+                self.publish_next()
+            if self.begun is not None and (not self.left or rng.random() < 0.05):
+                self.land_upload()
+            if last is not None and (not self.left or rng.random() < 0.01):
                 self.start(last)
                 last = None
             self.work()
-            if not left and last is None and self.caught_up():
-                break
+            if last is None and self.caught_up():
+                if not self.left and self.begun is None:
+                    break
+                if len(self.verdicts) < 3 and rng.random() < 0.1:
+                    self.verdicts.append(judge(self))
         else:
             raise AssertionError("the stages did not catch up")
         for copy in self.copies:
@@ -379,11 +460,35 @@ class World:
         """Requests: most as of the end, some as of other instants."""
         rng = self.rng
         seen = [each.row["ts"] for each in (*self.history, *self.published)] or [self.now]
+        seen += [floor + rng.choice([0, 1, 7]) for floor in self.floors().values()]
         found: list[tuple[Any, ...]] = []
         for _ in range(10):
             at = rng.choice([self.now + 1, self.now + 1, rng.choice(seen), rng.choice(seen) + 1])
             at = max(at, CUTOFF_MS) if rng.random() < 0.5 else at
             found.append((at, rng.choice("uvw"), rng.choice("pq"), None, None, ds_of(at)))
+        return found
+
+    @property
+    def kept_from(self) -> int:
+        """The first instant for which there is all that is needed: the newest upload's cut-off."""
+        cutoffs = [0]
+        for node in self.nodes:
+            dataset = self.store.dataset(dataset_name(node))
+            assert dataset is not None
+            with dataset.snapshot() as snapshot:
+                cutoffs += [each.cutoff_ms for each in uploads_of(snapshot)[0].held]
+        return max(cutoffs)
+
+    def floors(self) -> dict[str, int]:
+        """From which instant each GroupBy can be read to the millisecond."""
+        found: dict[str, int] = {}
+        for node in self.nodes:
+            dataset = self.store.dataset(dataset_name(node))
+            assert dataset is not None
+            with dataset.snapshot() as snapshot:
+                floors = [lane.floor_ms for lane in lanes_of(snapshot).values()]
+            if floors and max(floors) > 0:
+                found[node.name] = max(floors)
         return found
 
     def read(self, asks: list[tuple[Any, ...]]) -> Looked:
@@ -415,12 +520,14 @@ class Verdict:
         sure: cells with a status that promises the backfill's value.
         cells: all.
         excused: statuses of cells that differ.
+        hedged: cells from where all is promised whose status promises nothing.
     """
 
     wrong: list[str]
     sure: int
     cells: int
     excused: set[str]
+    hedged: list[str] = field(default_factory=list[str])
 
 
 def judge(world: World) -> Verdict:
@@ -430,10 +537,15 @@ def judge(world: World) -> Verdict:
     verdict = Verdict([], 0, 0, set())
     top: Any = world.plan.node("top")
     values = looked.columns.to_pylist()
+    floors = world.floors()
     for row, ask in enumerate(asks):
         for part in top.parts:
-            bits = int(looked.parts[part.group_by.name][row])
+            name = part.group_by.name
+            bits = int(looked.parts[name][row])
             is_sure = bits & ~statuses.SURE == 0
+            keeps = not world.late and not world.collapsed and ask[0] >= world.kept_from
+            if not is_sure and keeps and ask[0] >= floors.get(name, 0):
+                verdict.hedged.append(f"{name} of {ask[:3]}: {statuses.listed(bits)}")
             for _, name in part.columns:
                 mine, theirs = values[row][name], wanted[row][name]
                 verdict.cells += 1

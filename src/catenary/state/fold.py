@@ -31,7 +31,9 @@ BASE: int = 1
 
 @dataclass(frozen=True)
 class Mark:
-    """What is left of a row that was set aside: a status where it would have been.
+    """What is left of a row that was set aside, or left out by a doubtful value: a status.
+
+    It lies where the row would have been.
 
     Attributes:
         entity: whose tile says so.
@@ -56,7 +58,7 @@ class Batch:
         entities: their bytes, ascending.
         status: int64, what each row says of itself.
         offsets: int64, where each came from.
-        aside: rows that were set aside and whose key is known.
+        aside: rows that were set aside or doubtfully left out, and whose key is known.
     """
 
     rows: pa.Table

@@ -237,11 +237,15 @@ class Pipeline:
     ) -> tuple[pa.Table, np.ndarray, np.ndarray]:
         """A JoinSource's query over a Join's output rows.
 
-        Rows that were set aside stay, whatever the conditions say: their key is to be marked.
+        Rows that were set aside stay, whatever the conditions say: their key is to be marked. So is
+        that of a row which the conditions leave out on the word of a doubtful value.
         """
         place = pa.array(np.arange(rows.num_rows))
         rows = rows.append_column("__at", place).append_column("ds", dates_of(rows.column("ts")))
         kept = filtered(scan, rows.filter(pa.array(~aside)))
+        left_out = (status & statuses.INHERITED) != 0
+        left_out[kept.column("__at").to_numpy()] = False
+        aside = aside | left_out
         if aside.any():
             kept = pa.concat_tables([kept, rows.filter(pa.array(aside))])
         at = kept.column("__at").to_numpy()
@@ -288,7 +292,7 @@ class Pipeline:
         done: Decoded,
         counted: Counter[tuple[str, str]],
     ) -> Enriched:
-        """Rows with their entities; marks instead of rows that were set aside."""
+        """Rows with their entities; marks instead of rows that were set aside or doubtfully left out."""
         keys = [name for name, _ in self._node.keys]
         marks: list[Mark] = []
         if aside.any():

@@ -80,7 +80,7 @@ class Stage(Tended):
         """Rows after the topics' own queries."""
         self._phase("decode")
         reads.decoded = [
-            self._inputs[lane.source].pipeline.decode(lane, records)
+            self._uncovered(self._inputs[lane.source].pipeline.decode(lane, records))
             for lane, records in reads.lanes
         ]
 

@@ -240,7 +240,7 @@ class Tended(Lanes):
                     return False
                 lane = unpack(data, Lane)
                 ready = pipeline.enrich(pipeline.decode(lane, record))
-                if ready.letters or ready.batch.aside:
+                if ready.letters or any(x.status & statuses.SET_ASIDE for x in ready.batch.aside):
                     return False
                 found, before = uploads_of(snapshot)
                 current = [each for each in found.held if each.state != "loading"]
