@@ -201,6 +201,8 @@ class World:
         self.zombies: list[Copy] = []
         self.fenced = self.batches = 0
         self.left, self.second = 0, -1
+        self.hurry = rng.choice([0.1, 0.3, 0.8])
+        self.begins_late = rng.random() < 0.3
         self.verdicts: list[Verdict] = []
         self.collapsed = False
         self.begun: tuple[int, dict[str, int], dict[str, Rows]] | None = None
@@ -247,7 +249,10 @@ class World:
         self.publish_one()
         self.left -= 1
         if self.left == self.second:
-            self.begin_upload((self.now // DAY_MS + self.rng.choice([0, 0, 1])) * DAY_MS)
+            # Parents are not held for what is late to the upload that a stage has yet to begin with.
+            unfinished = self.late or not self.begins_late
+            days = self.now // DAY_MS + (self.rng.choice([0, 1]) if unfinished else 0)
+            self.begin_upload(days * DAY_MS)
 
     def _row(self, ts: int) -> dict[str, Any]:
         rng = self.rng
@@ -329,7 +334,7 @@ class World:
         """What happens while a stage is within a step: records arrive, another copy takes over."""
         if not self._busy:
             return
-        if phase in ("decode", "wait") and self.left and self.rng.random() < 0.3:
+        if phase in ("read", "decode", "wait") and self.left and self.rng.random() < 0.3:
             self.publish_next()
         if phase == "transaction" and self.rng.random() < 0.03:
             taken = self.stage(name)
@@ -430,13 +435,13 @@ class World:
             self.upload(CUTOFF_MS)
             self.now = max(self.now, CUTOFF_MS)
         names = [node.name for node in self.nodes]
-        last = names.pop() if len(names) > 1 and rng.random() < 0.3 else None
+        last = names.pop() if len(names) > 1 and self.begins_late else None
         for name in names:
             self.start(name)
         self.left = rng.randint(1, 40)
         self.second = self.left // 2 if begins_with_upload and rng.random() < 0.5 else -1
         for _ in range(_KEPT_STEPS):
-            if self.left and rng.random() < 0.3:
+            if self.left and rng.random() < self.hurry:
                 self.publish_next()
             if self.begun is not None and (not self.left or rng.random() < 0.05):
                 self.land_upload()
@@ -543,7 +548,8 @@ def judge(world: World) -> Verdict:
             name = part.group_by.name
             bits = int(looked.parts[name][row])
             is_sure = bits & ~statuses.SURE == 0
-            keeps = not world.late and not world.collapsed and ask[0] >= world.kept_from
+            keeps = not world.collapsed and ask[0] >= world.kept_from
+            keeps &= not world.late or name == world.nodes[0].name
             if not is_sure and keeps and ask[0] >= floors.get(name, 0):
                 verdict.hedged.append(f"{name} of {ask[:3]}: {statuses.listed(bits)}")
             for _, name in part.columns:

@@ -1,7 +1,7 @@
 """Oracle = backfill = upload + stream + fetch, bit for bit, wherever the promise holds.
 
-Where everything is promised (no late events, nothing collapsed, at or after the newest cut-off and the
-head's floor), the status must say so, too: no doubt may be raised without a reason. A failing example
+Where everything is promised (nothing late on the edges above, nothing collapsed, at or after the newest
+cut-off and the head's floor), the status must say so, too: no doubt may be raised without a reason. A failing example
 prints its seed; `World(Random(seed), …)` is the whole of it.
 """
 
@@ -52,3 +52,4 @@ def test_events_that_come_late_give_what_the_oracle_gives(
 ) -> None:
     verdict = story(seed, tmp_path_factory, late=True)
     assert not verdict.wrong, verdict.wrong[:3]
+    assert not verdict.hedged, verdict.hedged[:3]
