@@ -334,8 +334,9 @@ class World:
         """What happens while a stage is within a step: records arrive, another copy takes over."""
         if not self._busy:
             return
-        if phase in ("read", "decode", "wait") and self.left and self.rng.random() < 0.3:
-            self.publish_next()
+        if phase in ("read", "decode", "wait") and self.rng.random() < 0.3:
+            for _ in range(min(self.left, self.rng.randint(1, 3))):
+                self.publish_next()
         if phase == "transaction" and self.rng.random() < 0.03:
             taken = self.stage(name)
             taken.take()
@@ -465,7 +466,7 @@ class World:
         """Requests: most as of the end, some as of other instants."""
         rng = self.rng
         seen = [each.row["ts"] for each in (*self.history, *self.published)] or [self.now]
-        seen += [floor + rng.choice([0, 1, 7]) for floor in self.floors().values()]
+        seen += [floor + rng.choice([0, 1, 7, 200_000]) for floor in self.floors().values()]
         found: list[tuple[Any, ...]] = []
         for _ in range(10):
             at = rng.choice([self.now + 1, self.now + 1, rng.choice(seen), rng.choice(seen) + 1])
