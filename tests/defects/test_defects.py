@@ -1,4 +1,4 @@
-"""The suite notices mistakes: each planted one makes the rules' tests fail."""
+"""The suite notices mistakes: each planted one makes the tests fail that are to catch it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from tests.defects.plants import Edit, defects
 
 ROOT = Path(__file__).resolve().parents[2]
 PLANTED = defects()
-CATCHING = ("tests/rules",)
+CATCHING = "tests/rules"
+CATCHING_STREAMS = "tests/property/test_fixed_worlds.py"
 
 pytestmark = pytest.mark.defects
 
@@ -27,7 +28,7 @@ def copied(folder: Path) -> Path:
     return package
 
 
-def run(package: Path) -> subprocess.CompletedProcess[str]:
+def run(package: Path, tests: str) -> subprocess.CompletedProcess[str]:
     """The tests that must notice, over the copy; they stop at the first failure."""
     # The copy goes first on the path, before an installed package and before the clone's own.
     code = (
@@ -35,7 +36,7 @@ def run(package: Path) -> subprocess.CompletedProcess[str]:
         f"assert catenary.__file__.startswith({str(package)!r}), catenary.__file__; "
         "sys.exit(pytest.main(sys.argv[1:]))"
     )
-    arguments = ["-q", "-x", "-p", "no:cacheprovider", "-W", "ignore", *CATCHING]
+    arguments = ["-q", "-x", "-p", "no:cacheprovider", "-W", "ignore", tests]
     paths = os.pathsep.join([str(package.parent), str(ROOT)])
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
@@ -48,13 +49,20 @@ def run(package: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_package_without_a_defect_passes(tmp_path: Path) -> None:
-    done = run(copied(tmp_path))
+def catching(name: str) -> str:
+    return CATCHING_STREAMS if name.startswith("stream_") else CATCHING
+
+
+@pytest.mark.parametrize("tests", [CATCHING, CATCHING_STREAMS])
+def test_the_package_without_a_defect_passes(tests: str, tmp_path: Path) -> None:
+    done = run(copied(tmp_path), tests)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
 
 
 def test_there_are_at_least_ten() -> None:
-    assert len(PLANTED) >= 10
+    streams = [name for name in PLANTED if name.startswith("stream_")]
+    assert len(streams) >= 10
+    assert len(PLANTED) - len(streams) >= 10
     assert all(PLANTED.values())
 
 
@@ -64,7 +72,7 @@ def test_a_planted_defect_is_caught(name: str, tmp_path: Path) -> None:
     edits: list[Edit] = PLANTED[name]
     for edit in edits:
         edit.plant(package)
-    done = run(package)
+    done = run(package, catching(name))
     # 1 is pytest's word for failed tests; anything else would be a broken plant, not a catch.
     assert done.returncode == 1, done.stdout[-3000:] + done.stderr[-1000:]
     assert "AssertionError" in done.stdout or "differences" in done.stdout, done.stdout[-3000:]

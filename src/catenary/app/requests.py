@@ -66,6 +66,8 @@ def _typed(text: str, type_: Type, column: str) -> object:
     try:
         if type_.is_integer:
             return int(text)
+        if type_.is_float:
+            return float(text)
         if type_.name == "boolean":
             return {"true": True, "false": False}[text.lower()]
     except (ValueError, KeyError):

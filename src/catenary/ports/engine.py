@@ -96,6 +96,20 @@ class Engine(Protocol):
         """
         ...
 
+    def events(self, job: Job, node: GroupByNode, entity: bytes, at_ms: int) -> pa.Table:
+        """The rows of one entity that a read as of an instant may count, by time.
+
+        Args:
+            job: its range is not used; parents are computed as far as they are needed.
+            node: the GroupBy.
+            entity: its key's bytes, as `state.keys` writes them.
+            at_ms: rows strictly before it.
+
+        Returns:
+            The accumulators' inputs and `ts`.
+        """
+        ...
+
     def upload(
         self,
         job: Job,

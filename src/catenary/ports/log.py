@@ -42,6 +42,19 @@ class Records:
     append_ms: np.ndarray
     next_offset: int
 
+    def until(self, end: int) -> Records:
+        """Those before an offset."""
+        if self.next_offset <= end:
+            return self
+        many = int(self.offsets.searchsorted(end))
+        return Records(
+            self.offsets[:many],
+            self.keys.slice(0, many),
+            self.values.slice(0, many),
+            self.append_ms[:many],
+            end,
+        )
+
     def __len__(self) -> int:
         return len(self.offsets)
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from catenary.aggregate import tiles as kernel
 from catenary.ports import statuses
-from catenary.state.held import NONE, OWN, Held, Span, of_ranges, of_upload
+from catenary.state.held import NONE, Held, Span, of_ranges, of_upload
 from catenary.state.records import ANCIENT_MS, lanes_of, uploads_of
 from catenary.windows import DAY_MS
 
@@ -127,51 +127,6 @@ def read_snapshot(
     return _together(parts, len(ts))
 
 
-@dataclass(frozen=True)
-class Traced:
-    """One tile behind a read.
-
-    Attributes:
-        origin: `head`, `closed`, `late` or `upload`: where it lies.
-        start_ms, end_ms: the event times that it covers.
-        status: of the rows folded into it.
-        collapsed: an upload's tile that is longer than a window's hop.
-        packed: its partials.
-    """
-
-    origin: str
-    start_ms: int
-    end_ms: int
-    status: int
-    collapsed: bool
-    packed: bytes
-
-
-def trace(
-    layout: Layout, snapshot: Snapshot, entity: bytes, at_ms: int
-) -> tuple[Upload | None, list[Traced]]:
-    """The upload and all tiles before an instant that a read of one entity may merge, in order."""
-    uploads, _ = uploads_of(snapshot)
-    upload = uploads.newest(at_ms)
-    held = of_ranges(layout, snapshot, [entity])
-    found = _fitting(held, upload)
-    if upload is not None:
-        found = found.and_(of_upload(snapshot, upload, [entity]))
-    found = found.where(found.start < at_ms).sorted()
-    packed = found.packed.to_pylist()
-    return upload, [
-        Traced(
-            _origin(int(found.of_upload[row]), int(found.level[row])),
-            int(found.start[row]),
-            int(found.end[row]),
-            int(found.status[row]),
-            bool(found.collapsed[row]),
-            packed[row],
-        )
-        for row in range(len(found))
-    ]
-
-
 def _span(
     layout: Layout,
     ts: np.ndarray,
@@ -193,12 +148,6 @@ def _span(
     return Span(tuple(lanes), since, int(ts.max()))
 
 
-def _origin(upload: int, level: int) -> str:
-    if upload:
-        return "upload" if upload == OWN else "late"
-    return "closed" if level else "head"
-
-
 def _choose(uploads: Uploads, ts: np.ndarray) -> np.ndarray:
     """For each instant the id of the newest upload whose cut-off is at or before it; 0 for none."""
     active = uploads.active
@@ -209,7 +158,7 @@ def _choose(uploads: Uploads, ts: np.ndarray) -> np.ndarray:
     return ids[np.searchsorted(cutoffs, ts, side="right")]
 
 
-def _fitting(held: Held, upload: Upload | None) -> Held:
+def fitting(held: Held, upload: Upload | None) -> Held:
     """Of the lanes' tiles and the late ones, those that are read beside an upload, or without any."""
     if upload is None:
         return held.where(held.of_upload == 0)
@@ -230,10 +179,10 @@ def _read_by(
 ) -> Read:
     """Reads by one upload, or by none."""
     if upload is None:
-        read = _answer(layout, _fitting(held, None), entities, codes, ts)
+        read = _answer(layout, fitting(held, None), entities, codes, ts)
         _judge_without_upload(layout, read, ts, uploads, lanes)
         return read
-    found = of_upload(snapshot, upload, entities).and_(_fitting(held, upload))
+    found = of_upload(snapshot, upload, entities).and_(fitting(held, upload))
     read = _answer(layout, found, entities, codes, ts, upload_id=upload.id)
     read.status[_lost(layout, ts, upload, lanes)] |= statuses.BEFORE_RETENTION
     return _refused(read)

@@ -27,6 +27,7 @@ from catenary.stream.floors import held_by_readers, risen
 from catenary.stream.lanes import now_ms
 from catenary.stream.pipeline import ROW
 from catenary.stream.tending import Tended
+from catenary.stream.traced import Traced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +51,7 @@ class Reads:
         return sum(len(records) for _, records in self.lanes)
 
 
-class Stage(Tended):
+class Stage(Tended, Traced):
     """One GroupBy's stream: lanes, their upkeep, and micro-batches.
 
     The arguments are those of `Lanes`.

@@ -118,7 +118,7 @@ class Tended(Lanes):
                 max_records=min(self._settings.max_batch_rows, lane.position - position),
                 max_bytes=self._settings.max_batch_bytes,
             )
-            records = _until(records, lane.position)
+            records = records.until(lane.position)
             # Letters are not written again: these records were read before.
             done = pipeline.decode(lane, records)
             done = pipeline.only(done, done.rows.column("ts").to_numpy() < upload.cutoff_ms)
@@ -248,71 +248,6 @@ class Tended(Lanes):
             changes.deletes.append(letter.store_key)
             if self._write(lane, changes, {UPLOADS_KEY: before}):
                 return True
-
-    def events(self, entity: bytes, start_ms: int, end_ms: int) -> pa.Table:
-        """The rows of one entity that the log still has and the stage has committed.
-
-        Read, decoded and enriched again: for explaining a value, not for computing one.
-
-        Args:
-            entity: its bytes.
-            start_ms: the first event time that counts.
-            end_ms: the first that does not.
-
-        Returns:
-            The accumulators' inputs, `ts`, and where each came from: `topic`, `partition`, `offset`.
-        """
-        with self.dataset.snapshot() as snapshot:
-            lanes = list(lanes_of(snapshot).values())
-        found: list[pa.Table] = []
-        for lane in lanes:
-            pipeline = self._inputs[lane.source].pipeline
-            position = max(lane.began, self._log.starts([lane.place])[lane.place])
-            while position < lane.position:
-                records = _until(
-                    self._log.read(
-                        lane.place,
-                        position,
-                        max_records=self._settings.max_batch_rows,
-                        max_bytes=self._settings.max_batch_bytes,
-                    ),
-                    lane.position,
-                )
-                position = records.next_offset
-                done = pipeline.decode(lane, records)
-                ts = done.rows.column("ts").to_numpy()
-                done = pipeline.only(done, (ts >= start_ms) & (ts < end_ms))
-                if done.rows.num_rows == 0:
-                    continue
-                batch = pipeline.enrich(done).batch
-                if entity not in batch.entities:
-                    continue
-                mine = batch.codes == list(batch.entities).index(entity)
-                rows = batch.rows.filter(pa.array(mine))
-                origin = {
-                    "topic": pa.array([lane.topic] * rows.num_rows, pa.string()),
-                    "partition": pa.array([lane.partition] * rows.num_rows, pa.int64()),
-                    "offset": pa.array(batch.offsets[mine]),
-                }
-                for name, column in origin.items():
-                    rows = rows.append_column(name, column)
-                found.append(rows)
-        return pa.concat_tables(found).sort_by("ts") if found else pa.table({})
-
-
-def _until(records: Records, end: int) -> Records:
-    """The records before an offset."""
-    if records.next_offset <= end:
-        return records
-    many = int(np.searchsorted(records.offsets, end))
-    return replace(
-        records,
-        offsets=records.offsets[:many],
-        keys=records.keys.slice(0, many),
-        values=records.values.slice(0, many),
-        append_ms=records.append_ms[:many],
-        next_offset=end,
-    )
 
 
 def _marked(batch: Batch, letters: set[int]) -> Batch:

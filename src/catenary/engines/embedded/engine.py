@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from catenary.engines.embedded.events import events
 from catenary.engines.embedded.parts import Tally, read_part
 from catenary.engines.embedded.run import Run, is_read
 from catenary.engines.embedded.sources import Account
@@ -70,6 +71,10 @@ class EmbeddedEngine:
             seconds=time.perf_counter() - begun - report.seconds,
         )
         return output, RunReport((*report.nodes, mine), time.perf_counter() - begun)
+
+    def events(self, job: Job, node: GroupByNode, entity: bytes, at_ms: int) -> pa.Table:
+        """The rows of one entity that a read as of an instant may count, by time."""
+        return events(job, node, entity, at_ms)
 
     def upload(
         self,

@@ -195,22 +195,33 @@ def _entities(
     counted: _Counted,
 ) -> Iterator[tuple[bytes, list[UploadTile]]]:
     """Each entity's tiles, bucket of keys by bucket of keys."""
-    reader = run.sources.reader(node, cutoff_ms, cutoff_ms, account)
     tally = Tally()
-    queries = queries_of(node, _one_read(node, cutoff_ms), reader)
-    rows = collect(node, queries, reader, tally)
     layout = layout_of(node)
     held = cuts(layout, cutoff_ms, tail_ms)
-    try:
-        found = (each for _, each in rows.buckets()) if rows.spilled else [rows.whole()]
-        for some in found:
-            yield from _folded(node, layout, held, _counting(node, some, queries), counted)
-    finally:
-        rows.close()
+    for rows in counting(run, node, cutoff_ms, account, tally):
+        yield from _folded(node, layout, held, rows, counted)
     counted.null_keys = sum(tally.null_keys.values())
 
 
-def _counting(node: GroupByNode, rows: pa.Table, queries: pa.Table) -> pa.Table:
+def counting(
+    run: Run, node: GroupByNode, at_ms: int, account: Account, tally: Tally
+) -> Iterator[pa.Table]:
+    """The rows that may count for reads at an instant, bucket of keys by bucket of keys.
+
+    With the keys, the inputs of the accumulators and `ts`; later rows may be among them.
+    """
+    reader = run.sources.reader(node, at_ms, at_ms, account)
+    queries = queries_of(node, _one_read(node, at_ms), reader)
+    rows = collect(node, queries, reader, tally)
+    try:
+        found = (each for _, each in rows.buckets()) if rows.spilled else [rows.whole()]
+        for some in found:
+            yield _of_wanted_snapshot(node, some, queries)
+    finally:
+        rows.close()
+
+
+def _of_wanted_snapshot(node: GroupByNode, rows: pa.Table, queries: pa.Table) -> pa.Table:
     """Of entities, the rows of the snapshot that is uploaded; of events, all."""
     if SNAPSHOT not in rows.column_names:
         return rows

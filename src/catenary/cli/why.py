@@ -1,0 +1,102 @@
+"""Explain one value: upload, tiles, statuses, events, through the chain; and where online and backfill part."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from catenary.cli.console import emit, say
+from catenary.cli.opening import Definitions, Json, Root, lived
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from catenary.app.why import Event, Why
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="a Join or a GroupBy")],
+    feature: Annotated[str, typer.Argument(help="one of its columns")],
+    *,
+    key: Annotated[list[str], typer.Option("--key", help="name=value; repeat for several columns")],
+    at: Annotated[
+        str, typer.Option("--at", help="an instant: 2024-01-31T12:00:00Z, or milliseconds")
+    ],
+    depth: Annotated[int, typer.Option(help="how many edges of a chain to follow")] = 1,
+    events: Annotated[int, typer.Option(help="how many tiles and events to show of each")] = 5,
+    definitions: Definitions = None,
+    root: Root = Path(),
+    json: Json = False,
+) -> None:
+    """Explain one value of one key as of an instant."""
+    from catenary.app.requests import keyed
+    from catenary.app.why import Explainer
+    from catenary.windows import parse_instant
+
+    live = lived(root, definitions=definitions)
+    request = keyed(live.plan, name, key)
+    found = Explainer(live).explain(name, feature, request, parse_instant(at), depth=depth)
+    if json:
+        emit(found.facts())
+        return
+    for line in _lines(found, events):
+        say(line)
+
+
+def _lines(why: "Why", most: int) -> list[str]:
+    """The explanation for people; what it is made of is indented below."""
+    from catenary.windows import format_instant
+
+    keys = ", ".join(f"{name}={value}" for name, value in why.keys.items())
+    lines = [
+        f"{why.join}.{why.feature} of {keys} as of {format_instant(why.at_ms)}",
+        f"  store     {why.value!r}  ({', '.join(why.statuses) or 'ok'})",
+        f"  backfill  {why.backfill_error or repr(why.backfill)}{'  differs' if why.differs else ''}",
+    ]
+    if why.group_by:
+        since = "the beginning" if why.start_ms is None else format_instant(why.start_ms)
+        upload = "none" if why.upload is None else f"up to {format_instant(why.upload)}"
+        lines += [f"  {why.group_by}: events since {since}; upload: {upload}"]
+        lines += _listed("tile", [_tile(each) for each in why.tiles], most)
+        lines += _listed("record", [_event(each) for each in why.records], most)
+        lines += _listed("row", [_event(each) for each in why.rows or ()], most)
+        if why.dead_letters:
+            lines.append(f"  {why.dead_letters} dead letters: see `catenary dead-letters`")
+    if why.first is not None:
+        lines.append(f"  first difference: {_event(why.first)}: {why.first_says}")
+    elif why.differs and why.group_by:
+        lines.append("  the events of both sides are the same")
+    for head, parts in (("made of", why.made_of), ("its rows read", why.parents)):
+        if parts:
+            lines.append(f"  {head}:")
+            lines += [f"    {line}" for part in parts for line in _lines(part, most)]
+    return lines
+
+
+def _listed(word: str, texts: "Sequence[str]", most: int) -> list[str]:
+    """The last few, and how many there are."""
+    more = [f"  {len(texts) - most} earlier {word}s"] if len(texts) > most else []
+    return [*more, *(f"  {word:<8}  {text}" for text in texts[max(0, len(texts) - most) :])]
+
+
+def _tile(tile: "object") -> str:
+    from catenary.app.why import Tile
+    from catenary.state.records import ANCIENT_MS
+    from catenary.windows import format_instant
+
+    assert isinstance(tile, Tile)
+    start = "the beginning" if tile.start_ms == ANCIENT_MS else format_instant(tile.start_ms)
+    doubts = f"  ({', '.join(tile.statuses)})" if tile.statuses else ""
+    whole = "  collapsed" if tile.collapsed else ""
+    return f"{tile.origin:<6} {start} to {format_instant(tile.end_ms)}{whole}{doubts}"
+
+
+def _event(event: "Event") -> str:
+    from catenary.windows import format_instant
+
+    origin = ""
+    if "offset" in event:
+        origin = f"  {event['topic']}/{event['partition']}:{event['offset']}"
+    hidden = ("ts", "topic", "partition", "offset", "source")
+    values = ", ".join(f"{name}={value!r}" for name, value in event.items() if name not in hidden)
+    return f"{format_instant(event['ts'])}  {values}{origin}"

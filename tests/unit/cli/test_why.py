@@ -1,0 +1,131 @@
+"""One value explained: what made it, and the first event that one side has and the other has not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from catenary.cli.main import main
+
+NOON = 1_705_917_600_000  # 2024-01-22T10:00:00Z, the day after the sample's last
+ORDER = {
+    "order_id": 9999,
+    "customer": "ann",
+    "shop": "north",
+    "amount": 10.5,
+    "returned": False,
+    "placed_at": NOON,
+}
+LATER = "2024-01-22T10:00:00.001Z"
+
+
+@pytest.fixture
+def project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """The sample, uploaded and with one order on its topic that its tables do not have."""
+    folder = tmp_path / "shop"
+    assert main(["init", str(folder)]) == 0
+    file = folder / "orders.jsonl"
+    file.write_text(json.dumps(ORDER) + "\n")
+    root = ("--root", str(folder))
+    words = ("--ds", "2024-01-21", "--frontier", "shop/orders/0:0", "--tail-buffer", "full")
+    assert main(["upload", *words, *root]) == 0
+    assert main(["publish", "shop/orders", str(file), *root]) == 0
+    assert main(["stream", "--all", "--until-caught-up", *root]) == 0
+    capsys.readouterr()
+    return folder
+
+
+def why(
+    project: Path, capsys: pytest.CaptureFixture[str], *words: str, at: str = LATER
+) -> dict[str, Any]:
+    code = main(["why", *words, "--at", at, "--root", str(project), "--json"])
+    found: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert code == 0, found
+    return found
+
+
+def test_an_event_that_only_the_stream_has_is_named(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = why(project, capsys, "customer_spend", "amount_sum_1d", "--key", "customer=ann")
+    assert (found["value"], found["backfill"], found["differs"]) == (10.5, 0.0, True)
+    assert found["first_says"] == "the stream has it, the tables have not"
+    first = found["first"]
+    assert (first["ts"], first["topic"], first["offset"]) == (NOON, "shop/orders", 0)
+    (tile,) = found["tiles"]
+    assert (tile["origin"], tile["start_ms"], tile["end_ms"]) == ("head", NOON, NOON + 1)
+
+
+def test_where_both_sides_agree_the_events_add_up_to_the_value(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    customers = pq.read_table(project / "tables" / "shop.orders").column("customer").to_pylist()
+    words = ("customer_spend", "amount_sum_7d", "--key", f"customer={customers[-1]}")
+    found = why(project, capsys, *words, at="2024-01-22T00:00:00Z")
+    assert not found["differs"]
+    assert found["first"] is None
+    assert {each["origin"] for each in found["tiles"]} == {"upload"}
+    assert sum(each["amount"] for each in found["rows"]) == pytest.approx(found["value"])
+    assert found["value"] > 0
+
+
+def test_a_table_that_changed_after_the_upload_is_found_by_the_tile(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (file,) = (project / "tables" / "shop.orders" / "ds=2024-01-20").glob("*.parquet")
+    rows = pq.ParquetFile(file).read()
+    customer, shop = rows.column("customer")[0].as_py(), rows.column("shop")[0].as_py()
+    pq.write_table(rows.slice(1), file)
+    keys = ("--key", f"customer={customer}", "--key", f"shop={shop}", "--key", "amount=1")
+    words = ("return_risk", "customer_spend_amount_count_7d", *keys)
+    found = why(project, capsys, *words, at="2024-01-22T00:00:00Z")
+    assert found["value"] == found["backfill"] + 1
+    assert "upload" in found["first_says"]
+    gone = rows.column("placed_at")[0].as_py()
+    gone_ms = gone if isinstance(gone, int) else int(gone.timestamp() * 1000)
+    assert abs(found["first"]["ts"] - gone_ms) <= 3_600_000  # a tile of the window's hop
+
+
+def test_a_derivation_is_taken_apart_and_a_chain_is_followed(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = ("--key", "customer=ann", "--key", "shop=north", "--key", "amount=3")
+    found = why(project, capsys, "return_risk", "spend_against_shop", *keys)
+    spend, clients = found["made_of"]
+    assert (spend["group_by"], clients["group_by"]) == ("customer_spend", "shop_clients")
+    assert found["value"] == spend["value"] / clients["value"]
+    (parent,) = clients["parents"]
+    assert (parent["join"], parent["at_ms"]) == ("enriched_orders", NOON)
+    assert parent["value"] == clients["first"]["spend"] == 0.0
+    assert parent["keys"]["customer"] == "ann"
+
+
+def test_people_read_it_as_lines(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["customer_spend", "amount_sum_1d", "--key", "customer=ann", "--at", LATER]
+    assert main(["why", *words, "--root", str(project)]) == 0
+    said = capsys.readouterr().out
+    assert "first difference: 2024-01-22 10:00:00.000  amount=10.5  shop/orders/0:0" in said
+    assert "backfill  0.0  differs" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "problem", "hint"),
+    [
+        (("customer_spend", "amount_sum_2d", "--key", "customer=ann"), "no feature", "amount_sum_"),
+        (("customer_spent", "amount_sum_1d", "--key", "customer=ann"), "no def", "customer_spend"),
+        (("customer_spend", "amount_sum_1d", "--key", "custom=ann"), "no key", "customer"),
+    ],
+)
+def test_what_is_not_there_is_said_with_what_is(
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    problem: str,
+    hint: str,
+) -> None:
+    assert main(["why", *words, "--at", LATER, "--root", str(project), "--json"]) == 1
+    error = json.loads(capsys.readouterr().out.splitlines()[-1])["error"]
+    assert problem in error["problem"]
+    assert hint in error["hint"]
