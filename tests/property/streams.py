@@ -238,7 +238,9 @@ class World:
     def publish_one(self) -> None:
         """The next event, or one that comes late."""
         if self.late and self.may_be_late and self.rng.random() < 0.3:
-            ts = self.now - self.rng.choice([1, MINUTE_MS, 20 * MINUTE_MS, 5 * HOUR_MS, DAY_MS])
+            ts = self.now - self.rng.choice(
+                [1, 5_000, 5_000, MINUTE_MS, 20 * MINUTE_MS, 5 * HOUR_MS, DAY_MS]
+            )
             self.publish(Event(self.rng.choice(self.may_be_late), self._row(ts)))
         else:
             (event,) = self.happen(1)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.property
 
 IN_ORDER = (1, 3, 106)
-LATE = (7, 10, 106, 149)
+LATE = (7, 10, 73, 106, 149, 261)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LONGEST_KEY: Final = 480
 _READERS: Final = 512
+_NO_SPACE_BYTES: Final = 1 << 20
 
 
 class LmdbSnapshot:
@@ -81,6 +82,7 @@ class LmdbDataset:
     ) -> None:
         self.name = name
         self._committed = committed
+        self._folder = folder
         try:
             self._env = lmdb.open(
                 str(folder),
@@ -127,7 +129,7 @@ class LmdbDataset:
                 with transaction.cursor() as cursor:
                     cursor.putmulti(list(puts))
         except lmdb.Error as error:
-            raise _refused(self.name, error) from error
+            raise _refused(self.name, self._folder, error) from error
         self._committed()
         return True
 
@@ -146,14 +148,19 @@ def _opening(name: str, folder: Path, error: lmdb.Error) -> Exception:
     return StorageError(f"the store of {name} cannot be opened: {error}", where=str(folder))
 
 
-def _refused(name: str, error: lmdb.Error) -> Exception:
+def _refused(name: str, folder: Path, error: lmdb.Error) -> Exception:
     if isinstance(error, lmdb.CorruptedError):
         return UnreadableError(
             f"the store of {name} is damaged: {error}",
             hint="remove it, upload again and stream from the upload's frontier",
         )
     full = isinstance(error, lmdb.MapFullError) or os.strerror(errno.ENOSPC) in str(error)
+    if os.strerror(errno.EIO) in str(error):
+        # LMDB says so of a write that ended early, which is how a full disk shows first.
+        disk = os.statvfs(folder)
+        full = disk.f_bavail * disk.f_bsize < _NO_SPACE_BYTES
     return StorageError(
         f"the store of {name} refused a commit: {error}",
+        where=str(folder),
         hint="there is no space left; nothing of it was written" if full else None,
     )
