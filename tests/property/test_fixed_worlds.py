@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.property.streams import World, judge
 
+from catenary.plan.settings import ChainSettings
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -30,4 +32,26 @@ def test_a_world_gives_what_the_oracle_gives(seed: int, late: bool, tmp_path: Pa
     for verdict in (*world.verdicts, judge(world)):
         assert not verdict.wrong, verdict.wrong[:3]
         assert not verdict.hedged, verdict.hedged[:3]
+    world.log.close()
+
+
+@pytest.mark.parametrize(
+    ("doubt", "seed", "late", "on_parent_late"),
+    [
+        ("as_of_tile", 3, False, "hold"),
+        ("before_retention", 3, False, "hold"),
+        ("missing_upload", 3, False, "hold"),
+        ("late_parent", 1, False, "proceed"),
+        ("set_aside", 1, False, "dead_letter"),
+    ],
+)
+def test_no_doubt_is_an_excuse_for_values_do_differ(
+    doubt: str, seed: int, late: bool, on_parent_late: str, tmp_path: Path
+) -> None:
+    settings = ChainSettings.parse({"on_parent_late": on_parent_late, "max_wait_ms": 1})
+    world = World(Random(seed), tmp_path, late=late, settings=settings)
+    world.run()
+    verdicts = (*world.verdicts, judge(world))
+    assert not [text for each in verdicts for text in each.wrong]
+    assert doubt in {name for each in verdicts for name in each.excused}
     world.log.close()
