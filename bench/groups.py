@@ -145,6 +145,23 @@ def codecs(rounds: int) -> dict[str, Figure]:
     }
 
 
+def live(rounds: int) -> dict[str, Figure]:
+    """Stages at saturation and fetches, beside LMDB putting and getting the same bytes."""
+    command = worker("live_catenary", 300_000, 100_000)
+    runs = [run(command, cap=False) for _ in range(rounds)]
+    peak = max(each.peak_bytes for each in runs)
+
+    def figure(value: Callable[[dict[str, float]], float]) -> Figure:
+        return Figure(tuple(value(each.reported) for each in runs), peak)
+
+    return {
+        "live/stage": figure(lambda x: x["events"] / x["stage"] / 1000),
+        "live/stage_puts": figure(lambda x: x["puts"] / x["stage"]),
+        "live/chain": figure(lambda x: x["events"] / x["chain"] / 1000),
+        "live/fetch_many": figure(lambda x: x["fetch"] / x["gets"]),
+    }
+
+
 def cold(rounds: int) -> dict[str, Figure]:
     """The command line in a cold process."""
     folder = data.flights()
@@ -168,6 +185,7 @@ GROUPS: Final[dict[str, Callable[[int], dict[str, Figure]]]] = {
     "scale": scale,
     "expressions": expressions,
     "codecs": codecs,
+    "live": live,
     "cold": cold,
 }
 

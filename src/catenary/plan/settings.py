@@ -78,7 +78,7 @@ class ChainSettings:
     head_limit_bytes: int = 1 << 30
     head_limit_ms: int = 172_800_000
     history_ms: int = 172_800_000
-    max_batch_rows: int = 10_000
+    max_batch_rows: int = 50_000
     max_batch_bytes: int = 8 << 20
     without_effect: tuple[str, ...] = field(default=(), compare=False)
 

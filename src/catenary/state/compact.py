@@ -115,19 +115,21 @@ def _level(
     offsets = [0]
     listed: dict[int, list[bytes]] = {}
     top = len(layout.sizes_ms) - 1
+    lane_key = lane.id.key
+    of_level = tiles.OF_LANE + lane_key + bytes((level,))
     for bucket, entities in sorted(buckets.items()):
         ordered = sorted(entities)
-        prefixes = [
-            tiles.TILE + each + tiles.OF_LANE + lane.id.key + bytes((level,)) for each in ordered
+        starts = tiles.instant(bucket), tiles.instant(bucket + size)
+        spans = [
+            (prefix + starts[0], prefix + starts[1])
+            for prefix in (tiles.TILE + each + of_level for each in ordered)
         ]
         gone = level == top or bucket + size <= kept_ms
-        target_start = tiles.instant(bucket)
-        for entity, prefix in zip(ordered, prefixes, strict=True):
-            inside = _inside(snapshot, prefix, bucket, bucket + size)
+        for entity, inside in zip(ordered, snapshot.scan_spans(spans), strict=True):
             changes.deletes += [key for key, _ in inside]
             if gone or not inside:
                 continue
-            target = tiles.lane_tile(entity, lane.id.key, level + 1, target_start)
+            target = tiles.lane_tile(entity, lane_key, level + 1, starts[0])
             held = snapshot.get(target)
             values = [value for _, value in inside]
             if held is None:
@@ -149,19 +151,6 @@ def _level(
         for target, status, text in zip(targets, statuses, merged.to_pylist(), strict=True):
             changes.puts[target] = tiles.value(status, text)
     for bucket, entities in listed.items():
-        index = tiles.index_bucket(lane.id.key, level + 1, bucket)
+        index = tiles.index_bucket(lane_key, level + 1, bucket)
         number = min(each for each, _, _ in found)[-16:]
         changes.puts[index + number] = tiles.pack_entities(entities)
-
-
-def _inside(
-    snapshot: Snapshot, prefix: bytes, start_ms: int, end_ms: int
-) -> list[tuple[bytes, bytes]]:
-    """The tiles of one level of one entity that begin in `[start_ms, end_ms)`."""
-    end = prefix + tiles.instant(end_ms)
-    found: list[tuple[bytes, bytes]] = []
-    for key, value in snapshot.scan(prefix, after=prefix + tiles.instant(start_ms - 1)):
-        if key >= end:
-            break
-        found.append((key, value))
-    return found

@@ -31,9 +31,7 @@ class MemorySnapshot:
 
     def scan(self, prefix: bytes, *, after: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """Keys with this prefix and their values, ascending."""
-        if self._sorted is None:
-            self._sorted = sorted(self._held)
-        keys = self._sorted
+        keys = self._in_order()
         at = bisect_left(keys, prefix)
         if after is not None:
             at = max(at, bisect_right(keys, after))
@@ -44,6 +42,22 @@ class MemorySnapshot:
     def scan_many(self, prefixes: Sequence[bytes]) -> list[list[tuple[bytes, bytes]]]:
         """`scan` of each prefix."""
         return [list(self.scan(prefix)) for prefix in prefixes]
+
+    def scan_spans(self, spans: Sequence[tuple[bytes, bytes]]) -> list[list[tuple[bytes, bytes]]]:
+        """The keys of each span, its end not included, and their values."""
+        keys = self._in_order()
+        return [
+            [
+                (key, self._held[key])
+                for key in keys[bisect_left(keys, start) : bisect_left(keys, end)]
+            ]
+            for start, end in spans
+        ]
+
+    def _in_order(self) -> list[bytes]:
+        if self._sorted is None:
+            self._sorted = sorted(self._held)
+        return self._sorted
 
 
 class MemoryDataset:

@@ -1,0 +1,170 @@
+"""The live half at saturation: everything is published before a stage starts; the log and the store sync.
+
+Reports seconds: `stage` (one stage, five windowed features), `puts` (LMDB puts of the bytes that it
+left, in as many commits), `chain` (a stage, and one chained on it), `fetch` (100 features of each of 100
+entities into columns, per entity), `gets` (LMDB gets of those entities' bytes, per entity).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import lmdb
+import numpy as np
+import pyarrow as pa
+
+from catenary import Aggregation, EventSource, GroupBy, Join, JoinSource, Operation, Query
+from catenary.app.live import open_stage
+from catenary.codecs import codec
+from catenary.logs.embedded import EmbeddedLog
+from catenary.plan import build
+from catenary.plan.settings import ChainSettings
+from catenary.plan.stage import StageSpec, stages
+from catenary.schema import BIGINT, DOUBLE, Schema
+from catenary.serve.fetcher import Fetcher
+from catenary.state import tiles
+from catenary.state.keys import encode_value
+from catenary.stores.lmdb import LmdbStore
+
+START_MS = 1_700_000_000_000
+SCHEMA = Schema.of({"user": BIGINT, "item": BIGINT, "x": DOUBLE, "n": BIGINT, "ts": BIGINT})
+_SOURCE = EventSource(
+    table="t",
+    topic="log:///t?codec=avro",
+    query=Query(["user", "item", "x", "n"], time_column="ts"),
+)
+FIRST = GroupBy(
+    "first",
+    sources=_SOURCE,
+    keys="user",
+    aggregations=[
+        Aggregation("x", Operation.SUM, windows=["1h", "1d"]),
+        Aggregation("x", Operation.AVERAGE, windows=["12h"]),
+        Aggregation("n", Operation.COUNT, windows=["1h"]),
+        Aggregation("x", Operation.MAX, windows=["7d"]),
+    ],
+)
+SECOND = GroupBy(
+    "second",
+    sources=JoinSource(
+        join=Join("enriched", left=_SOURCE, parts=[FIRST]),
+        query=Query({"item": "item", "spent": "first_x_sum_1d"}),
+    ),
+    keys="item",
+    aggregations=[Aggregation("spent", Operation.AVERAGE, windows=["1h", "1d"])],
+)
+WIDE = GroupBy(
+    "wide",
+    sources=_SOURCE,
+    keys="user",
+    aggregations=[
+        Aggregation(column, operation, windows=[f"{hours}h" for hours in range(1, 11)])
+        for column in ("x", "n")
+        for operation in (
+            Operation.SUM,
+            Operation.AVERAGE,
+            Operation.COUNT,
+            Operation.MAX,
+            Operation.MIN,
+        )
+    ],
+)
+KNOWN = {each.name: each for each in (FIRST, SECOND, WIDE)}
+
+
+def published(folder: Path, events: int, entities: int) -> EmbeddedLog:
+    """A log with that many events over so many entities, 20 ms apart."""
+    rng = np.random.default_rng(0)
+    log = EmbeddedLog(folder / "log", durability="power")
+    log.create("t")
+    rows = pa.table(
+        {
+            "user": rng.integers(0, entities, events),
+            "item": rng.integers(0, 1000, events),
+            "x": np.round(rng.normal(size=events), 2),
+            "n": rng.integers(0, 100, events),
+            "ts": START_MS + np.arange(events) * 20,
+        }
+    )
+    encoded = codec("avro", SCHEMA)
+    for at in range(0, events, 50_000):
+        log.append("t", encoded.encode(rows.slice(at, 50_000)))
+    return log
+
+
+def caught_up(log: EmbeddedLog, store: LmdbStore, names: list[str]) -> tuple[float, int]:
+    """Seconds until all stages have committed everything, one after the other; commits of the last."""
+    plan = build([KNOWN[name] for name in names], {"t": SCHEMA}.__getitem__)
+    begun, commits = time.perf_counter(), 0
+    for node in stages(plan):
+        spec = StageSpec.of(KNOWN, lambda _: SCHEMA, node.name, ChainSettings())
+        stage = open_stage(spec, log, store, stages(plan))
+        stage.run(lambda: False, lambda: True)
+        commits = store.version()
+    return time.perf_counter() - begun, commits
+
+
+def put_again(store: LmdbStore, folder: Path, commits: int) -> float:
+    """Seconds for LMDB to put the dataset's bytes, in so many synced commits."""
+    (name,) = store.datasets()
+    dataset = store.dataset(name)
+    assert dataset is not None
+    with dataset.snapshot() as snapshot:
+        held = list(snapshot.scan(b""))
+    rng = np.random.default_rng(1)
+    order = rng.permutation(len(held)).tolist()
+    size = max(1, len(held) // max(1, commits))
+    folder.mkdir()
+    environment = lmdb.open(str(folder), map_size=8 << 30)
+    begun = time.perf_counter()
+    for at in range(0, len(held), size):
+        with environment.begin(write=True) as transaction, transaction.cursor() as cursor:
+            cursor.putmulti(sorted(held[place] for place in order[at : at + size]))
+    return time.perf_counter() - begun
+
+
+def fetched(log: EmbeddedLog, store: LmdbStore) -> tuple[float, float]:
+    """Seconds per entity of 100 entities' 100 features, and of getting their bytes."""
+    caught_up(log, store, ["wide"])
+    plan = build([WIDE], {"t": SCHEMA}.__getitem__)
+    fetcher = Fetcher(plan, store)
+    requests = pa.table({"user": np.arange(100)})
+    at = START_MS + 7_200_000
+    name = next(each for each in store.datasets() if each.startswith("wide"))
+    dataset = store.dataset(name)
+    assert dataset is not None
+    prefixes = [tiles.TILE + encode_value(user) for user in range(100)]
+    with dataset.snapshot() as snapshot:
+        asked = [key for rows in snapshot.scan_many(prefixes) for key, _ in rows]
+    ours: list[float] = []
+    gets: list[float] = []
+    for _ in range(30):
+        begun = time.perf_counter()
+        fetcher.fetch("wide", requests, at=at)
+        ours.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        with dataset.snapshot() as snapshot:
+            snapshot.get_many(asked)
+        gets.append(time.perf_counter() - begun)
+    return float(np.median(ours)) / 100, float(np.median(gets)) / 100
+
+
+def main(events: int, entities: int) -> None:
+    """Print the figures as one JSON object."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        log = published(folder, events, entities)
+        alone = LmdbStore(folder / "alone")
+        stage, commits = caught_up(log, alone, ["first"])
+        puts = put_again(alone, folder / "puts", commits)
+        chain, _ = caught_up(log, LmdbStore(folder / "chain"), ["second"])
+        fetch, gets = fetched(log, LmdbStore(folder / "wide"))
+        figures = {"stage": stage, "puts": puts, "chain": chain, "fetch": fetch, "gets": gets}
+        print(json.dumps({**figures, "events": events, "commits": commits}))
+
+
+main(int(sys.argv[1]), int(sys.argv[2]))
