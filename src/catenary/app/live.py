@@ -167,8 +167,10 @@ class Live:
         def schema(table: str) -> Schema:
             return self.project.tables.table(table).schema()
 
+        from catenary.expressions.udf import modules
+
         definitions = self.project.definitions if self.given is None else self.given
-        return StageSpec.of(definitions, schema, node.name, self.chain)
+        return StageSpec.of(definitions, schema, node.name, self.chain, modules())
 
     def stage(
         self,

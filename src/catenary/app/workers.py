@@ -160,10 +160,16 @@ class Worker:
 
 
 def _environment(settings: Settings | None) -> dict[str, str]:
-    """The settings that decide where log and store are, as absolute paths."""
+    """The settings that decide where log and store are, as absolute paths.
+
+    Modules that register functions lie beside the definitions, which is where they are looked for.
+    """
     if settings is None:
         return {}
+    held = settings.path("definitions").resolve()
+    folders = [str(held if held.is_dir() else held.parent), os.environ.get("PYTHONPATH", "")]
     return {
+        "PYTHONPATH": os.pathsep.join(each for each in folders if each),
         "CATENARY_LOG": str(settings.path("log").resolve()),
         "CATENARY_STORE": str(settings.path("store").resolve()),
         "CATENARY_DURABILITY": settings.durability,

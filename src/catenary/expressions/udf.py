@@ -22,6 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 USER_FUNCTIONS: Final[dict[str, Function]] = {}
 """What `register_function` added, by lower-case name."""
+_MODULES: Final[dict[str, str]] = {}
 
 
 def register_function(
@@ -56,9 +57,15 @@ def register_function(
             strict=False,
             group="user",
         )
+        _MODULES[key] = function.__module__
         return function
 
     return register
+
+
+def modules() -> tuple[str, ...]:
+    """The modules that registered functions: what another process imports to have them, too."""
+    return tuple(sorted(set(_MODULES.values()) - {"__main__"}))
 
 
 def _is_built_in(name: str) -> bool:

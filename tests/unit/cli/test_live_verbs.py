@@ -69,6 +69,36 @@ def test_stages_in_processes_of_their_own_give_the_same(
     assert facts(capsys, project, *words)["features"]["amount_count_7d"] == 3  # pyright: ignore[reportIndexIssue]
 
 
+def test_a_function_of_the_project_is_known_in_processes_of_their_own(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    features = project / "features.py"
+    text = features.read_text()
+    registered = """
+import pyarrow.compute as pc
+from catenary import register_function
+
+
+@register_function("double_up", ["double"], "double")
+def double_up(values):
+    return pc.multiply(values, 2.0)
+
+
+orders = EventSource("""
+    text = text.replace("orders = EventSource(", registered, 1).replace(
+        'selects=["order_id", "customer", "shop", "amount", "returned"]',
+        'selects={"order_id": "order_id", "customer": "customer", "shop": "shop",'
+        ' "amount": "double_up(amount)", "returned": "returned"}',
+    )
+    features.write_text(text)
+    file = project / "orders.jsonl"
+    file.write_text(json.dumps(ORDER) + "\n")
+    facts(capsys, project, "publish", "shop/orders", str(file))
+    facts(capsys, project, "stream", "customer_spend", "--until-caught-up", "--processes")
+    words = ("fetch", "customer_spend", "--key", "customer=ann", "--at", LATER)
+    assert facts(capsys, project, *words)["features"]["amount_sum_1d"] == 21.0  # pyright: ignore[reportIndexIssue]
+
+
 def test_a_record_that_cannot_be_read_is_a_dead_letter_and_takes_no_neighbour_along(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
