@@ -162,6 +162,25 @@ def live(rounds: int) -> dict[str, Figure]:
     }
 
 
+def fresh(rounds: int) -> dict[str, Figure]:
+    """From an append to an answer elsewhere, at 10 k events/s, by what the append survives."""
+    runs = {
+        durability: [
+            run(worker("freshness_catenary", durability, 600), cap=False) for _ in range(rounds)
+        ]
+        for durability in ("power", "process")
+    }
+    peak = max(each.peak_bytes for some in runs.values() for each in some)
+    found = {
+        f"fresh/{name}": Figure(tuple(each.reported["first_p99"] for each in some), peak)
+        for name, some in runs.items()
+    }
+    ratios = tuple(
+        each.reported["second_p50"] / each.reported["first_p50"] for each in runs["power"]
+    )
+    return {**found, "fresh/chain": Figure(ratios, peak)}
+
+
 def cold(rounds: int) -> dict[str, Figure]:
     """The command line in a cold process."""
     folder = data.flights()
@@ -186,6 +205,7 @@ GROUPS: Final[dict[str, Callable[[int], dict[str, Figure]]]] = {
     "expressions": expressions,
     "codecs": codecs,
     "live": live,
+    "fresh": fresh,
     "cold": cold,
 }
 

@@ -17,63 +17,18 @@ import lmdb
 import numpy as np
 import pyarrow as pa
 
-from catenary import Aggregation, EventSource, GroupBy, Join, JoinSource, Operation, Query
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from bench.workers.live_features import KNOWN, SCHEMA, START_MS, WIDE
 from catenary.app.live import open_stage
 from catenary.codecs import codec
 from catenary.logs.embedded import EmbeddedLog
 from catenary.plan import build
 from catenary.plan.settings import ChainSettings
 from catenary.plan.stage import StageSpec, stages
-from catenary.schema import BIGINT, DOUBLE, Schema
 from catenary.serve.fetcher import Fetcher
 from catenary.state import tiles
 from catenary.state.keys import encode_value
 from catenary.stores.lmdb import LmdbStore
-
-START_MS = 1_700_000_000_000
-SCHEMA = Schema.of({"user": BIGINT, "item": BIGINT, "x": DOUBLE, "n": BIGINT, "ts": BIGINT})
-_SOURCE = EventSource(
-    table="t",
-    topic="log:///t?codec=avro",
-    query=Query(["user", "item", "x", "n"], time_column="ts"),
-)
-FIRST = GroupBy(
-    "first",
-    sources=_SOURCE,
-    keys="user",
-    aggregations=[
-        Aggregation("x", Operation.SUM, windows=["1h", "1d"]),
-        Aggregation("x", Operation.AVERAGE, windows=["12h"]),
-        Aggregation("n", Operation.COUNT, windows=["1h"]),
-        Aggregation("x", Operation.MAX, windows=["7d"]),
-    ],
-)
-SECOND = GroupBy(
-    "second",
-    sources=JoinSource(
-        join=Join("enriched", left=_SOURCE, parts=[FIRST]),
-        query=Query({"item": "item", "spent": "first_x_sum_1d"}),
-    ),
-    keys="item",
-    aggregations=[Aggregation("spent", Operation.AVERAGE, windows=["1h", "1d"])],
-)
-WIDE = GroupBy(
-    "wide",
-    sources=_SOURCE,
-    keys="user",
-    aggregations=[
-        Aggregation(column, operation, windows=[f"{hours}h" for hours in range(1, 11)])
-        for column in ("x", "n")
-        for operation in (
-            Operation.SUM,
-            Operation.AVERAGE,
-            Operation.COUNT,
-            Operation.MAX,
-            Operation.MIN,
-        )
-    ],
-)
-KNOWN = {each.name: each for each in (FIRST, SECOND, WIDE)}
 
 
 def published(folder: Path, events: int, entities: int) -> EmbeddedLog:

@@ -1,0 +1,51 @@
+"""The definitions that the live workers stream: one stage, a chain on it, and a wide one."""
+
+from __future__ import annotations
+
+from catenary import Aggregation, EventSource, GroupBy, Join, JoinSource, Operation, Query
+from catenary.schema import BIGINT, DOUBLE, Schema
+
+START_MS = 1_700_000_000_000
+SCHEMA = Schema.of({"user": BIGINT, "item": BIGINT, "x": DOUBLE, "n": BIGINT, "ts": BIGINT})
+_SOURCE = EventSource(
+    table="t",
+    topic="log:///t?codec=avro",
+    query=Query(["user", "item", "x", "n"], time_column="ts"),
+)
+FIRST = GroupBy(
+    "first",
+    sources=_SOURCE,
+    keys="user",
+    aggregations=[
+        Aggregation("x", Operation.SUM, windows=["1h", "1d"]),
+        Aggregation("x", Operation.AVERAGE, windows=["12h"]),
+        Aggregation("n", Operation.COUNT, windows=["1h"]),
+        Aggregation("x", Operation.MAX, windows=["7d"]),
+    ],
+)
+SECOND = GroupBy(
+    "second",
+    sources=JoinSource(
+        join=Join("enriched", left=_SOURCE, parts=[FIRST]),
+        query=Query({"item": "item", "spent": "first_x_sum_1d"}),
+    ),
+    keys="item",
+    aggregations=[Aggregation("spent", Operation.AVERAGE, windows=["1h", "1d"])],
+)
+WIDE = GroupBy(
+    "wide",
+    sources=_SOURCE,
+    keys="user",
+    aggregations=[
+        Aggregation(column, operation, windows=[f"{hours}h" for hours in range(1, 11)])
+        for column in ("x", "n")
+        for operation in (
+            Operation.SUM,
+            Operation.AVERAGE,
+            Operation.COUNT,
+            Operation.MAX,
+            Operation.MIN,
+        )
+    ],
+)
+KNOWN = {each.name: each for each in (FIRST, SECOND, WIDE)}
