@@ -147,7 +147,7 @@ def of_ranges(
     prefixes = [tiles.TILE + each for each in entities]
     levels = range(len(layout.sizes_ms))
     if span is not None and len(entities) * len(span.lanes) * len(levels) <= _SEEKS:
-        found = [sought(layout, snapshot, prefix, span) for prefix in prefixes]
+        found = sought(layout, snapshot, prefixes, span)
     else:
         found = snapshot.scan_many(prefixes)
     counts = np.fromiter(map(len, found), np.int64, len(found))
@@ -175,20 +175,20 @@ def of_ranges(
 
 
 def sought(
-    layout: Layout, snapshot: Snapshot, prefix: bytes, span: Span
-) -> list[tuple[bytes, bytes]]:
-    """The rows of one entity that begin within the span, and its late tiles."""
-    rows = list(snapshot.scan(prefix + tiles.OF_UPLOAD))
+    layout: Layout, snapshot: Snapshot, prefixes: Sequence[bytes], span: Span
+) -> list[list[tuple[bytes, bytes]]]:
+    """For each entity the rows that begin within the span, and its late tiles."""
+    bounds = [(tiles.OF_UPLOAD, tiles.AFTER_UPLOADS)]
     for lane in span.lanes:
         for level, size in enumerate(layout.sizes_ms):
-            of_level = prefix + tiles.OF_LANE + lane + bytes((level,))
-            end = of_level + tiles.instant(span.until_ms)
-            after = of_level + tiles.instant(span.since_ms - size)
-            for row in snapshot.scan(of_level, after=after):
-                if row[0] >= end:
-                    break
-                rows.append(row)
-    return rows
+            of_level = tiles.OF_LANE + lane + bytes((level,))
+            first = tiles.instant(span.since_ms - size + 1)
+            bounds.append((of_level + first, of_level + tiles.instant(span.until_ms)))
+    bounds.sort()
+    spans = [(prefix + start, prefix + end) for prefix in prefixes for start, end in bounds]
+    found = snapshot.scan_spans(spans)
+    many = len(bounds)
+    return [list(chain.from_iterable(found[at : at + many])) for at in range(0, len(found), many)]
 
 
 def of_upload(snapshot: Snapshot, upload: Upload, entities: Sequence[bytes]) -> Held:

@@ -131,7 +131,7 @@ def _rows(
 ) -> list[tuple[bytes, bytes]]:
     """The rows of an entity that may matter; where it has many, they are sought."""
     rows = list(islice(snapshot.scan(prefix), _MANY))
-    return rows if len(rows) < _MANY else sought(layout, snapshot, prefix, span)
+    return rows if len(rows) < _MANY else sought(layout, snapshot, [prefix], span)[0]
 
 
 def _lane_tiles(

@@ -270,15 +270,15 @@ def _merged(
     offsets: np.ndarray, heads: np.ndarray, end: np.ndarray, codes: np.ndarray, at: np.ndarray
 ) -> tuple[int, int]:
     """How many reads had closed tiles before them, and how many head tiles."""
-    closed = head = 0
-    for code in np.unique(codes[codes >= 0]).tolist():
-        span = slice(offsets[code], offsets[code + 1])
-        reads = at[codes == code]
-        for wanted in (False, True):
-            ends = end[span][heads[span] == wanted]
-            count = int((reads >= ends.min()).sum()) if len(ends) else 0
-            closed, head = (closed, head + count) if wanted else (closed + count, head)
-    return closed, head
+    entities = len(offsets) - 1
+    owner = np.repeat(np.arange(entities), np.diff(offsets))
+    known = codes >= 0
+    counts: list[int] = []
+    for wanted in (~heads, heads):
+        first = np.full(entities, np.iinfo(np.int64).max)
+        np.minimum.at(first, owner[wanted], end[wanted])
+        counts.append(int((at[known] >= first[codes[known]]).sum()))
+    return counts[0], counts[1]
 
 
 def _ends(

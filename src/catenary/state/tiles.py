@@ -19,6 +19,7 @@ INDEX: Final = b"i"
 UPLOAD: Final = b"U"
 OF_LANE: Final = b"\x00"
 OF_UPLOAD: Final = b"\x01"
+AFTER_UPLOADS: Final = b"\x02"
 _BIAS: Final = 1 << 63
 _STATUS: Final = struct.Struct("<I")
 _COUNT: Final = struct.Struct("<I")
