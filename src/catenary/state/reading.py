@@ -292,14 +292,11 @@ def _ends(
     wide = np.flatnonzero(end - start > 1)
     if not len(wide):
         return at, np.zeros(len(ts), bool)
-    owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    first = np.searchsorted(wide, offsets[:-1])
-    last = np.searchsorted(wide, offsets[1:])
-    del owner
-    for code in np.unique(codes[codes >= 0]).tolist():
-        mine = wide[first[code] : last[code]]
-        if not len(mine):
-            continue
+    owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))[wide]
+    cut = _cut(owner, start[wide], end[wide], codes, at)
+    for code in np.unique(codes[cut]).tolist():
+        first, last = np.searchsorted(owner, (code, code + 1))
+        mine = wide[first:last]
         reads = np.flatnonzero(codes == code)
         starts, ends = start[mine], np.maximum.accumulate(end[mine])
         while True:
@@ -311,6 +308,23 @@ def _ends(
                 straddling = (starts < at[reads[row]]) & (end[mine] > at[reads[row]])
                 at[reads[row]] = starts[straddling].min()
     return at, at < ts
+
+
+def _cut(
+    owner: np.ndarray, start: np.ndarray, end: np.ndarray, codes: np.ndarray, at: np.ndarray
+) -> np.ndarray:
+    """Which reads fall inside a tile of theirs; tiles by owner and start.
+
+    Owner and instant are one number each, by the instants' ranks, so that all reads are sought at once.
+    """
+    starts, ends = np.unique(start), np.unique(end)
+    place = owner * (len(starts) + 1) + np.searchsorted(starts, start)
+    wanted = codes.astype(np.int64) * (len(starts) + 1) + np.searchsorted(starts, at)
+    last = np.searchsorted(place, wanted) - 1
+    # The furthest end so far of the same owner: an owner's ranks lie above those of the ones before.
+    shift = owner * (len(ends) + 1)
+    furthest = ends[np.maximum.accumulate(shift + np.searchsorted(ends, end)) - shift]
+    return (last >= 0) & (owner[last] == codes) & (furthest[last] > at)
 
 
 def _refused(read: Read) -> Read:
