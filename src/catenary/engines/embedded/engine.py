@@ -13,7 +13,6 @@ from catenary.engines.embedded.parts import Tally, read_part
 from catenary.engines.embedded.run import Run, is_read
 from catenary.engines.embedded.sources import Account
 from catenary.engines.embedded.upload import upload
-from catenary.plan import partitions_for_reads
 from catenary.plan.nodes import GroupByNode
 from catenary.ports import Capabilities, NodeReport, RunReport
 from catenary.rows.columns import day_texts, int64_values, normal_column
@@ -48,17 +47,7 @@ class EmbeddedEngine:
         extremes = pc.min_max(rows.column("ts"))
         first, last = extremes["min"].as_py() or 0, extremes["max"].as_py() or 0
         with Run(job) as run:
-            run.claim([each for each in job.plan.nodes if is_read(job, each)])
-            work = partitions_for_reads(
-                job.plan,
-                node,
-                first,
-                last,
-                inputs=run.sources.existing,
-                outputs=run.current,
-                sparse=run.sources.sparse,
-            )
-            report = run.carry_out(work)
+            report = run.prepare(node, first, last)
             account = Account()
             output = _answered(run, node, rows, first, last, account)
         mine = NodeReport(

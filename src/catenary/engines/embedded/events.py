@@ -9,10 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catenary.engines.embedded.parts import Tally
-from catenary.engines.embedded.run import Run, is_read
+from catenary.engines.embedded.run import Run
 from catenary.engines.embedded.sources import Account
 from catenary.engines.embedded.upload import counting
-from catenary.plan import partitions_for_reads
 from catenary.state.keys import entities
 from catenary.state.layouts import inputs_of
 
@@ -36,17 +35,7 @@ def events(job: Job, node: GroupByNode, entity: bytes, at_ms: int) -> pa.Table:
     names = [*dict.fromkeys((*inputs_of(node), "ts"))]
     found: list[pa.Table] = []
     with Run(job) as run:
-        run.claim([each for each in job.plan.nodes if is_read(job, each)])
-        work = partitions_for_reads(
-            job.plan,
-            node,
-            at_ms,
-            at_ms,
-            inputs=run.sources.existing,
-            outputs=run.current,
-            sparse=run.sources.sparse,
-        )
-        run.carry_out(work)
+        run.prepare(node, at_ms, at_ms)
         for rows in counting(run, node, at_ms, Account(), Tally()):
             codes, known = entities(rows.select([name for name, _ in node.keys]))
             code = known.index(entity) if entity in known else -2

@@ -26,7 +26,7 @@ from catenary.engines.embedded.parts import Tally, read_part
 from catenary.engines.embedded.scan import DAY, Aside, day_number
 from catenary.engines.embedded.sources import Account, Sources
 from catenary.errors import BackfillError, CatenaryError, DataError
-from catenary.plan import partitions, read_instants
+from catenary.plan import partitions, partitions_for_reads, read_instants
 from catenary.plan.nodes import GroupByNode, JoinNode
 from catenary.ports import NodeReport, RunReport
 from catenary.rows.columns import dates_of, day_texts
@@ -99,6 +99,21 @@ class Run:
             force=job.force,
             sparse=self.sources.sparse,
         )
+
+    def prepare(self, node: Node, first_ms: int, last_ms: int) -> RunReport:
+        """Compute and write what reads of a node at these instants need of its parents."""
+        job = self.job
+        self.claim([each for each in job.plan.nodes if is_read(job, each)])
+        work = partitions_for_reads(
+            job.plan,
+            node,
+            first_ms,
+            last_ms,
+            inputs=self.sources.existing,
+            outputs=self.current,
+            sparse=self.sources.sparse,
+        )
+        return self.carry_out(work)
 
     def carry_out(self, work: Work) -> RunReport:
         """Compute and write all steps.

@@ -24,9 +24,9 @@ from catenary.engines.embedded.parts import (
     queries_of,
     refuse_several,
 )
-from catenary.engines.embedded.run import Run, is_read
+from catenary.engines.embedded.run import Run
 from catenary.engines.embedded.sources import Account
-from catenary.plan import partitions_for_reads, source_days
+from catenary.plan import source_days
 from catenary.ports import UploadReport
 from catenary.schema.arrow import to_arrow
 from catenary.state import uploads
@@ -116,17 +116,7 @@ def upload(
     begun = time.perf_counter()
     account = Account()
     with Run(job) as run:
-        run.claim([each for each in job.plan.nodes if is_read(job, each)])
-        work = partitions_for_reads(
-            job.plan,
-            node,
-            cutoff_ms,
-            cutoff_ms,
-            inputs=run.sources.existing,
-            outputs=run.current,
-            sparse=run.sources.sparse,
-        )
-        run.carry_out(work)
+        run.prepare(node, cutoff_ms, cutoff_ms)
         missing = _missing(run, node, cutoff_ms)
         made = uploads.begin(dataset, node.fingerprint, cutoff_ms, frontier)
         uploads.clean(dataset)
