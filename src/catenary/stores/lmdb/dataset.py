@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LONGEST_KEY: Final = 480
+_PAST: Final = b"\xff" * (LONGEST_KEY + 1)
+"""After a prefix: greater than every key that begins so."""
 _READERS: Final = 512
 _NO_SPACE_BYTES: Final = 1 << 20
 
@@ -53,17 +55,7 @@ class LmdbSnapshot:
 
     def scan_many(self, prefixes: Sequence[bytes]) -> list[list[tuple[bytes, bytes]]]:
         """`scan` of each prefix, by one cursor."""
-        found: list[list[tuple[bytes, bytes]]] = []
-        with self._transaction.cursor() as cursor:
-            for prefix in prefixes:
-                rows: list[tuple[bytes, bytes]] = []
-                if cursor.set_range(prefix):
-                    for row in cursor.iternext():
-                        if not row[0].startswith(prefix):
-                            break
-                        rows.append(row)
-                found.append(rows)
-        return found
+        return self.scan_spans([(prefix, prefix + _PAST) for prefix in prefixes])
 
     def scan_spans(self, spans: Sequence[tuple[bytes, bytes]]) -> list[list[tuple[bytes, bytes]]]:
         """The keys of each span, its end not included, and their values; by one cursor."""

@@ -86,11 +86,7 @@ class LmdbStore:
         if not self._folder.is_dir():
             return ()
         return tuple(
-            sorted(
-                unquote(each.parent.name)
-                for each in self._folder.glob(f"*/{_FORMAT_FILE}")
-                if not each.parent.name.startswith(".")
-            )
+            sorted(unquote(each.parent.name) for each in self._folder.glob(f"*/{_FORMAT_FILE}"))
         )
 
     def version(self) -> int:
