@@ -133,10 +133,8 @@ def _span(
     chosen: np.ndarray,
     uploads: Uploads,
     lanes: dict[bytes, Lane],
-) -> Span | None:
+) -> Span:
     """Which of the lanes' tiles these reads may merge, or end in."""
-    if not len(ts):
-        return None
     # A read that ends early, at the start of a longer tile, reaches back by so much more.
     longest = layout.sizes_ms[-1]
     since = ANCIENT_MS // 2
@@ -234,11 +232,10 @@ def _answer(
     upload_id: int = 0,
 ) -> Read:
     """What the tiles say, with the statuses that the kernel finds."""
-    if len(found) and len(ts):
+    if len(found):
         found = found.where(_in_reach(layout, found, ts)).sorted()
-    start, end = found.start, found.end
     offsets = np.searchsorted(found.owner, np.arange(len(entities) + 1)).astype(np.int64)
-    at, early = _ends(offsets, start, end, codes, ts)
+    at, early = _ends(found, codes, ts)
     held = found.for_kernel()
     answers = kernel.answer(layout, held, offsets, codes.astype(np.int32), at)
     status = answers.status.copy()
@@ -247,12 +244,11 @@ def _answer(
     status[answers.cut] |= statuses.BEFORE_RETENTION
     status[answers.overflow] |= statuses.OVERFLOW
     status[~answers.seen] |= statuses.MISSING
-    heads = found.level == 0
     return Read(
         answers.columns,
         status,
         np.full(len(ts), upload_id, np.int64),
-        *_merged(offsets, heads, end, codes, at),
+        *_merged(found, len(entities), codes, at),
     )
 
 
@@ -266,47 +262,34 @@ def _in_reach(layout: Layout, found: Held, ts: np.ndarray) -> np.ndarray:
     return wanted & (found.end > ts.min() - layout.reach_ms - longest)
 
 
-def _merged(
-    offsets: np.ndarray, heads: np.ndarray, end: np.ndarray, codes: np.ndarray, at: np.ndarray
-) -> tuple[int, int]:
+def _merged(found: Held, entities: int, codes: np.ndarray, at: np.ndarray) -> tuple[int, int]:
     """How many reads had closed tiles before them, and how many head tiles."""
-    entities = len(offsets) - 1
-    owner = np.repeat(np.arange(entities), np.diff(offsets))
     known = codes >= 0
+    heads = found.level == 0
     counts: list[int] = []
     for wanted in (~heads, heads):
         first = np.full(entities, np.iinfo(np.int64).max)
-        np.minimum.at(first, owner[wanted], end[wanted])
+        np.minimum.at(first, found.owner[wanted], found.end[wanted])
         counts.append(int((at[known] >= first[codes[known]]).sum()))
     return counts[0], counts[1]
 
 
-def _ends(
-    offsets: np.ndarray, start: np.ndarray, end: np.ndarray, codes: np.ndarray, ts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _ends(found: Held, codes: np.ndarray, ts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where each read ends, and which of them end before their instant.
 
-    A tile that begins before an instant and ends after it cannot be taken apart.
+    A tile that begins before an instant and ends after it cannot be taken apart. Tiles may overlap,
+    so a read that has moved to the start of one may be inside another.
     """
     at = ts.copy()
-    wide = np.flatnonzero(end - start > 1)
-    if not len(wide):
+    wide = found.end - found.start > 1
+    if not wide.any():
         return at, np.zeros(len(ts), bool)
-    owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))[wide]
-    cut = _cut(owner, start[wide], end[wide], codes, at)
-    for code in np.unique(codes[cut]).tolist():
-        first, last = np.searchsorted(owner, (code, code + 1))
-        mine = wide[first:last]
-        reads = np.flatnonzero(codes == code)
-        starts, ends = start[mine], np.maximum.accumulate(end[mine])
-        while True:
-            before = np.searchsorted(starts, at[reads], side="left")
-            inside = (before > 0) & (ends[np.maximum(before - 1, 0)] > at[reads])
-            if not inside.any():
-                break
-            for row in np.flatnonzero(inside).tolist():
-                straddling = (starts < at[reads[row]]) & (end[mine] > at[reads[row]])
-                at[reads[row]] = starts[straddling].min()
+    owner, start, end = found.owner[wide], found.start[wide], found.end[wide]
+    while len(cut := np.flatnonzero(_cut(owner, start, end, codes, at))):
+        for row in cut.tolist():
+            mine = slice(*np.searchsorted(owner, (codes[row], codes[row] + 1)))
+            straddling = (start[mine] < at[row]) & (end[mine] > at[row])
+            at[row] = start[mine][straddling].min()
     return at, at < ts
 
 
@@ -346,7 +329,7 @@ def _together(parts: list[tuple[np.ndarray, Read]], count: int) -> Read:
     """Reads by different uploads, in the order in which they were asked."""
     if len(parts) == 1:
         return parts[0][1]
-    order = np.concatenate([rows for rows, _ in parts]) if parts else np.empty(0, np.int64)
+    order = np.concatenate([rows for rows, _ in parts])
     back = np.empty(count, np.int64)
     back[order] = np.arange(count)
     columns = pa.concat_tables([read.columns for _, read in parts]).take(pa.array(back))
