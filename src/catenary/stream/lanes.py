@@ -31,11 +31,11 @@ from catenary.state.records import (
 from catenary.stream.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from catenary.plan.nodes import GroupByNode
     from catenary.plan.settings import ChainSettings
-    from catenary.ports import Dataset, Log, Snapshot, SourcePartition, Store
+    from catenary.ports import Dataset, Log, Records, Snapshot, SourcePartition, Store
     from catenary.state.records import Upload
     from catenary.stream.pipeline import Pipeline
     from catenary.stream.waiting import Parents
@@ -221,6 +221,18 @@ class Lanes:
                     hint="one copy of a stage runs at a time; this one stops",
                 )
             self._lanes[key] = held
+
+    def _passed(self, lane: Lane, position: int) -> Iterator[Records]:
+        """What a lane has committed from a position on, a batch at a time."""
+        while position < lane.position:
+            records = self._log.read(
+                lane.place,
+                position,
+                max_records=min(self._settings.max_batch_rows, lane.position - position),
+                max_bytes=self._settings.max_batch_bytes,
+            ).until(lane.position)
+            yield records
+            position = records.next_offset
 
     def lag(self) -> int:
         """Records that are queued and not committed."""

@@ -111,20 +111,12 @@ class Tended(Lanes):
         assert position is not None, "an upload without a frontier is active at once"
         late: list[Batch] = []
         pipeline = self._inputs[lane.source].pipeline
-        while position < lane.position:
-            records = self._log.read(
-                lane.place,
-                position,
-                max_records=min(self._settings.max_batch_rows, lane.position - position),
-                max_bytes=self._settings.max_batch_bytes,
-            )
-            records = records.until(lane.position)
+        for records in self._passed(lane, position):
             # Letters are not written again: these records were read before.
             done = pipeline.decode(lane, records)
             done = pipeline.only(done, done.rows.column("ts").to_numpy() < upload.cutoff_ms)
             if done.rows.num_rows:
                 late.append(pipeline.enrich(done, inherited).batch)
-            position = records.next_offset
         while True:
             changes = Changes()
             with self.dataset.snapshot() as snapshot:

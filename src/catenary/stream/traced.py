@@ -8,15 +8,11 @@ import pyarrow as pa
 
 from catenary.state.records import lanes_of
 from catenary.stream.lanes import Lanes
-from catenary.stream.letters import letters_of
 from catenary.stream.pipeline import ROW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from catenary.ports import Records
     from catenary.state.records import Lane
-    from catenary.stream.letters import Letter
 
 ORIGIN = ("topic", "partition", "offset", "source")
 
@@ -37,28 +33,38 @@ class Traced(Lanes):
             `source`. Without columns if there are none.
         """
         found: list[pa.Table] = []
-        for lane, records in self._committed():
-            pipeline = self._inputs[lane.source].pipeline
-            done = pipeline.decode(lane, records)
-            ts = done.rows.column("ts").to_numpy()
-            done = pipeline.only(done, (ts >= start_ms) & (ts < end_ms))
-            if done.rows.num_rows == 0:
-                continue
-            batch = pipeline.enrich(done).batch
-            if entity not in batch.entities:
-                continue
-            mine = batch.codes == list(batch.entities).index(entity)
-            rows = batch.rows.filter(pa.array(mine))
-            origin = (
-                pa.array([lane.topic] * rows.num_rows, pa.string()),
-                pa.array([lane.partition] * rows.num_rows, pa.int64()),
-                pa.array(batch.offsets[mine]),
-                pa.array([lane.source] * rows.num_rows, pa.int64()),
-            )
-            for name, column in zip(ORIGIN, origin, strict=True):
-                rows = rows.append_column(name, column)
-            found.append(rows)
+        for lane in self._held():
+            begin = max(lane.began, self._log.starts([lane.place])[lane.place])
+            for records in self._passed(lane, begin):
+                rows = self._rows_of(entity, lane, records, start_ms, end_ms)
+                if rows is not None:
+                    found.append(rows)
         return pa.concat_tables(found).sort_by("ts") if found else pa.table({})
+
+    def _rows_of(
+        self, entity: bytes, lane: Lane, records: Records, start_ms: int, end_ms: int
+    ) -> pa.Table | None:
+        """The entity's rows among the records, with where they came from; None if there are none."""
+        pipeline = self._inputs[lane.source].pipeline
+        done = pipeline.decode(lane, records)
+        ts = done.rows.column("ts").to_numpy()
+        done = pipeline.only(done, (ts >= start_ms) & (ts < end_ms))
+        if done.rows.num_rows == 0:
+            return None
+        batch = pipeline.enrich(done).batch
+        if entity not in batch.entities:
+            return None
+        mine = batch.codes == list(batch.entities).index(entity)
+        rows = batch.rows.filter(pa.array(mine))
+        origin = (
+            pa.array([lane.topic] * rows.num_rows, pa.string()),
+            pa.array([lane.partition] * rows.num_rows, pa.int64()),
+            pa.array(batch.offsets[mine]),
+            pa.array([lane.source] * rows.num_rows, pa.int64()),
+        )
+        for name, column in zip(ORIGIN, origin, strict=True):
+            rows = rows.append_column(name, column)
+        return rows
 
     def left(self, source: int, partition: int, offset: int) -> dict[str, Any]:
         """The left's columns and `ts` of the row that a record gave; empty if it gave none."""
@@ -72,26 +78,6 @@ class Traced(Lanes):
                 return rows[0] if rows else {}
         return {}
 
-    def letters(self) -> list[Letter]:
-        """What was set aside and not replayed."""
-        with self.dataset.snapshot() as snapshot:
-            return list(letters_of(snapshot))
-
     def _held(self) -> list[Lane]:
         with self.dataset.snapshot() as snapshot:
             return list(lanes_of(snapshot).values())
-
-    def _committed(self) -> Iterator[tuple[Lane, Records]]:
-        """All that the lanes have passed and the log still has, a batch at a time."""
-        for lane in self._held():
-            position = max(lane.began, self._log.starts([lane.place])[lane.place])
-            while position < lane.position:
-                records = self._log.read(
-                    lane.place,
-                    position,
-                    max_records=self._settings.max_batch_rows,
-                    max_bytes=self._settings.max_batch_bytes,
-                )
-                records = records.until(lane.position)
-                position = records.next_offset
-                yield lane, records
