@@ -163,11 +163,10 @@ class Live:
 
     def spec(self, node: GroupByNode) -> StageSpec:
         """All that another process needs to run a stage."""
+        from catenary.expressions.udf import modules
 
         def schema(table: str) -> Schema:
             return self.project.tables.table(table).schema()
-
-        from catenary.expressions.udf import modules
 
         definitions = self.project.definitions if self.given is None else self.given
         return StageSpec.of(definitions, schema, node.name, self.chain, modules())

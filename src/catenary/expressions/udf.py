@@ -22,7 +22,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 USER_FUNCTIONS: Final[dict[str, Function]] = {}
 """What `register_function` added, by lower-case name."""
-_MODULES: Final[dict[str, str]] = {}
 
 
 def register_function(
@@ -56,8 +55,8 @@ def register_function(
             batch=partial(_whole_columns, key, function, gives),
             strict=False,
             group="user",
+            module=function.__module__,
         )
-        _MODULES[key] = function.__module__
         return function
 
     return register
@@ -65,7 +64,7 @@ def register_function(
 
 def modules() -> tuple[str, ...]:
     """The modules that registered functions: what another process imports to have them, too."""
-    return tuple(sorted(set(_MODULES.values()) - {"__main__"}))
+    return tuple(sorted({each.module for each in USER_FUNCTIONS.values()} - {"__main__"}))
 
 
 def _is_built_in(name: str) -> bool:

@@ -42,6 +42,7 @@ class Function:
         operator: printed between its arguments.
         nullable: may be null although no argument is.
         group: the heading under which the list of functions shows it.
+        module: of a user's function, the one that registered it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Function:
     operator: bool = False
     nullable: bool = True
     group: str = ""
+    module: str = ""
     aliases: tuple[str, ...] = ()
     typed_row: Callable[[Call], Row] | None = field(default=None)
     printed: Callable[[Call], str] | None = None
