@@ -19,27 +19,30 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from catenary.app.requests import request_types
+from catenary.app.status import dead_letters
 from catenary.app.wiring import engine
 from catenary.definitions import Accuracy
 from catenary.errors import CatenaryError, DataError, nearest
 from catenary.plan import GroupByNode, JoinNode
 from catenary.plan.stage import enriching
-from catenary.ports import statuses
-from catenary.schema.arrow import to_arrow
+from catenary.ports import SourcePartition, statuses
+from catenary.serve.requests import Asked
 from catenary.state.keys import encode_key
 from catenary.state.layouts import dataset_name, inputs_of, layout_of
 from catenary.state.records import ANCIENT_MS
 from catenary.state.tracing import packed, trace
 from catenary.stream.traced import ORIGIN
-from catenary.windows import DAY_MS, floor_ms, format_instant
+from catenary.windows import DAY_MS, floor_ms, format_instant, window_start_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from catenary.app.live import Live
     from catenary.plan.nodes import Derivations
+    from catenary.serve.answers import Answer
     from catenary.state.records import Upload
-    from catenary.state.tracing import Traced
+    from catenary.state.tracing import TracedTile
+    from catenary.stream.stage import Stage
 
 Event = dict[str, Any]
 
@@ -127,6 +130,22 @@ class _Column:
     keys: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Read:
+    """One read of a definition, answered by both sides.
+
+    Attributes:
+        output: the engine's; None if it could not tell, which `error` explains.
+    """
+
+    node: JoinNode | GroupByNode
+    request: Event
+    at_ms: int
+    answer: Answer
+    output: pa.Table | None
+    error: str
+
+
 class Explainer:
     """Explains values of a project's features.
 
@@ -136,6 +155,7 @@ class Explainer:
 
     def __init__(self, live: Live) -> None:
         self._live = live
+        self._stages: dict[str, Stage] = {}
 
     @cached_property
     def _job(self) -> Any:
@@ -158,65 +178,71 @@ class Explainer:
             DataError: for an unknown name or column, or a key that is missing.
         """
         request_types(self._live.plan, name)  # names the nearest definition if there is none
-        return self._explain(self._live.plan.node(name), feature, dict(request), at_ms, depth)
+        node = self._live.plan.node(name)
+        known = _names(node)
+        if feature not in known:
+            raise DataError(f"{name} has no feature {feature!r}", hint=nearest(feature, known))
+        return self._explain(self._read(node, dict(request), at_ms), feature, depth)
 
-    def _explain(
-        self, node: JoinNode | GroupByNode, feature: str, request: Event, at_ms: int, depth: int
-    ) -> Why:
+    def _read(self, node: JoinNode | GroupByNode, request: Event, at_ms: int) -> _Read:
+        """What both sides answer: all columns at once."""
+        answer = self._live.fetcher.fetch(node, [request], at=[at_ms])
+        rows = Asked.of(node).rows([request]).append_column("ts", pa.array([at_ms], pa.int64()))
+        try:
+            output, _ = engine().features(self._job, node, rows)
+        except CatenaryError as error:
+            return _Read(node, request, at_ms, answer, None, str(error))
+        return _Read(node, request, at_ms, answer, output, "")
+
+    def _explain(self, read: _Read, feature: str, depth: int) -> Why:
+        node = read.node
         columns = _columns(node)
         derived = _inputs(node.derivations, feature)
-        known = [*columns, *(node.derivations.output if node.derivations else ())]
-        if feature not in known:
-            raise DataError(f"{node.name} has no feature {feature!r}", hint=nearest(feature, known))
-        answer = self._live.fetcher.fetch(node, [request], at=[at_ms])
-        value = answer.columns.column(feature)[0].as_py()
-        backfill, error = self._backfill(node, feature, request, at_ms)
+        value = read.answer.columns.column(feature)[0].as_py()
+        backfill = None if read.output is None else read.output.column(feature)[0].as_py()
         seen: dict[str, Any] = {
             "join": node.name,
             "feature": feature,
-            "keys": request,
-            "at_ms": at_ms,
+            "keys": read.request,
+            "at_ms": read.at_ms,
             "value": value,
             "backfill": backfill,
-            "backfill_error": error,
-            "differs": not error and not _same(value, backfill),
+            "backfill_error": read.error,
+            "differs": not read.error and not _same(value, backfill),
         }
         if derived is not None:
             parts = tuple(
-                self._explain(node, each, request, at_ms, depth)
-                for each in sorted(derived & columns.keys())
+                self._explain(read, each, depth) for each in sorted(derived & columns.keys())
             )
             said = sorted({word for each in parts for word in each.statuses})
             return Why(**seen, statuses=tuple(said), made_of=parts)
-        column = columns[feature]
-        bits = int(answer.parts[column.group_by.name][0])
-        return self._of_column(column, seen, bits, request, at_ms, depth)
+        return self._of_column(columns[feature], seen, read, depth)
 
     def _of_column(
         self,
         column: _Column,
         seen: Mapping[str, Any],
-        bits: int,
-        request: Event,
-        at_ms: int,
+        read: _Read,
         depth: int,
     ) -> Why:
-        node = column.group_by
+        node, at_ms = column.group_by, read.at_ms
+        said = statuses.listed(int(read.answer.parts[node.name][0]))
         if node.accuracy is Accuracy.SNAPSHOT:
             at_ms = floor_ms(at_ms, DAY_MS)
         start_ms = _start(node, column.own, at_ms)
-        entity = encode_key([request.get(name) for name in column.keys])
+        entity = encode_key([read.request.get(name) for name in column.keys])
         if entity is None:
-            return Why(**seen, statuses=statuses.listed(bits), group_by=node.name)
+            return Why(**seen, statuses=said, group_by=node.name)
         upload, tiles = self._stored(node, entity, at_ms, start_ms)
         since = min([start_ms, *(each.start_ms for each in tiles)])
         records, letters = self._records(node, entity, since, at_ms)
         rows = self._rows(node, entity, since, at_ms)
         first, says = (None, "") if rows is None else _parting(node, upload, tiles, records, rows)
-        followed = first if first is not None and "offset" in first else _last(records)
+        last = records[-1] if records else None
+        followed = first if first is not None and "offset" in first else last
         return Why(
             **seen,
-            statuses=statuses.listed(bits),
+            statuses=said,
             group_by=node.name,
             start_ms=None if start_ms == ANCIENT_MS else start_ms,
             upload=None if upload is None else upload.cutoff_ms,
@@ -232,26 +258,9 @@ class Explainer:
             parents=self._parents(node, followed, depth) if followed and depth else (),
         )
 
-    def _backfill(
-        self, node: JoinNode | GroupByNode, feature: str, request: Event, at_ms: int
-    ) -> tuple[object, str]:
-        """The engine's value, or why there is none."""
-        types = request_types(self._live.plan, node.name)
-        columns = {
-            name: pa.array([request.get(name)], to_arrow(type_))
-            for name, type_ in types.items()
-            if name not in ("ts", "ds")
-        }
-        rows = pa.table({**columns, "ts": pa.array([at_ms], pa.int64())})
-        try:
-            output, _ = engine().features(self._job, node, rows)
-        except CatenaryError as error:
-            return None, str(error)
-        return output.column(feature)[0].as_py(), ""
-
     def _stored(
         self, node: GroupByNode, entity: bytes, at_ms: int, start_ms: int
-    ) -> tuple[Upload | None, list[Traced]]:
+    ) -> tuple[Upload | None, list[TracedTile]]:
         dataset = self._live.store.dataset(dataset_name(node))
         if dataset is None:
             return None, []
@@ -265,9 +274,8 @@ class Explainer:
         """The log's events of the key, and how many dead letters there are."""
         if node.name not in {each.name for each in self._live.stages}:
             return [], 0
-        stage = self._live.stage(node)
-        events: list[Event] = stage.events(entity, start_ms, at_ms).to_pylist()
-        return events, len(stage.letters())
+        events: list[Event] = self._stage(node).events(entity, start_ms, at_ms).to_pylist()
+        return events, len(dead_letters(self._live, node))
 
     def _rows(
         self, node: GroupByNode, entity: bytes, start_ms: int, at_ms: int
@@ -286,11 +294,21 @@ class Explainer:
             return ()
         query, join = scans[1], scans[1].parent
         assert join is not None, "every scan after the first reads a Join"
-        left = self._live.stage(node).left(event["source"], event["partition"], event["offset"])
-        read = {name for _, each in query.selects for name in each.inputs}
-        read |= {name for each in query.wheres for name in each.inputs}
-        features = [name for name in sorted(read) if name in _names(join)]
-        return tuple(self._explain(join, each, left, event["ts"], depth - 1) for each in features)
+        left = self._stage(node).left(event["source"], event["partition"], event["offset"])
+        names = {name for _, each in query.selects for name in each.inputs}
+        names |= {name for each in query.wheres for name in each.inputs}
+        known = _names(join)
+        features = [name for name in sorted(names) if name in known]
+        if not features:
+            return ()
+        read = self._read(join, left, event["ts"])
+        return tuple(self._explain(read, each, depth - 1) for each in features)
+
+    def _stage(self, node: GroupByNode) -> Stage:
+        found = self._stages.get(node.name)
+        if found is None:
+            found = self._stages[node.name] = self._live.stage(node)
+        return found
 
 
 def _columns(node: JoinNode | GroupByNode) -> dict[str, _Column]:
@@ -305,9 +323,9 @@ def _columns(node: JoinNode | GroupByNode) -> dict[str, _Column]:
     }
 
 
-def _names(join: JoinNode) -> set[str]:
-    derived = join.derivations.output if join.derivations else ()
-    return {*_columns(join), *derived}
+def _names(node: JoinNode | GroupByNode) -> list[str]:
+    """All of them, and its derivations' own."""
+    return [*_columns(node), *(node.derivations.output if node.derivations else ())]
 
 
 def _inputs(derivations: Derivations | None, feature: str) -> set[str] | None:
@@ -325,7 +343,7 @@ def _start(node: GroupByNode, column: str, at_ms: int) -> int:
     starts = [
         ANCIENT_MS
         if each.window_ms is None or each.hop_ms is None
-        else floor_ms(at_ms - each.window_ms, each.hop_ms)
+        else window_start_ms(at_ms, each.window_ms, each.hop_ms)
         for each in node.features
         if each.name in wanted
     ]
@@ -335,7 +353,7 @@ def _start(node: GroupByNode, column: str, at_ms: int) -> int:
 def _parting(
     node: GroupByNode,
     upload: Upload | None,
-    tiles: Sequence[Traced],
+    tiles: Sequence[TracedTile],
     records: Iterable[Event],
     rows: Iterable[Event],
 ) -> tuple[Event | None, str]:
@@ -372,7 +390,7 @@ def _parting(
 
 
 def _tiles_parting(
-    node: GroupByNode, tiles: Sequence[Traced], rows: Sequence[Event], names: Sequence[str]
+    node: GroupByNode, tiles: Sequence[TracedTile], rows: Sequence[Event], names: Sequence[str]
 ) -> list[tuple[int, int, Event, str]]:
     """The upload's tiles that are not what the tables' rows fold to: single events are not in it."""
     layout = layout_of(node)
@@ -381,7 +399,7 @@ def _tiles_parting(
     for tile in tiles:
         inside = [each for each in rest if tile.start_ms <= each["ts"] < tile.end_ms]
         rest = [each for each in rest if not tile.start_ms <= each["ts"] < tile.end_ms]
-        span = f"{_instant(tile.start_ms)} to {_instant(tile.end_ms)}"
+        span = f"{said_instant(tile.start_ms)} to {said_instant(tile.end_ms)}"
         if not inside:
             event = {"ts": tile.start_ms}
             found.append(
@@ -397,13 +415,9 @@ def _tiles_parting(
 
 def _is_late(event: Event, upload: Upload | None) -> bool:
     """Whether a record from before the cut-off is beyond what the upload's tables held."""
-    if upload is None or upload.frontier is None:
-        return False
-    return event["offset"] >= upload.frontier.get(f"{event['topic']}/{event['partition']}", 0)
-
-
-def _last(records: Sequence[Event]) -> Event | None:
-    return records[-1] if records else None
+    place = SourcePartition(event["topic"], event["partition"])
+    included = None if upload is None else upload.includes(place)
+    return included is not None and event["offset"] >= included
 
 
 def _key(event: Event, names: Iterable[str]) -> tuple[str, ...]:
@@ -415,5 +429,6 @@ def _same(mine: object, theirs: object) -> bool:
     return repr(mine) == repr(theirs)
 
 
-def _instant(ms: int) -> str:
+def said_instant(ms: int) -> str:
+    """An instant for people."""
     return "the beginning" if ms == ANCIENT_MS else format_instant(ms)

@@ -11,7 +11,7 @@ from catenary.cli.opening import Definitions, Json, Root, lived
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from catenary.app.why import Event, Why
+    from catenary.app.why import Event, Tile, Why
 
 
 def command(
@@ -79,24 +79,22 @@ def _listed(word: str, texts: "Sequence[str]", most: int) -> list[str]:
     return [*more, *(f"  {word:<8}  {text}" for text in texts[max(0, len(texts) - most) :])]
 
 
-def _tile(tile: "object") -> str:
-    from catenary.app.why import Tile
-    from catenary.state.records import ANCIENT_MS
-    from catenary.windows import format_instant
+def _tile(tile: "Tile") -> str:
+    from catenary.app.why import said_instant
 
-    assert isinstance(tile, Tile)
-    start = "the beginning" if tile.start_ms == ANCIENT_MS else format_instant(tile.start_ms)
     doubts = f"  ({', '.join(tile.statuses)})" if tile.statuses else ""
     whole = "  collapsed" if tile.collapsed else ""
-    return f"{tile.origin:<6} {start} to {format_instant(tile.end_ms)}{whole}{doubts}"
+    span = f"{said_instant(tile.start_ms)} to {said_instant(tile.end_ms)}"
+    return f"{tile.origin:<6} {span}{whole}{doubts}"
 
 
 def _event(event: "Event") -> str:
+    from catenary.stream.traced import ORIGIN
     from catenary.windows import format_instant
 
     origin = ""
     if "offset" in event:
         origin = f"  {event['topic']}/{event['partition']}:{event['offset']}"
-    hidden = ("ts", "topic", "partition", "offset", "source")
+    hidden = ("ts", *ORIGIN)
     values = ", ".join(f"{name}={value!r}" for name, value in event.items() if name not in hidden)
     return f"{format_instant(event['ts'])}  {values}{origin}"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Traced:
+class TracedTile:
     """One tile behind a read.
 
     Attributes:
@@ -44,7 +44,7 @@ class Traced:
 
 def trace(
     layout: Layout, snapshot: Snapshot, entity: bytes, at_ms: int
-) -> tuple[Upload | None, list[Traced]]:
+) -> tuple[Upload | None, list[TracedTile]]:
     """The upload and all tiles before an instant that a read of one entity may merge, in order."""
     uploads, _ = uploads_of(snapshot)
     upload = uploads.newest(at_ms)
@@ -55,7 +55,7 @@ def trace(
     found = found.where(found.start < at_ms).sorted()
     packed = found.packed.to_pylist()
     return upload, [
-        Traced(
+        TracedTile(
             _origin(int(found.of_upload[row]), int(found.level[row])),
             int(found.start[row]),
             int(found.end[row]),
