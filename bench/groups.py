@@ -147,8 +147,7 @@ def codecs(rounds: int) -> dict[str, Figure]:
 
 def live(rounds: int) -> dict[str, Figure]:
     """Stages at saturation and fetches, beside LMDB putting and getting the same bytes."""
-    command = worker("live_catenary", 300_000, 100_000)
-    runs = [run(command, cap=False) for _ in range(rounds)]
+    runs = measure({"ours": worker("live_catenary", 300_000, 100_000)}, rounds=rounds)["ours"]
     peak = max(each.peak_bytes for each in runs)
 
     def figure(value: Callable[[dict[str, float]], float]) -> Figure:
@@ -164,12 +163,11 @@ def live(rounds: int) -> dict[str, Figure]:
 
 def fresh(rounds: int) -> dict[str, Figure]:
     """From an append to an answer elsewhere, at 10 k events/s, by what the append survives."""
-    runs = {
-        durability: [
-            run(worker("freshness_catenary", durability, 600), cap=False) for _ in range(rounds)
-        ]
+    contestants = {
+        durability: worker("freshness_catenary", durability, 600)
         for durability in ("power", "process")
     }
+    runs = measure(contestants, rounds=rounds)
     peak = max(each.peak_bytes for some in runs.values() for each in some)
     found = {
         f"fresh/{name}": Figure(tuple(each.reported["first_p99"] for each in some), peak)

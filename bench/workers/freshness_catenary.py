@@ -17,10 +17,9 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from bench.workers.live_features import KNOWN, SCHEMA, START_MS
+from bench.workers.live_features import KNOWN, SCHEMA, START_MS, happened
 from catenary.app.settings import Settings
 from catenary.app.workers import Worker
 from catenary.codecs import codec
@@ -32,6 +31,8 @@ from catenary.serve.fetcher import Fetcher
 from catenary.stores.lmdb import LmdbStore
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from catenary.ports import Token
 
 EVERY_S = 0.01
@@ -81,17 +82,8 @@ def waited(name: str, durability: str, batches: int) -> list[float]:
 
 
 def _encoded(batches: int) -> list[pa.LargeBinaryArray]:
-    rng = np.random.default_rng(0)
     count = batches * ROWS
-    rows = pa.table(
-        {
-            "user": rng.integers(0, 10_000, count),
-            "item": rng.integers(0, 1000, count),
-            "x": np.round(rng.normal(size=count), 2),
-            "n": rng.integers(0, 100, count),
-            "ts": START_MS + np.arange(count) // 10,
-        }
-    )
+    rows = happened(count, 10_000, START_MS + np.arange(count) // 10)
     avro = codec("avro", SCHEMA)
     return [avro.encode(rows.slice(at, ROWS)) for at in range(0, count, ROWS)]
 

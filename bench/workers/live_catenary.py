@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from bench.workers.live_features import KNOWN, SCHEMA, START_MS, WIDE
+from bench.workers.live_features import KNOWN, SCHEMA, START_MS, WIDE, happened
 from catenary.app.live import open_stage
 from catenary.codecs import codec
 from catenary.logs.embedded import EmbeddedLog
@@ -33,18 +33,9 @@ from catenary.stores.lmdb import LmdbStore
 
 def published(folder: Path, events: int, entities: int) -> EmbeddedLog:
     """A log with that many events over so many entities, 20 ms apart."""
-    rng = np.random.default_rng(0)
     log = EmbeddedLog(folder / "log", durability="power")
     log.create("t")
-    rows = pa.table(
-        {
-            "user": rng.integers(0, entities, events),
-            "item": rng.integers(0, 1000, events),
-            "x": np.round(rng.normal(size=events), 2),
-            "n": rng.integers(0, 100, events),
-            "ts": START_MS + np.arange(events) * 20,
-        }
-    )
+    rows = happened(events, entities, START_MS + np.arange(events) * 20)
     encoded = codec("avro", SCHEMA)
     for at in range(0, events, 50_000):
         log.append("t", encoded.encode(rows.slice(at, 50_000)))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pyarrow as pa
+
 from catenary import Aggregation, EventSource, GroupBy, Join, JoinSource, Operation, Query
 from catenary.schema import BIGINT, DOUBLE, Schema
 
@@ -49,3 +52,17 @@ WIDE = GroupBy(
     ],
 )
 KNOWN = {each.name: each for each in (FIRST, SECOND, WIDE)}
+
+
+def happened(events: int, entities: int, ts: np.ndarray) -> pa.Table:
+    """Rows of the topic over so many entities, at these instants."""
+    rng = np.random.default_rng(0)
+    return pa.table(
+        {
+            "user": rng.integers(0, entities, events),
+            "item": rng.integers(0, 1000, events),
+            "x": np.round(rng.normal(size=events), 2),
+            "n": rng.integers(0, 100, events),
+            "ts": ts,
+        }
+    )
