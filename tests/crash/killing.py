@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 from tests.crash.nursery import PHASES, Nursery, Order, Worker
 from tests.property.streams import CUTOFF_MS, World, judge
 
-from catenary.plan.stage import StageSpec
 from catenary.serve.lookup import StoreLookup
 from catenary.state.layouts import dataset_name
 from catenary.state.records import lanes_of
@@ -188,13 +187,7 @@ class CrashWorld(World):
 
     def order(self, node: GroupByNode, **end: Any) -> Order:
         """What a worker of that stage is told."""
-        known = {each.name or "": each for each in (*self.chain, self.top)}
-        specs = {
-            each.name: StageSpec.of(known, self.schemas.__getitem__, each.name, self.settings)
-            .encode()
-            .hex()
-            for each in self.nodes
-        }
+        specs = {name: spec.hex() for name, spec in self.specs.items()}
         return Order(str(self.root), specs[node.name], tuple(specs.values()), **end)
 
     def asks(self) -> list[tuple[Any, ...]]:
@@ -283,12 +276,23 @@ def suffer(world: CrashWorld, nursery: Nursery, deaths: Deaths, toll: Toll, kill
         doomed.worker.signal(signal.SIGKILL)
         doomed.worker.end()
         _bury(doomed, depth[name], deaths, toll)
+    reckon(world, nursery, toll)
+
+
+def reckon(world: CrashWorld, nursery: Nursery, toll: Toll) -> None:
+    """Let all stages finish, and count what came of the world."""
     for node in world.nodes:  # parents first: a child would wait for one that has failed
-        worker = nursery.start(world.order(node, finish=True))
-        code = worker.end()
-        assert code == 0, f"{node.name} exit {code}: {worker.error}"
+        finish(world, nursery, node)
     world.run_twin()
     world.counted(toll)
+    world.log.close()
+
+
+def finish(world: CrashWorld, nursery: Nursery, node: GroupByNode) -> None:
+    """Run a worker of that stage until nothing is queued."""
+    worker = nursery.start(world.order(node, finish=True))
+    code = worker.end()
+    assert code == 0, f"{node.name} exit {code}: {worker.error}"
 
 
 def _doom(world: CrashWorld, nursery: Nursery, deaths: Deaths, node: GroupByNode) -> Doomed:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.small_disk import small_disk
 from tests.unit.logs.helping import PLACE, segments
 
 from catenary import Aggregation, EventSource, GroupBy, Operation, Query
@@ -155,13 +155,5 @@ def test_a_full_disk_stops_a_commit_whole_and_space_lets_the_stage_go_on(small: 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of 12 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a file system")
-    asked = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)]
-    ended = subprocess.run(asked, capture_output=True, text=True, check=False)
-    if ended.returncode != 0:
-        pytest.skip(f"no file system could be mounted: {ended.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with small_disk(tmp_path, "12m", lazily=True) as folder:
+        yield folder

@@ -30,7 +30,6 @@ def toll(tmp_path_factory: pytest.TempPathFactory) -> Toll:
         while found.kills < KILLS:
             world = world_of(rng, tmp_path_factory.mktemp("world"))
             suffer(world, nursery, deaths, found, min(EACH, KILLS - found.kills))
-            world.log.close()
     print(f"\n{found}")  # noqa: T201
     return found
 

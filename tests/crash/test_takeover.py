@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from tests.crash.killing import CrashWorld, Toll, world_of
+from tests.crash.killing import CrashWorld, Toll, finish, reckon, world_of
 from tests.crash.nursery import PHASES, Nursery, Worker
 
 pytestmark = pytest.mark.crash
@@ -43,16 +43,10 @@ def test_a_copy_that_was_stopped_and_overtaken_cannot_commit(phase: str, tmp_pat
         for _ in range(5):
             world.publish_some()
         first = _stopped_in(phase, world, nursery)
-        enders = [nursery.start(world.order(world.nodes[0], finish=True))]
-        assert enders[0].end() == 0, enders[0].error
+        finish(world, nursery, world.nodes[0])
         world.publish_some()  # what the first copy would go on with
         first.signal(signal.SIGCONT)
         assert first.end() == 1
         assert first.error.startswith("FencedError")
-        for node in world.nodes:
-            worker = nursery.start(world.order(node, finish=True))
-            assert worker.end() == 0, worker.error
-    world.run_twin()
-    world.counted(toll)
-    world.log.close()
+        reckon(world, nursery, toll)
     assert (toll.lost, toll.doubled, toll.differing, toll.letters) == (0, 0, [], [])

@@ -19,6 +19,8 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -53,10 +55,10 @@ from catenary.testing.oracle import Oracle
 from catenary.windows import DAY_MS, HOUR_MS, MINUTE_MS, ds_of, ds_start_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
-    from random import Random
 
+    from catenary.ports import Snapshot
     from catenary.stream.stage import Reads, Stage
     from catenary.testing import Rows
 
@@ -315,11 +317,20 @@ class World:
 
     # -- stages ---------------------------------------------------------------------------------
 
+    @cached_property
+    def specs(self) -> dict[str, bytes]:
+        """Each stage's spec, by name."""
+        known = {each.name or "": each for each in (*self.chain, self.top)}
+        return {
+            node.name: StageSpec.of(
+                known, self.schemas.__getitem__, node.name, self.settings
+            ).encode()
+            for node in self.nodes
+        }
+
     def stage(self, name: str) -> Stage:
         """A copy of a stage, from its spec's bytes."""
-        known = {each.name or "": each for each in (*self.chain, self.top)}
-        spec = StageSpec.of(known, self.schemas.__getitem__, name, self.settings)
-        spec = StageSpec.decode(spec.encode())
+        spec = StageSpec.decode(self.specs[name])
         node = spec.node()
         return stage_of(
             spec,
@@ -476,28 +487,27 @@ class World:
             found.append((at, rng.choice("uvw"), rng.choice("pq"), None, None, ds_of(at)))
         return found
 
-    @property
     def kept_from(self) -> int:
         """The first instant for which there is all that is needed: the newest upload's cut-off."""
-        cutoffs = [0]
-        for node in self.nodes:
-            dataset = self.store.dataset(dataset_name(node))
-            assert dataset is not None
-            with dataset.snapshot() as snapshot:
-                cutoffs += [each.cutoff_ms for each in uploads_of(snapshot)[0].held]
-        return max(cutoffs)
+        uploads = (uploads_of(snapshot)[0].held for _, snapshot in self.stored())
+        return max((each.cutoff_ms for some in uploads for each in some), default=0)
 
     def floors(self) -> dict[str, int]:
         """From which instant each GroupBy can be read to the millisecond."""
         found: dict[str, int] = {}
+        for name, snapshot in self.stored():
+            floors = [lane.floor_ms for lane in lanes_of(snapshot).values()]
+            if floors and max(floors) > 0:
+                found[name] = max(floors)
+        return found
+
+    def stored(self) -> Iterator[tuple[str, Snapshot]]:
+        """What each stage has committed."""
         for node in self.nodes:
             dataset = self.store.dataset(dataset_name(node))
             assert dataset is not None
             with dataset.snapshot() as snapshot:
-                floors = [lane.floor_ms for lane in lanes_of(snapshot).values()]
-            if floors and max(floors) > 0:
-                found[node.name] = max(floors)
-        return found
+                yield node.name, snapshot
 
     def read(self, asks: list[tuple[Any, ...]]) -> Looked:
         """What the store answers."""
@@ -538,6 +548,19 @@ class Verdict:
     hedged: list[str] = field(default_factory=list[str])
 
 
+def story(seed: int, folder: Path, *, late: bool, settings: ChainSettings | None = None) -> Verdict:
+    """A world from its seed to its end: all that was judged on the way, and then."""
+    world = World(Random(seed), folder, late=late, settings=settings or ChainSettings())
+    world.run()
+    verdict = judge(world)
+    world.log.close()
+    for earlier in world.verdicts:
+        verdict.wrong += earlier.wrong
+        verdict.hedged += earlier.hedged
+        verdict.excused |= earlier.excused
+    return verdict
+
+
 def judge(world: World) -> Verdict:
     """Read, ask the oracle, compare cell by cell."""
     asks = world.asks()
@@ -545,16 +568,16 @@ def judge(world: World) -> Verdict:
     verdict = Verdict([], 0, 0, set())
     top: Any = world.plan.node("top")
     values = looked.columns.to_pylist()
-    floors = world.floors()
+    floors, kept_from = world.floors(), world.kept_from()
     for row, ask in enumerate(asks):
         for part in top.parts:
-            name = part.group_by.name
-            bits = int(looked.parts[name][row])
+            group_by = part.group_by.name
+            bits = int(looked.parts[group_by][row])
             is_sure = bits & ~statuses.SURE == 0
-            keeps = not world.collapsed and ask[0] >= world.kept_from
-            keeps &= not world.late or name == world.nodes[0].name
-            if not is_sure and keeps and ask[0] >= floors.get(name, 0):
-                verdict.hedged.append(f"{name} of {ask[:3]}: {statuses.listed(bits)}")
+            keeps = not world.collapsed and ask[0] >= kept_from
+            keeps &= not world.late or group_by == world.nodes[0].name
+            if not is_sure and keeps and ask[0] >= floors.get(group_by, 0):
+                verdict.hedged.append(f"{group_by} of {ask[:3]}: {statuses.listed(bits)}")
             for _, name in part.columns:
                 mine, theirs = values[row][name], wanted[row][name]
                 verdict.cells += 1

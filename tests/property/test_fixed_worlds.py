@@ -6,11 +6,10 @@ the defects' own test says when one is not caught any more.
 
 from __future__ import annotations
 
-from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.property.streams import World, judge
+from tests.property.streams import story
 
 from catenary.plan.settings import ChainSettings
 
@@ -27,12 +26,9 @@ LATE = (7, 10, 73, 106, 149, 261)
     ("seed", "late"), [*((seed, False) for seed in IN_ORDER), *((seed, True) for seed in LATE)]
 )
 def test_a_world_gives_what_the_oracle_gives(seed: int, late: bool, tmp_path: Path) -> None:
-    world = World(Random(seed), tmp_path, late=late)
-    world.run()
-    for verdict in (*world.verdicts, judge(world)):
-        assert not verdict.wrong, verdict.wrong[:3]
-        assert not verdict.hedged, verdict.hedged[:3]
-    world.log.close()
+    verdict = story(seed, tmp_path, late=late)
+    assert not verdict.wrong, verdict.wrong[:3]
+    assert not verdict.hedged, verdict.hedged[:3]
 
 
 @pytest.mark.parametrize(
@@ -49,9 +45,6 @@ def test_no_doubt_is_an_excuse_for_values_do_differ(
     doubt: str, seed: int, late: bool, on_parent_late: str, tmp_path: Path
 ) -> None:
     settings = ChainSettings.parse({"on_parent_late": on_parent_late, "max_wait_ms": 1})
-    world = World(Random(seed), tmp_path, late=late, settings=settings)
-    world.run()
-    verdicts = (*world.verdicts, judge(world))
-    assert not [text for each in verdicts for text in each.wrong]
-    assert doubt in {name for each in verdicts for name in each.excused}
-    world.log.close()
+    verdict = story(seed, tmp_path, late=late, settings=settings)
+    assert not verdict.wrong, verdict.wrong[:3]
+    assert doubt in verdict.excused

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from tests.engine.embedded.shop import DAYS, Shop, checks, open_shop
+from tests.small_disk import small_disk
 
 from catenary.errors import BackfillError, StorageError
 from catenary.tables.parquet.files import write_file
@@ -26,16 +26,8 @@ ROWS = 6_000
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of 256 KiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a file system")
-    asked = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    ended = subprocess.run(asked, capture_output=True, text=True, check=False)
-    if ended.returncode != 0:
-        pytest.skip(f"no file system could be mounted: {ended.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with small_disk(tmp_path, "256k") as folder:
+        yield folder
 
 
 @pytest.fixture

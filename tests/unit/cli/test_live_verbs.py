@@ -4,38 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-
-from catenary.cli.main import main
-
-ORDER = {
-    "order_id": 9999,
-    "customer": "ann",
-    "shop": "north",
-    "amount": 10.5,
-    "returned": False,
-    "placed_at": 1_705_917_600_000,  # 2024-01-22T10:00:00Z, the day after the sample's last
-}
-LATER = "2024-01-22T10:00:00.001Z"
+from tests.unit.cli.shop import LATER, ORDER, begun, facts, refusal
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    folder = tmp_path / "shop"
-    assert main(["init", str(folder)]) == 0
-    return folder
-
-
-def said(capsys: pytest.CaptureFixture[str], project: Path, *words: str) -> tuple[int, str]:
-    capsys.readouterr()
-    code = main([*words, "--root", str(project), "--json"])
-    return code, capsys.readouterr().out
-
-
-def facts(capsys: pytest.CaptureFixture[str], project: Path, *words: str) -> dict[str, object]:
-    code, out = said(capsys, project, *words)
-    assert code == 0, out
-    found: dict[str, object] = json.loads(out.splitlines()[-1])
-    return found
+    return begun(tmp_path)
 
 
 def test_a_published_order_is_in_the_next_answer(
@@ -51,8 +25,8 @@ def test_a_published_order_is_in_the_next_answer(
     words = ("fetch", "customer_spend", *key, "--at", LATER, "--token", str(token))
     answer = facts(capsys, project, *words)
     assert answer["status"] == "ok"
-    assert answer["features"]["amount_sum_1d"] == 10.5  # pyright: ignore[reportIndexIssue]
-    (spend, clients) = facts(capsys, project, "status")["stages"]  # pyright: ignore[reportGeneralTypeIssues]
+    assert answer["features"]["amount_sum_1d"] == 10.5
+    (spend, clients) = facts(capsys, project, "status")["stages"]
     assert (spend["stage"], spend["lanes"][0]["lag"]) == ("customer_spend", 0)
     assert (clients["stage"], clients["lanes"][0]["rows"]) == ("shop_clients", 1)
 
@@ -64,9 +38,9 @@ def test_stages_in_processes_of_their_own_give_the_same(
     file.write_text("".join(json.dumps({**ORDER, "order_id": at}) + "\n" for at in range(3)))
     facts(capsys, project, "publish", "shop/orders", str(file))
     stages = facts(capsys, project, "stream", "shop_clients", "--until-caught-up", "--processes")
-    assert [each["rows"] for each in stages["stages"]] == [3, 3]  # pyright: ignore[reportGeneralTypeIssues]
+    assert [each["rows"] for each in stages["stages"]] == [3, 3]
     words = ("fetch", "customer_spend", "--key", "customer=ann", "--at", LATER)
-    assert facts(capsys, project, *words)["features"]["amount_count_7d"] == 3  # pyright: ignore[reportIndexIssue]
+    assert facts(capsys, project, *words)["features"]["amount_count_7d"] == 3
 
 
 def test_a_function_of_the_project_is_known_in_processes_of_their_own(
@@ -96,7 +70,7 @@ orders = EventSource("""
     facts(capsys, project, "publish", "shop/orders", str(file))
     facts(capsys, project, "stream", "customer_spend", "--until-caught-up", "--processes")
     words = ("fetch", "customer_spend", "--key", "customer=ann", "--at", LATER)
-    assert facts(capsys, project, *words)["features"]["amount_sum_1d"] == 21.0  # pyright: ignore[reportIndexIssue]
+    assert facts(capsys, project, *words)["features"]["amount_sum_1d"] == 21.0
 
 
 def test_a_record_that_cannot_be_read_is_a_dead_letter_and_takes_no_neighbour_along(
@@ -110,13 +84,13 @@ def test_a_record_that_cannot_be_read_is_a_dead_letter_and_takes_no_neighbour_al
     log.close()
     facts(capsys, project, "stream", "customer_spend", "--until-caught-up")
     letters = facts(capsys, project, "dead-letters")["customer_spend"]
-    (letter,) = letters  # pyright: ignore[reportGeneralTypeIssues]
+    (letter,) = letters
     assert (letter["offset"], letter["step"], letter["value"]) == (0, "decode", "{")
     assert letter["reason"]
     replayed = facts(capsys, project, "dead-letters", "--replay")
     assert replayed["replayed"] == {"customer_spend": 0, "shop_clients": 0}
     words = ("fetch", "customer_spend", "--key", "customer=ann", "--at", LATER)
-    assert facts(capsys, project, *words)["features"]["amount_count_7d"] == 1  # pyright: ignore[reportIndexIssue]
+    assert facts(capsys, project, *words)["features"]["amount_count_7d"] == 1
 
 
 @pytest.mark.parametrize(
@@ -139,9 +113,7 @@ def test_what_is_wrong_is_said_with_how_to_mend_it(
     problem: str,
     hint: str,
 ) -> None:
-    code, out = said(capsys, project, *words)
-    assert code == 1
-    error = json.loads(out.splitlines()[-1])["error"]
+    error = refusal(capsys, project, *words)
     assert problem in error["problem"]
     assert hint in (error["hint"] or "")
 
@@ -150,6 +122,5 @@ def test_a_token_that_is_not_reached_is_said_with_the_stage_that_lags(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ("fetch", "customer_spend", "--key", "customer=ann", "--timeout", "0.1")
-    code, out = said(capsys, project, *words, "--token", "shop/orders/0:7")
-    assert code == 1
-    assert "customer_spend" in json.loads(out.splitlines()[-1])["error"]["problem"]
+    error = refusal(capsys, project, *words, "--token", "shop/orders/0:7")
+    assert "customer_spend" in error["problem"]

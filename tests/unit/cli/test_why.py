@@ -6,44 +6,28 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from tests.unit.cli.shop import LATER, NOON, ORDER, begun, facts, refusal
 
 from catenary.cli.main import main
-
-NOON = 1_705_917_600_000  # 2024-01-22T10:00:00Z, the day after the sample's last
-ORDER = {
-    "order_id": 9999,
-    "customer": "ann",
-    "shop": "north",
-    "amount": 10.5,
-    "returned": False,
-    "placed_at": NOON,
-}
-LATER = "2024-01-22T10:00:00.001Z"
 
 
 @pytest.fixture
 def project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     """The sample, uploaded and with one order on its topic that its tables do not have."""
-    folder = tmp_path / "shop"
-    assert main(["init", str(folder)]) == 0
-    file = folder / "orders.jsonl"
+    project = begun(tmp_path)
+    file = project / "orders.jsonl"
     file.write_text(json.dumps(ORDER) + "\n")
-    root = ("--root", str(folder))
     words = ("--ds", "2024-01-21", "--frontier", "shop/orders/0:0", "--tail-buffer", "full")
-    assert main(["upload", *words, *root]) == 0
-    assert main(["publish", "shop/orders", str(file), *root]) == 0
-    assert main(["stream", "--all", "--until-caught-up", *root]) == 0
-    capsys.readouterr()
-    return folder
+    facts(capsys, project, "upload", *words)
+    facts(capsys, project, "publish", "shop/orders", str(file))
+    facts(capsys, project, "stream", "--all", "--until-caught-up")
+    return project
 
 
 def why(
     project: Path, capsys: pytest.CaptureFixture[str], *words: str, at: str = LATER
 ) -> dict[str, Any]:
-    code = main(["why", *words, "--at", at, "--root", str(project), "--json"])
-    found: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert code == 0, found
-    return found
+    return facts(capsys, project, "why", *words, "--at", at)
 
 
 def test_an_event_that_only_the_stream_has_is_named(
@@ -125,7 +109,6 @@ def test_what_is_not_there_is_said_with_what_is(
     problem: str,
     hint: str,
 ) -> None:
-    assert main(["why", *words, "--at", LATER, "--root", str(project), "--json"]) == 1
-    error = json.loads(capsys.readouterr().out.splitlines()[-1])["error"]
+    error = refusal(capsys, project, "why", *words, "--at", LATER)
     assert problem in error["problem"]
     assert hint in error["hint"]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.small_disk import small_disk
 from tests.unit.logs.helping import PLACE, values
 
 from catenary.errors import StorageError
@@ -22,16 +21,8 @@ pytestmark = pytest.mark.root
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of 256 KiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a file system")
-    asked = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    ended = subprocess.run(asked, capture_output=True, text=True, check=False)
-    if ended.returncode != 0:
-        pytest.skip(f"no file system could be mounted: {ended.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with small_disk(tmp_path, "256k") as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("segment_bytes", [1 << 20, 50_000])
