@@ -85,7 +85,8 @@ def fold(
     Args:
         layout: of the GroupBy.
         snapshot: what lies there; only this lane's owner writes its tiles.
-        lane: as of its last commit: the floor decides between head and base tiles.
+        lane: as of its last commit, under the floor that this one brings, which decides between
+            head and base tiles.
         batch: the rows.
         uploads: those that are landed or active; rows before their cut-offs and not within their
             inclusion frontiers are late to them. What an upload lacks that this lane has still to

@@ -126,10 +126,14 @@ class Stage(Tended, Traced):
                 for (read, records), each in zip(reads.lanes, enriched, strict=True):
                     lane = self._lanes[read.id.key]
                     expects[lane.id.record] = pack(lane)
-                    _add(changes, fold(self.layout, snapshot, lane, each.batch, current))
+                    moved = self._advanced(lane, records, each, held)
+                    # The floor that this commit brings decides already: what lies before it would
+                    # go into the head only to be merged out of it.
+                    under = replace(lane, floor_ms=moved.floor_ms)
+                    _add(changes, fold(self.layout, snapshot, under, each.batch, current))
                     for letter in each.letters:
                         changes.puts[letter.store_key] = letter.pack()
-                    after[lane.id.key] = self._advanced(lane, records, each, held)
+                    after[lane.id.key] = moved
             for lane in after.values():
                 changes.puts[lane.id.record] = pack(lane)
             puts = sorted(changes.puts.items())
