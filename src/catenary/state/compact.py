@@ -1,7 +1,9 @@
 """Tiles that no read can begin or end in any more, merged into longer ones; those out of reach, removed.
 
-    head ──► base tiles ──► longer tiles ──► gone        level by level, an index row at a time
+    head ──► base tiles ──► longer tiles ──► gone        level by level, bucket by bucket
 
+A tile that is alone in its bucket stays as it is: one that is shorter than it might be is as right, and
+costs no write. It is listed a level higher, where it may meet others.
 A read is right before and after each of these steps, so they follow the floor at their own pace. Tiles
 of one size become one of the next when the floor has passed the end of every window that could begin
 inside (protocol 3, 4; runtime, stores).
@@ -9,20 +11,21 @@ inside (protocol 3, 4; runtime, stores).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pyarrow as pa
 
-from catenary.aggregate import tiles as kernel
+from catenary.compiled import tile_keys as compiled
 from catenary.state import tiles
-from catenary.state.fold import Changes
+from catenary.state.fold import Changes, index_key, merged_values
 from catenary.state.records import ANCIENT_MS
 
 if TYPE_CHECKING:
     from catenary.aggregate.layout import Layout
     from catenary.ports import Snapshot
     from catenary.state.records import Lane, Uploads
+
+_INSTANT_BYTES: Final = 8
 
 
 def due_ms(layout: Layout, level: int, history_ms: int) -> int:
@@ -58,7 +61,7 @@ def kept_from(layout: Layout, lane: Lane, uploads: Uploads, history_ms: int) -> 
 def compact(
     layout: Layout, snapshot: Snapshot, lane: Lane, kept_ms: int, history_ms: int, budget: int
 ) -> Changes:
-    """The changes that merge and remove what is due, for about `budget` entities.
+    """The changes that merge and remove what is due, for about `budget` tiles.
 
     Args:
         layout: of the GroupBy.
@@ -66,7 +69,7 @@ def compact(
         lane: whose floor decides.
         kept_ms: from `kept_from`.
         history_ms: how far before the floor reads may ask.
-        budget: stop after so many entities; what is left is for the next time.
+        budget: stop after so many tiles; what is left is for the next time.
     """
     changes = Changes()
     top = len(layout.sizes_ms) - 1
@@ -78,79 +81,88 @@ def compact(
             else max(kept_ms, lane.floor_ms - due_ms(layout, level, history_ms))
         )
         prefix = tiles.INDEX + lane.id.key + bytes((level,))
-        found: list[tuple[bytes, int, set[bytes]]] = []
-        for key, listed in snapshot.scan(prefix):
+        buckets: dict[int, list[bytes]] = {}
+        for key, row in snapshot.scan(prefix):
             bucket = tiles.instant_of(key[len(prefix) : len(prefix) + 8])
-            if bucket + size > limit or budget <= 0:
+            # A bucket is taken whole, so that tiles which belong together meet.
+            if bucket + size > limit or (budget <= 0 and bucket not in buckets):
                 break
-            entities = set(tiles.unpack_entities(listed))
-            budget -= len(entities)
-            found.append((key, bucket, entities))
-        if found:
-            _level(layout, snapshot, lane, level, size, kept_ms, found, changes)
+            listed = tiles.listed_in(row, lane.id.key)
+            budget -= len(listed)
+            buckets.setdefault(bucket, []).extend(listed)
+            changes.deletes.append(key)
+        merging = _Merging()
+        for bucket, keys in buckets.items():
+            if level == top or bucket + size <= kept_ms:
+                changes.deletes += keys
+            else:
+                merging.add(level, bucket, keys)
+        if merging.kept:
+            _merge(layout, snapshot, lane, level, merging, changes)
         if budget <= 0 or changes.puts:
             # The next level reads what this one wrote: another commit's work.
             break
     return changes
 
 
-def _level(
+class _Merging:
+    """Tiles of closed buckets: those that are merged, and those that stay.
+
+    Attributes:
+        groups: keys that become one, with the key that they get.
+        kept: by bucket, the keys of tiles that stay, alone in theirs.
+    """
+
+    def __init__(self) -> None:
+        self.groups: list[tuple[bytes, list[bytes]]] = []
+        self.kept: dict[int, list[bytes]] = {}
+
+    def add(self, level: int, bucket: int, keys: list[bytes]) -> None:
+        """The tiles of a bucket."""
+        keys.sort()
+        begins = np.empty(len(keys) + 1, np.int64)
+        many = compiled.runs(keys, begins)
+        begins[many] = len(keys)
+        sizes = np.diff(begins[: many + 1])
+        self.kept[bucket] = [keys[at] for at in begins[:many][sizes == 1].tolist()]
+        tail = bytes((level + 1,)) + tiles.instant(bucket)
+        together = sizes > 1
+        for first, size in zip(
+            begins[:many][together].tolist(), sizes[together].tolist(), strict=True
+        ):
+            target = keys[first][: -len(tail)] + tail
+            self.groups.append((target, keys[first : first + size]))
+
+
+def _merge(
     layout: Layout,
     snapshot: Snapshot,
     lane: Lane,
     level: int,
-    size: int,
-    kept_ms: int,
-    found: list[tuple[bytes, int, set[bytes]]],
+    merging: _Merging,
     changes: Changes,
 ) -> None:
-    """Merge one level's tiles of the found buckets into the next, or remove them."""
-    buckets: dict[int, set[bytes]] = {}
-    for key, bucket, entities in found:
-        changes.deletes.append(key)
-        buckets.setdefault(bucket, set()).update(entities)
-    targets: list[bytes] = []
-    parts: list[bytes] = []
-    statuses: list[int] = []
-    offsets = [0]
-    listed: dict[int, list[bytes]] = {}
-    top = len(layout.sizes_ms) - 1
-    lane_key = lane.id.key
-    of_level = tiles.OF_LANE + lane_key + bytes((level,))
-    for bucket, entities in sorted(buckets.items()):
-        ordered = sorted(entities)
-        starts = tiles.instant(bucket), tiles.instant(bucket + size)
-        spans = [
-            (prefix + starts[0], prefix + starts[1])
-            for prefix in (tiles.TILE + each + of_level for each in ordered)
-        ]
-        gone = level == top or bucket + size <= kept_ms
-        for entity, inside in zip(ordered, snapshot.scan_spans(spans), strict=True):
-            changes.deletes += [key for key, _ in inside]
-            if gone or not inside:
-                continue
-            target = tiles.lane_tile(entity, lane_key, level + 1, starts[0])
-            held = snapshot.get(target)
-            values = [value for _, value in inside]
-            if held is None:
-                above = layout.sizes_ms[min(level + 2, top)]
-                listed.setdefault(bucket // above * above, []).append(entity)
+    """Merge one level's tiles into the next, and list what is there then."""
+    above, over = (layout.sizes_ms[min(level + step, len(layout.sizes_ms) - 1)] for step in (1, 2))
+    if merging.groups:
+        keys = [key for _, keys in merging.groups for key in keys]
+        changes.deletes += keys
+        held = iter(snapshot.get_many(keys))
+        targets = [target for target, _ in merging.groups]
+        groups: list[list[bytes]] = []
+        for (target, parts), before in zip(merging.groups, snapshot.get_many(targets), strict=True):
+            values = [value for _ in parts if (value := next(held)) is not None]
+            assert len(values) == len(parts), "a tile is listed for as long as it is there"
+            if before is None:
+                bucket = tiles.instant_of(target[-_INSTANT_BYTES:]) // above * above
+                merging.kept[bucket].append(target)
             else:
-                values.append(held)
-            status = 0
-            for value in values:
-                status |= tiles.status_of(value)
-                parts.append(value[tiles.STATUS_BYTES :])
-            targets.append(target)
-            statuses.append(status)
-            offsets.append(len(parts))
-    if targets:
-        merged = kernel.merge(
-            layout, pa.array(parts, pa.large_binary()), np.asarray(offsets, np.int64)
-        )
-        for target, status, text in zip(targets, statuses, merged.to_pylist(), strict=True):
-            changes.puts[target] = tiles.value(status, text)
-    for bucket, entities in listed.items():
-        index = tiles.index_bucket(lane_key, level + 1, bucket)
-        number = min(each for each, _, _ in found)[-16:]
-        changes.puts[index + number] = tiles.pack_entities(entities)
+                values.append(before)
+            groups.append(values)
+        changes.puts.update(zip(targets, merged_values(layout, groups), strict=True))
+    listed: dict[int, list[bytes]] = {}
+    for bucket, keys in merging.kept.items():
+        listed.setdefault(bucket // over * over, []).extend(keys)
+    for bucket, keys in listed.items():
+        if keys:
+            changes.puts[index_key(lane, level + 1, bucket)] = compiled.pack(keys)

@@ -8,18 +8,20 @@ tile (protocol 4). Events that uploads lack go into those uploads' late tiles be
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from catenary.aggregate import tiles as kernel
+from catenary.compiled import tile_keys as compiled
 from catenary.state import tiles
+from catenary.state.records import ANCIENT_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pyarrow as pa
 
     from catenary.aggregate.layout import Layout
     from catenary.ports import Snapshot
@@ -63,7 +65,7 @@ class Batch:
 
     rows: pa.Table
     codes: np.ndarray
-    entities: Sequence[bytes]
+    entities: list[bytes]
     status: np.ndarray
     offsets: np.ndarray
     aside: tuple[Mark, ...] = ()
@@ -71,10 +73,16 @@ class Batch:
 
 @dataclass
 class Changes:
-    """What is to be written."""
+    """What is to be written.
+
+    Attributes:
+        puts, deletes: of the dataset's keys.
+        newest_ms: the greatest start of a tile of the lane among the puts.
+    """
 
     puts: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     deletes: list[bytes] = field(default_factory=list[bytes])
+    newest_ms: int = ANCIENT_MS
 
 
 def fold(
@@ -118,77 +126,68 @@ def fold_late(
     for mark in batch.aside:
         if mark.ts_ms < upload.cutoff_ms and mark.offset >= included:
             start = tiles.instant(mark.ts_ms // layout.base_ms * layout.base_ms)
-            key = tiles.late_tile(mark.entity, upload.id, lane.id.key, BASE, start)
+            place = tiles.late_middle(upload.id, lane.id.key)
+            key = tiles.tile(mark.entity, place, BASE, start)
             _mark(snapshot, key, mark.status, changes)
     if not late.any():
         return
     starts = ts // layout.base_ms * layout.base_ms
-    groups = _Groups(batch.codes, np.full(len(ts), BASE), starts, late & (batch.codes >= 0))
-    starting = tiles.instants(groups.starts)
-    keys = [
-        tiles.late_tile(batch.entities[code], upload.id, lane.id.key, BASE, start)
-        for code, start in zip(groups.codes.tolist(), starting, strict=True)
-    ]
-    _merge(layout, snapshot, batch, groups, keys, changes)
+    levels = np.full(len(ts), BASE, np.int64)
+    groups = _Groups(batch.codes, levels, starts, late & (batch.codes >= 0))
+    place = tiles.late_middle(upload.id, lane.id.key)
+    keys = groups.keys(batch.entities, place)
+    _merge(layout, snapshot, batch, groups, keys, changes, np.ones(len(keys), bool))
 
 
 def _into_lane(
     layout: Layout, snapshot: Snapshot, lane: Lane, batch: Batch, ts: np.ndarray, changes: Changes
 ) -> None:
     in_head = ts >= lane.floor_ms
-    levels = np.where(in_head, HEAD, BASE)
+    levels = np.where(in_head, HEAD, BASE).astype(np.int64)
     starts = np.where(in_head, ts, ts // layout.base_ms * layout.base_ms)
     groups = _Groups(batch.codes, levels, starts, batch.codes >= 0)
-    id_ = lane.id.key
-    keys = [
-        tiles.lane_tile(batch.entities[code], id_, level, start)
-        for code, level, start in zip(
-            groups.codes.tolist(),
-            groups.levels.tolist(),
-            tiles.instants(groups.starts),
-            strict=True,
-        )
-    ]
+    keys = groups.keys(batch.entities, tiles.lane_middle(lane.id.key))
+    sizes = np.asarray([*layout.sizes_ms[1:], layout.sizes_ms[-1]], np.int64)
+    listed: dict[tuple[int, int], list[bytes]] = {}
     for mark in batch.aside:
         level = HEAD if mark.ts_ms >= lane.floor_ms else BASE
-        size = layout.sizes_ms[level]
-        start = tiles.instant(mark.ts_ms // size * size)
-        _mark(snapshot, tiles.lane_tile(mark.entity, id_, level, start), mark.status, changes)
-    marked = set(changes.puts)
-    new = _merge(layout, snapshot, batch, groups, keys, changes)
-    listed: dict[tuple[int, int], list[bytes]] = defaultdict(list)
-    sizes = np.asarray([*layout.sizes_ms[1:], layout.sizes_ms[-1]], np.int64)
-    buckets = groups.starts // sizes[groups.levels] * sizes[groups.levels]
-    fresh = np.flatnonzero(new)
-    last: tuple[int, int, int] | None = None
-    for at in fresh.tolist():
-        code, level, bucket = int(groups.codes[at]), int(groups.levels[at]), int(buckets[at])
-        if (code, level, bucket) != last:
-            listed[level, bucket].append(batch.entities[code])
-            last = (code, level, bucket)
-    for key in sorted(marked):
-        level, start = key[-9], tiles.instant_of(key[-8:])
-        listed[level, start // int(sizes[level]) * int(sizes[level])].append(
-            key[len(tiles.TILE) : -tiles.LANE_SUFFIX]
-        )
-    for (level, bucket), entities in listed.items():
-        changes.puts[index_key(lane, level, bucket)] = tiles.pack_entities(entities)
+        start = mark.ts_ms // layout.sizes_ms[level] * layout.sizes_ms[level]
+        key = tiles.tile(mark.entity, tiles.lane_middle(lane.id.key), level, tiles.instant(start))
+        changes.newest_ms = max(changes.newest_ms, start)
+        if _mark(snapshot, key, mark.status, changes):
+            bucket = start // int(sizes[level]) * int(sizes[level])
+            listed.setdefault((level, bucket), []).append(key)
+    # Nothing of the lane starts after the newest tile that was ever written to it.
+    asked = groups.starts <= lane.newest_ms
+    new = np.flatnonzero(_merge(layout, snapshot, batch, groups, keys, changes, asked))
+    if len(groups):
+        changes.newest_ms = max(changes.newest_ms, int(groups.starts.max()))
+    own_levels = groups.levels[new]
+    buckets = groups.starts[new] // sizes[own_levels] * sizes[own_levels]
+    order = np.lexsort((buckets, own_levels))
+    edges = np.flatnonzero((np.diff(buckets[order]) != 0) | (np.diff(own_levels[order]) != 0))
+    for run in np.split(order, edges + 1) if len(order) else ():
+        place = int(own_levels[run[0]]), int(buckets[run[0]])
+        listed.setdefault(place, []).extend(keys[at] for at in new[run].tolist())
+    for (level, bucket), some in listed.items():
+        changes.puts[index_key(lane, level, bucket)] = compiled.pack(some)
 
 
 def index_key(lane: Lane, level: int, bucket_ms: int) -> bytes:
-    """Where this commit of the lane lists entities; each commit has its own row."""
+    """Where this commit of the lane lists its new tiles; each commit has its own row."""
     bucket = tiles.index_bucket(lane.id.key, level, bucket_ms)
     return bucket + lane.position.to_bytes(8, "big") + lane.folds.to_bytes(8, "big")
 
 
-def _mark(snapshot: Snapshot, key: bytes, status: int, changes: Changes) -> None:
-    """Leave a status in a tile, where a row would have been."""
+def _mark(snapshot: Snapshot, key: bytes, status: int, changes: Changes) -> bool:
+    """Leave a status in a tile, where a row would have been; whether that is a new tile."""
     held = changes.puts.get(key) or snapshot.get(key)
     if held is None:
         changes.puts[key] = tiles.value(status, b"")
-        return
+        return True
     merged = tiles.status_of(held) | status
     changes.puts[key] = tiles.value(merged, held[tiles.STATUS_BYTES :])
+    return False
 
 
 class _Groups:
@@ -215,6 +214,10 @@ class _Groups:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def keys(self, entities: list[bytes], middle: bytes) -> list[bytes]:
+        """The key of each group's tile, ascending."""
+        return compiled.tiles(tiles.TILE, entities, self.codes, middle, self.levels, self.starts)
+
     def united(self, status: np.ndarray) -> np.ndarray:
         """The union of the rows' statuses per group."""
         if not len(self):
@@ -229,30 +232,39 @@ def _merge(
     groups: _Groups,
     keys: list[bytes],
     changes: Changes,
+    asked: np.ndarray,
 ) -> np.ndarray:
-    """Put each group's partials under its key, merged with what lies there; which keys are new."""
+    """Put each group's partials under its key, merged with what lies there; which keys are new.
+
+    Only where `asked` says so may something lie already, but for what the changes themselves put.
+    """
+    new = np.ones(len(groups), bool)
     if not len(groups):
-        return np.empty(0, bool)
+        return new
     packed = kernel.fold(layout, batch.rows, groups.of_row, len(groups))
-    statuses = groups.united(batch.status).tolist()
-    held = [
-        changes.puts.get(key, value)
-        for key, value in zip(keys, snapshot.get_many(keys), strict=True)
-    ]
-    new = np.fromiter((each is None for each in held), bool, len(held))
-    old = np.flatnonzero(~new)
-    texts = packed.to_pylist()
-    if len(old):
-        pairs: list[bytes] = []
-        for at in old.tolist():
-            before = held[at]
-            assert before is not None
-            statuses[at] |= tiles.status_of(before)
-            pairs += (before[tiles.STATUS_BYTES :], texts[at])
-        both = pa.array(pairs, pa.large_binary())
-        merged = kernel.merge(layout, both, np.arange(0, len(pairs) + 1, 2, dtype=np.int64))
-        for at, text in zip(old.tolist(), merged.to_pylist(), strict=True):
-            texts[at] = text
-    for key, status, text in zip(keys, statuses, texts, strict=True):
-        changes.puts[key] = tiles.value(status, text)
+    statuses = groups.united(batch.status)
+    places = np.flatnonzero(asked).tolist()
+    found = snapshot.get_many([keys[at] for at in places])
+    before = {at: held for at, held in zip(places, found, strict=True) if held is not None}
+    if changes.puts:
+        mine = ((at, changes.puts.get(key)) for at, key in enumerate(keys))
+        before |= {at: held for at, held in mine if held is not None}
+    values = tiles.closed(statuses, packed)
+    if before:
+        old = list(before)
+        new[old] = False
+        merged = merged_values(layout, [(before[at], values[at]) for at in old])
+        for at, value in zip(old, merged, strict=True):
+            values[at] = value
+    changes.puts.update(zip(keys, values, strict=True))
     return new
+
+
+def merged_values(layout: Layout, groups: Sequence[Sequence[bytes]]) -> list[bytes]:
+    """The value of a tile that holds all that each group of values holds."""
+    values = [value for group in groups for value in group]
+    offsets = np.zeros(len(groups) + 1, np.int64)
+    np.cumsum([len(group) for group in groups], out=offsets[1:])
+    status, packed = tiles.opened(values)
+    merged = kernel.merge(layout, packed, offsets)
+    return tiles.closed(np.bitwise_or.reduceat(status, offsets[:-1]), merged)

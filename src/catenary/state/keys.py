@@ -14,11 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from catenary.aggregate import arrow
+from catenary.compiled import tile_keys as compiled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LONGEST: Final = 200
+_FIXED_BYTES: Final = 9
+_FLAG_BYTES: Final = 2
 _BIAS: Final = 1 << 63
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(1970, 1, 1)
@@ -69,38 +75,96 @@ def entities(keys: pa.Table) -> tuple[np.ndarray, list[bytes]]:
         For each row the index of its entity (int32; -1 for a null key), and the entities' bytes,
         ascending.
     """
-    rows = keys.num_rows
-    if rows == 0:
-        return np.empty(0, np.int32), []
-    found = np.full(rows, -1, np.int32)
-    columns = [_coded(column) for column in keys.columns]
-    valid = np.flatnonzero(~np.logical_or.reduce([missing for _, missing, _ in columns]))
-    if not len(valid):
-        return found, []
-    codes = np.zeros(len(valid), np.int64)
-    for number, (coded, _, encoded) in enumerate(columns):
-        codes = codes * len(encoded) + coded[valid]
-        if number:  # dense again, so that no product of several columns overflows
-            codes = np.unique(codes, return_inverse=True)[1]
-    _, firsts, codes = np.unique(codes, return_index=True, return_inverse=True)
-    distinct = [
-        shortened(b"".join(encoded[coded[row]] for coded, _, encoded in columns))
-        for row in valid[firsts].tolist()
-    ]
-    order = sorted(range(len(distinct)), key=distinct.__getitem__)
+    columns = [arrow.one_chunk(column) for column in keys.columns]
+    valid: np.ndarray | None = None
+    for column in columns:
+        own = arrow.validity(column)
+        if own is not None:
+            valid = own if valid is None else valid & own
+    if valid is not None:
+        chosen = pa.array(np.flatnonzero(valid))
+        columns = [column.take(chosen) for column in columns]
+    coded: Any = _encoded(columns).dictionary_encode()
+    distinct = _shortened(coded.dictionary)
+    order = pc.array_sort_indices(distinct)
     places = np.empty(len(distinct), np.int32)
-    places[order] = np.arange(len(distinct), dtype=np.int32)
-    found[valid] = places[codes]
-    return found, [distinct[at] for at in order]
+    places[order.to_numpy()] = np.arange(len(distinct), dtype=np.int32)
+    offsets, data = arrow.offsets_of(distinct.take(order))
+    known = compiled.slices(data, offsets)
+    own = places[coded.indices.to_numpy()] if len(distinct) else np.empty(0, np.int32)
+    if valid is None:
+        return own, known
+    codes = np.full(keys.num_rows, -1, np.int32)
+    codes[valid] = own
+    return codes, known
 
 
-def _coded(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, list[bytes]]:
-    """A dense code per row, where it is null, and the bytes of each code."""
-    whole = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-    coded: Any = whole.dictionary_encode()
-    missing = np.asarray(coded.indices.is_null())
-    indices = coded.indices.fill_null(0).to_numpy().astype(np.int64)
-    return indices, missing, [encode_value(each) for each in coded.dictionary.to_pylist()]
+def _encoded(columns: list[pa.Array]) -> pa.LargeBinaryArray:
+    """The entity of each row, before any is shortened; no value is null."""
+    rows = len(columns[0])
+    texts = {
+        at: tuple(map(np.ascontiguousarray, arrow.offsets_of(column)))
+        for at, column in enumerate(columns)
+        if arrow.is_bytes(column.type)
+    }
+    sizes = np.zeros(rows, np.int64)
+    for at, column in enumerate(columns):
+        if at in texts:
+            own = np.diff(texts[at][0].astype(np.int64))
+            sizes += 1 + own + _length_bytes(own)
+        else:
+            sizes += _FLAG_BYTES if pa.types.is_boolean(column.type) else _FIXED_BYTES
+    offsets = np.zeros(rows + 1, np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    data = np.empty(max(int(offsets[-1]), 1), np.uint8)
+    places = offsets[:-1].copy()
+    for at, column in enumerate(columns):
+        tag = ord(_tag(column.type))
+        if at in texts:
+            bounds, source = texts[at]
+            compiled.texts(bounds.astype(np.int64), source, tag, data, places)
+        else:
+            write = compiled.flags if pa.types.is_boolean(column.type) else compiled.fixed
+            write(arrow.numbers(_in_units(column)), tag, data, places)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    found: Any = pa.Array.from_buffers(pa.large_binary(), rows, buffers)
+    return found
+
+
+def _tag(type_: pa.DataType) -> str:
+    """What `encode_value` begins with for values of a type."""
+    if pa.types.is_boolean(type_):
+        return "b"
+    if pa.types.is_integer(type_):
+        return "i"
+    if type_ in (pa.string(), pa.large_string()):
+        return "s"
+    if arrow.is_bytes(type_):
+        return "y"
+    if pa.types.is_timestamp(type_):
+        return "t"
+    assert pa.types.is_date(type_), f"the plan refuses keys of type {type_}"
+    return "d"
+
+
+def _in_units(column: pa.Array) -> pa.Array:
+    """Instants in microseconds and dates in days, as `encode_value` has them."""
+    if pa.types.is_timestamp(column.type):
+        return column.cast(pa.timestamp("us", column.type.tz))
+    return column.cast(pa.date32()) if pa.types.is_date(column.type) else column
+
+
+def _length_bytes(sizes: np.ndarray) -> np.ndarray:
+    """How many bytes a length takes, 7 bits in each."""
+    return 1 + np.searchsorted([1 << 7, 1 << 14, 1 << 21, 1 << 28, 1 << 35], sizes, side="right")
+
+
+def _shortened(distinct: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
+    offsets, _ = arrow.offsets_of(distinct)
+    if not len(distinct) or int(np.diff(offsets).max()) <= LONGEST:
+        return distinct
+    found: Any = pa.array([shortened(each) for each in distinct.to_pylist()], pa.large_binary())
+    return found
 
 
 def _length(number: int) -> bytes:

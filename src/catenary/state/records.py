@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from catenary.ports import Snapshot
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 ANCIENT_MS: Final = -(1 << 62)
 """Before every event."""
 
@@ -72,6 +72,7 @@ class Lane:
         position: the offset to be read next.
         incarnation: the log's, of `position`.
         passed_ms: the greatest event time committed; `ANCIENT_MS` before the first.
+        newest_ms: no tile of the lane that was ever written starts after it.
         floor_ms: the head floor; never falls.
         since_ms: the event time from which the lane holds everything that its log brought.
         began: the offset that was read first.
@@ -92,6 +93,7 @@ class Lane:
     position: int = 0
     incarnation: int = 0
     passed_ms: int = ANCIENT_MS
+    newest_ms: int = ANCIENT_MS
     floor_ms: int = ANCIENT_MS
     since_ms: int = ANCIENT_MS
     kept_ms: int = ANCIENT_MS
@@ -113,6 +115,10 @@ class Lane:
     def place(self) -> SourcePartition:
         """The source partition that it follows."""
         return SourcePartition(self.topic, self.partition)
+
+    def with_tiles(self, newest_ms: int) -> Lane:
+        """When tiles were written of which the newest starts there."""
+        return self if newest_ms <= self.newest_ms else replace(self, newest_ms=newest_ms)
 
 
 @dataclass(frozen=True)

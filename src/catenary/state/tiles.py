@@ -7,9 +7,14 @@ A value is the statuses of the rows folded into it (4 bytes), then their packed 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+
+from catenary.aggregate import arrow
+from catenary.compiled import tile_keys as compiled
+from catenary.errors import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +29,6 @@ _BIAS: Final = 1 << 63
 _STATUS: Final = struct.Struct("<I")
 _COUNT: Final = struct.Struct("<I")
 STATUS_BYTES: Final = _STATUS.size
-LANE_SUFFIX: Final = 13
-"""Bytes after the entity: kind, lane, level, start."""
 LATE_SUFFIX: Final = 17
 """Bytes after the entity: kind, upload, lane, level, start."""
 
@@ -35,25 +38,24 @@ def instant(ms: int) -> bytes:
     return (ms + _BIAS).to_bytes(8, "big")
 
 
-def instants(ms: np.ndarray) -> list[bytes]:
-    """`instant` of many."""
-    data = (ms.astype(np.int64).view(np.uint64) + np.uint64(_BIAS)).astype(">u8").tobytes()
-    return [data[at : at + 8] for at in range(0, len(data), 8)]
-
-
 def instant_of(data: bytes) -> int:
     """The opposite of `instant`."""
     return int.from_bytes(data, "big") - _BIAS
 
 
-def lane_tile(entity: bytes, lane: bytes, level: int, start: bytes) -> bytes:
-    """The key of a lane's tile."""
-    return TILE + entity + OF_LANE + lane + bytes((level,)) + start
+def lane_middle(lane: bytes) -> bytes:
+    """What stands between an entity and the level in the key of a lane's tile."""
+    return OF_LANE + lane
 
 
-def late_tile(entity: bytes, upload: int, lane: bytes, level: int, start: bytes) -> bytes:
-    """The key of a late tile."""
-    return TILE + entity + OF_UPLOAD + upload.to_bytes(4, "big") + lane + bytes((level,)) + start
+def late_middle(upload: int, lane: bytes) -> bytes:
+    """What stands there in the key of a late tile."""
+    return OF_UPLOAD + upload.to_bytes(4, "big") + lane
+
+
+def tile(entity: bytes, middle: bytes, level: int, start: bytes) -> bytes:
+    """The key of a tile."""
+    return TILE + entity + middle + bytes((level,)) + start
 
 
 def value(status: int, packed: bytes) -> bytes:
@@ -65,6 +67,35 @@ def status_of(data: bytes) -> int:
     """The statuses in a tile's value."""
     found: int = _STATUS.unpack_from(data)[0]
     return found
+
+
+def opened(values: list[bytes]) -> tuple[np.ndarray, pa.LargeBinaryArray]:
+    """The statuses and partials of many values.
+
+    Raises:
+        UnreadableError: for a value that is none.
+    """
+    statuses, offsets = np.empty(len(values), np.int64), np.zeros(len(values) + 1, np.int64)
+    data = compiled.opened(values, statuses, offsets)
+    if data is None:
+        raise damaged("a tile has no status")
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    packed: Any = pa.Array.from_buffers(pa.large_binary(), len(values), buffers)
+    return statuses, packed
+
+
+def closed(statuses: np.ndarray, packed: pa.LargeBinaryArray) -> list[bytes]:
+    """The opposite of `opened`."""
+    offsets, data = arrow.offsets_of(packed)
+    return compiled.values(statuses, data, offsets)
+
+
+def damaged(what: str) -> UnreadableError:
+    """The error for bytes that are not what was written."""
+    return UnreadableError(
+        f"the store is damaged: {what}",
+        hint="upload again into a new store, and stream from its frontier",
+    )
 
 
 class UploadTile(NamedTuple):
@@ -122,19 +153,17 @@ def unpack_upload(data: bytes) -> Iterator[UploadTile]:
 
 
 def index_bucket(lane: bytes, level: int, bucket_ms: int) -> bytes:
-    """The prefix under which the entities with tiles of this level in this bucket are listed."""
+    """The prefix under which the tiles of this bucket that wait to be merged are listed."""
     return INDEX + lane + bytes((level,)) + instant(bucket_ms)
 
 
-def pack_entities(entities: list[bytes]) -> bytes:
-    """Entities, one behind the other."""
-    return b"".join(len(each).to_bytes(2, "big") + each for each in entities)
+def listed_in(row: bytes, lane: bytes) -> list[bytes]:
+    """The keys of the tiles that an index row lists.
 
-
-def unpack_entities(data: bytes) -> Iterator[bytes]:
-    """The opposite of `pack_entities`."""
-    at = 0
-    while at < len(data):
-        size = int.from_bytes(data[at : at + 2], "big")
-        yield data[at + 2 : at + 2 + size]
-        at += 2 + size
+    Raises:
+        UnreadableError: for bytes that are no index row.
+    """
+    keys = compiled.unpack(row, TILE, lane_middle(lane))
+    if keys is None:
+        raise damaged("a list of tiles ends too early")
+    return keys

@@ -130,10 +130,11 @@ class Stage(Tended, Traced):
                     # The floor that this commit brings decides already: what lies before it would
                     # go into the head only to be merged out of it.
                     under = replace(lane, floor_ms=moved.floor_ms)
-                    _add(changes, fold(self.layout, snapshot, under, each.batch, current))
+                    folded = fold(self.layout, snapshot, under, each.batch, current)
+                    _add(changes, folded)
                     for letter in each.letters:
                         changes.puts[letter.store_key] = letter.pack()
-                    after[lane.id.key] = moved
+                    after[lane.id.key] = moved.with_tiles(folded.newest_ms)
             for lane in after.values():
                 changes.puts[lane.id.record] = pack(lane)
             puts = sorted(changes.puts.items())

@@ -37,12 +37,18 @@ if TYPE_CHECKING:
     from catenary.ports import SourcePartition
     from catenary.state.records import Upload
 
-_COMPACTED_AT_ONCE: Final = 4_000
+_COMPACTED_AT_ONCE: Final = 10_000
+"""Tiles that are merged in one commit when little is queued, so that no batch waits for long."""
+_COMPACTED_PER_ROW: Final = 2
+"""So that upkeep is not outrun where much is queued."""
 _PATIENCE_S: Final = 1.0
 
 
 class Tended(Lanes):
     """Lanes with their upkeep."""
+
+    _tended_rows = 0
+    """Rows that had been folded when tiles were last merged."""
 
     def cut(self) -> dict[SourcePartition, int]:
         """What the parents must have seen before what was just read may be enriched."""
@@ -95,7 +101,8 @@ class Tended(Lanes):
             for key, lane in self._lanes.items():
                 if upload.state == "landed" and key in upload.unsettled:
                     return self._settle(upload, lane, stopped)
-        return self._raise_floors() or self._compact() or self._retire()
+        raised, compacted = self._raise_floors(), self._compact()
+        return raised or compacted or self._retire()
 
     def _settle(self, upload: Upload, lane: Lane, stopped: Callable[[], bool]) -> bool:
         """Fold what the log brought since the upload's frontier and before its cut-off (protocol 7).
@@ -161,10 +168,13 @@ class Tended(Lanes):
     def _compact(self) -> bool:
         """Merge and remove a bounded number of tiles."""
         history = self._settings.history_ms
+        rows = sum(lane.rows for lane in self._lanes.values())
+        budget = max(_COMPACTED_AT_ONCE, _COMPACTED_PER_ROW * (rows - self._tended_rows))
+        self._tended_rows = rows
         for lane in list(self._lanes.values()):
             with self.dataset.snapshot() as snapshot:
                 changes = compact.compact(
-                    self.layout, snapshot, lane, lane.kept_ms, history, _COMPACTED_AT_ONCE
+                    self.layout, snapshot, lane, lane.kept_ms, history, budget
                 )
             if changes.puts or changes.deletes:
                 self._write(lane, changes, {})
@@ -177,7 +187,7 @@ class Tended(Lanes):
         The lane's record changes with them, so that nobody who decided on what lay there before
         commits after it.
         """
-        after = replace(lane, folds=lane.folds + 1)
+        after = replace(lane, folds=lane.folds + 1).with_tiles(changes.newest_ms)
         conditions = {**expects, lane.id.record: pack(lane)}
         puts = sorted({**changes.puts, lane.id.record: pack(after)}.items())
         written = self.dataset.commit(conditions, puts, changes.deletes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -143,14 +144,11 @@ class World:
             offsets = lane.position + np.arange(rows.num_rows)
             bits = np.full(rows.num_rows, status, np.int64)
             batch = Batch(columns, codes, known, bits, offsets)
-            lane = Lane(
-                topic, 0, partition, position=lane.position, floor_ms=max(floor, lane.floor_ms)
-            )
+            lane = replace(lane, floor_ms=max(floor, lane.floor_ms))
             current = [each for each in uploads_of(snapshot)[0].held if each.state != "loading"]
             changes = fold(layout_of(node), snapshot, lane, batch, current)
-        after = Lane(
-            topic, 0, partition, position=lane.position + rows.num_rows, floor_ms=lane.floor_ms
-        )
+        after = replace(lane, position=lane.position + rows.num_rows)
+        after = after.with_tiles(changes.newest_ms)
         puts = [
             (FORMAT_KEY, pack(Format(FORMAT, node.fingerprint))),
             (id_.record, pack(after)),
