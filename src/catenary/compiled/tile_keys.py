@@ -170,7 +170,7 @@ def values(
     return found
 
 
-def opened(values: list, statuses: cython.longlong[::1], offsets: cython.longlong[::1]) -> bytes:
+def opened(values: list, statuses: cython.longlong[::1], offsets: cython.longlong[::1]):
     """The opposite of `values`: all partials, one behind the other.
 
     None if a value is too short to have a status.
