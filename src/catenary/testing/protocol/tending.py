@@ -8,6 +8,7 @@ None of it changes what a read at or after the floor says. (protocol 1, 3, 4, 7)
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from catenary.ports import statuses
@@ -111,15 +112,19 @@ def due(shape: Shape, level: int, history: int, *, late: bool) -> int:
 
 
 def roll_up(world: World, dataset: Dataset, lane_id: LaneId, level: int) -> None:
-    """Merge one level's tiles into the next one's, where no read can begin or end inside."""
+    """Merge one level's tiles into the next one's, where no read can begin or end inside.
+
+    A tile that is alone in the longer one stays as it is, and is looked at again a level higher.
+    """
     rules, shape = world.rules, dataset.shape
     size, longer = shape.sizes[level], shape.sizes[level + 1]
     wait = due(shape, level, world.history, late=rules.rolls_up_late)
     floor = dataset.lanes[lane_id].floor
     for lanes in dataset.tiles.values():
         tiles = lanes.get(lane_id, {})
-        for start, length in list(tiles):
-            if length != size:
+        together: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for start, length in tiles:
+            if length > size:
                 continue
             if level == 0:
                 ripe = start < floor
@@ -128,7 +133,11 @@ def roll_up(world: World, dataset: Dataset, lane_id: LaneId, level: int) -> None
             else:
                 ripe = start + size + wait <= floor
             if ripe:
-                _merge(tiles, start, size, longer, gone=rules.replaces)
+                together[start // longer].append((start, length))
+        for found in together.values():
+            if len(found) > 1:
+                for start, length in found:
+                    _merge(tiles, start, length, longer, gone=rules.replaces)
 
 
 def _merge(tiles: Tiles, start: int, size: int, longer: int, *, gone: bool) -> None:
