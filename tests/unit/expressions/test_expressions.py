@@ -15,7 +15,6 @@ from catenary.errors import DataError, DefinitionError, ExpressionError, Unsuppo
 from catenary.expressions import compile_expression, register_function
 from catenary.expressions.batch import evaluate, filter  # noqa: A004
 from catenary.expressions.functions.catalogue import listing
-from catenary.expressions.udf import USER_FUNCTIONS
 from catenary.schema import BIGINT, BOOLEAN, DOUBLE, INT, STRING, TIMESTAMP, Schema, array, map_of
 
 SCHEMA = Schema.of(
@@ -162,13 +161,6 @@ def test_an_expression_travels_as_its_text():
     assert again.evaluate_row({"d": 1.5, "i": None}) == 3.0
 
 
-@pytest.fixture
-def own_functions():
-    yield
-    USER_FUNCTIONS.clear()
-
-
-@pytest.mark.usefixtures("own_functions")
 def test_rule_26_a_user_function_runs_on_batches_and_on_rows():
     @register_function("twice", ["bigint"], "bigint")
     def twice(values):
@@ -180,7 +172,6 @@ def test_rule_26_a_user_function_runs_on_batches_and_on_rows():
     assert [expression.evaluate_row({"i": each}) for each in (1, None, 3)] == [3, None, 7]
 
 
-@pytest.mark.usefixtures("own_functions")
 def test_a_user_function_that_gives_the_wrong_type_or_length_is_named():
     register_function("wrong", ["bigint"], "bigint")(lambda values: values.cast(pa.string()))
     register_function("short", ["bigint"], "bigint")(lambda values: values.slice(0, 0))
