@@ -94,6 +94,14 @@ def compact(
     return changes
 
 
+def next_floor(layout: Layout, snapshot: Snapshot, lane: Lane) -> int | None:
+    """The least floor under which tiles of the lane's head can be merged; None if it has none."""
+    prefix = tiles.INDEX + lane.id.key + bytes((0,))
+    for key, _ in snapshot.scan(prefix):
+        return tiles.instant_of(key[len(prefix) : len(prefix) + 8]) + layout.sizes_ms[1]
+    return None
+
+
 def _level(
     layout: Layout,
     snapshot: Snapshot,
@@ -127,6 +135,8 @@ def _level(
         gone = level == top or bucket + size <= kept_ms
         for entity, inside in zip(ordered, snapshot.scan_spans(spans), strict=True):
             changes.deletes += [key for key, _ in inside]
+            if level == 0:
+                changes.head_bytes -= sum(len(key) + len(value) for key, value in inside)
             if gone or not inside:
                 continue
             target = tiles.lane_tile(entity, lane_key, level + 1, starts[0])

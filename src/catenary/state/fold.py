@@ -71,10 +71,17 @@ class Batch:
 
 @dataclass
 class Changes:
-    """What is to be written."""
+    """What is to be written.
+
+    Attributes:
+        puts: keys and their values.
+        deletes: keys that go.
+        head_bytes: how many more bytes the lane's head tiles hold then, keys and values.
+    """
 
     puts: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     deletes: list[bytes] = field(default_factory=list[bytes])
+    head_bytes: int = 0
 
 
 def fold(
@@ -167,7 +174,7 @@ def _into_lane(
             listed[level, bucket].append(batch.entities[code])
             last = (code, level, bucket)
     for key in sorted(marked):
-        level, start = key[-9], tiles.instant_of(key[-8:])
+        level, start = tiles.level_of(key), tiles.instant_of(key[-8:])
         listed[level, start // int(sizes[level]) * int(sizes[level])].append(
             key[len(tiles.TILE) : -tiles.LANE_SUFFIX]
         )
@@ -186,6 +193,8 @@ def _mark(snapshot: Snapshot, key: bytes, status: int, changes: Changes) -> None
     held = changes.puts.get(key) or snapshot.get(key)
     if held is None:
         changes.puts[key] = tiles.value(status, b"")
+        if tiles.level_of(key) == HEAD:
+            changes.head_bytes += len(key) + len(changes.puts[key])
         return
     merged = tiles.status_of(held) | status
     changes.puts[key] = tiles.value(merged, held[tiles.STATUS_BYTES :])
@@ -255,4 +264,8 @@ def _merge(
             texts[at] = text
     for key, status, text in zip(keys, statuses, texts, strict=True):
         changes.puts[key] = tiles.value(status, text)
+    for at in np.flatnonzero(groups.levels == HEAD).tolist():
+        key, before = keys[at], held[at]
+        changes.head_bytes += len(changes.puts[key])
+        changes.head_bytes += len(key) if before is None else -len(before)
     return new

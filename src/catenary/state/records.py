@@ -83,6 +83,7 @@ class Lane:
         owner: who took it, for people.
         committed_ms: by the wall clock, when.
         kept_ms: lane tiles that ended at or before it are gone.
+        head_bytes: keys and values of its head tiles; changed by the commit that changes them.
     """
 
     topic: str
@@ -103,6 +104,7 @@ class Lane:
     set_aside: int = 0
     owner: str = ""
     committed_ms: int = 0
+    head_bytes: int = 0
 
     @property
     def id(self) -> LaneId:

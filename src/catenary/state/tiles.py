@@ -56,6 +56,11 @@ def late_tile(entity: bytes, upload: int, lane: bytes, level: int, start: bytes)
     return TILE + entity + OF_UPLOAD + upload.to_bytes(4, "big") + lane + bytes((level,)) + start
 
 
+def level_of(key: bytes) -> int:
+    """The level of a lane's tile or of a late one."""
+    return key[-9]
+
+
 def value(status: int, packed: bytes) -> bytes:
     """A tile's value."""
     return _STATUS.pack(status) + packed

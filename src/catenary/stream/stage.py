@@ -130,10 +130,13 @@ class Stage(Tended, Traced):
                     # The floor that this commit brings decides already: what lies before it would
                     # go into the head only to be merged out of it.
                     under = replace(lane, floor_ms=moved.floor_ms)
-                    _add(changes, fold(self.layout, snapshot, under, each.batch, current))
+                    folded = fold(self.layout, snapshot, under, each.batch, current)
+                    _add(changes, folded)
                     for letter in each.letters:
                         changes.puts[letter.store_key] = letter.pack()
-                    after[lane.id.key] = moved
+                    after[lane.id.key] = replace(
+                        moved, head_bytes=lane.head_bytes + folded.head_bytes
+                    )
             for lane in after.values():
                 changes.puts[lane.id.record] = pack(lane)
             puts = sorted(changes.puts.items())
@@ -201,8 +204,11 @@ class Stage(Tended, Traced):
         while not stopped():
             worked = self.step(stopped)
             batches += worked
-            if not worked or batches % 4 == 0:
+            if not worked or batches % 4 == 0 or self.crowded():
                 tended = self.tend(stopped)
+                # A head that is over its limit is brought below it before more is read.
+                while tended and self.crowded() and not stopped():
+                    tended = self.tend(stopped)
                 if worked or tended:
                     continue
                 if finishing():

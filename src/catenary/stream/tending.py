@@ -18,6 +18,7 @@ from catenary.state import compact
 from catenary.state import uploads as swaps
 from catenary.state.fold import Batch, Changes, Mark, fold, fold_late
 from catenary.state.records import (
+    ANCIENT_MS,
     READERS_KEY,
     UPLOADS_KEY,
     Lane,
@@ -27,7 +28,7 @@ from catenary.state.records import (
     unpack,
     uploads_of,
 )
-from catenary.stream.floors import held_by_readers, risen
+from catenary.stream.floors import crowded, held_by_readers, pressed, risen
 from catenary.stream.lanes import Lanes, now_ms
 from catenary.stream.letters import Letter, letters_of
 
@@ -97,6 +98,11 @@ class Tended(Lanes):
                     return self._settle(upload, lane, stopped)
         return self._raise_floors() or self._compact() or self._retire()
 
+    def crowded(self) -> bool:
+        """Whether the stage's head holds more than its limit, lanes of other copies included."""
+        with self.dataset.snapshot() as snapshot:
+            return crowded(lanes_of(snapshot).values(), self._settings)
+
     def _settle(self, upload: Upload, lane: Lane, stopped: Callable[[], bool]) -> bool:
         """Fold what the log brought since the upload's frontier and before its cut-off (protocol 7).
 
@@ -135,16 +141,23 @@ class Tended(Lanes):
                 return True
 
     def _raise_floors(self) -> bool:
-        """Let floors rise that no reader holds any more."""
+        """Let floors rise that no reader holds any more, or that hold more than the head may."""
         expects: dict[bytes, bytes | None] = {}
         with self.dataset.snapshot() as snapshot:
             self._refresh(snapshot)
             expects[READERS_KEY] = snapshot.get(READERS_KEY)
             held = held_by_readers(snapshot, self._store, self._log, now_ms())
             found, _ = uploads_of(snapshot)
+            lanes = lanes_of(snapshot)
+            least = (
+                pressed(self.layout, snapshot, lanes, self._lanes)
+                if crowded(lanes.values(), self._settings)
+                else {}
+            )
         after: dict[bytes, Lane] = {}
         for key, lane in self._lanes.items():
             floor = risen(lane, self.layout.base_ms, self._settings, held)
+            floor = max(floor, least.get(key, ANCIENT_MS))
             raised = replace(lane, floor_ms=floor)
             kept = compact.kept_from(self.layout, raised, found, self._settings.history_ms)
             raised = replace(raised, kept_ms=kept)
@@ -177,7 +190,7 @@ class Tended(Lanes):
         The lane's record changes with them, so that nobody who decided on what lay there before
         commits after it.
         """
-        after = replace(lane, folds=lane.folds + 1)
+        after = replace(lane, folds=lane.folds + 1, head_bytes=lane.head_bytes + changes.head_bytes)
         conditions = {**expects, lane.id.record: pack(lane)}
         puts = sorted({**changes.puts, lane.id.record: pack(after)}.items())
         written = self.dataset.commit(conditions, puts, changes.deletes)
