@@ -58,7 +58,8 @@ class ChainSettings:
         query_shift_ms: parents are read as of so much later (or earlier, below zero).
         event_time_query: whether parents are read as of a row's own time, rather than of now.
         head_horizon_ms: how far the head floor trails, in event time.
-        head_limit_bytes, head_limit_ms: how much a reader left behind may make the head hold.
+        head_limit_ms: how far, in event time, a reader left behind may hold the head.
+        head_limit_bytes: keys and values of a stage's head at most, readers or not.
         history_ms: how far before the floor reads may ask.
         max_batch_rows, max_batch_bytes: of a micro-batch.
         without_effect: settings that were given and mean nothing here.

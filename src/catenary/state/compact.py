@@ -87,7 +87,8 @@ def compact(
             # A bucket is taken whole, so that tiles which belong together meet.
             if bucket + size > limit or (budget <= 0 and bucket not in buckets):
                 break
-            listed = tiles.listed_in(row, lane.id.key)
+            listed, grown = tiles.unpack_index(row, lane.id.key)
+            changes.head_bytes -= grown
             budget -= len(listed)
             buckets.setdefault(bucket, []).extend(listed)
             changes.deletes.append(key)
@@ -103,6 +104,14 @@ def compact(
             # The next level reads what this one wrote: another commit's work.
             break
     return changes
+
+
+def next_floor(layout: Layout, snapshot: Snapshot, lane: Lane) -> int | None:
+    """The least floor under which tiles of the lane's head can be merged; None if it has none."""
+    prefix = tiles.INDEX + lane.id.key + bytes((0,))
+    for key, _ in snapshot.scan(prefix):
+        return tiles.instant_of(key[len(prefix) : len(prefix) + 8]) + layout.sizes_ms[1]
+    return None
 
 
 class _Merging:
@@ -165,4 +174,4 @@ def _merge(
         listed.setdefault(bucket // over * over, []).extend(keys)
     for bucket, keys in listed.items():
         if keys:
-            changes.puts[index_key(lane, level + 1, bucket)] = compiled.pack(keys)
+            changes.puts[index_key(lane, level + 1, bucket)] = tiles.pack_index(keys, 0)

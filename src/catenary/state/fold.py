@@ -78,11 +78,13 @@ class Changes:
     Attributes:
         puts, deletes: of the dataset's keys.
         newest_ms: the greatest start of a tile of the lane among the puts.
+        head_bytes: how many more the lane's head holds then, keys and values.
     """
 
     puts: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     deletes: list[bytes] = field(default_factory=list[bytes])
     newest_ms: int = ANCIENT_MS
+    head_bytes: int = 0
 
 
 def fold(
@@ -147,30 +149,65 @@ def _into_lane(
     starts = np.where(in_head, ts, ts // layout.base_ms * layout.base_ms)
     groups = _Groups(batch.codes, levels, starts, batch.codes >= 0)
     keys = groups.keys(batch.entities, tiles.lane_middle(lane.id.key))
-    sizes = np.asarray([*layout.sizes_ms[1:], layout.sizes_ms[-1]], np.int64)
-    listed: dict[tuple[int, int], list[bytes]] = {}
+    listing = _Listing(layout)
     for mark in batch.aside:
         level = HEAD if mark.ts_ms >= lane.floor_ms else BASE
         start = mark.ts_ms // layout.sizes_ms[level] * layout.sizes_ms[level]
         key = tiles.tile(mark.entity, tiles.lane_middle(lane.id.key), level, tiles.instant(start))
         changes.newest_ms = max(changes.newest_ms, start)
         if _mark(snapshot, key, mark.status, changes):
-            bucket = start // int(sizes[level]) * int(sizes[level])
-            listed.setdefault((level, bucket), []).append(key)
+            grown = len(key) + len(changes.puts[key])
+            listing.add(level, listing.bucket(level, start), [key], grown)
     # Nothing of the lane starts after the newest tile that was ever written to it.
     asked = groups.starts <= lane.newest_ms
-    new = np.flatnonzero(_merge(layout, snapshot, batch, groups, keys, changes, asked))
+    before = _merge(layout, snapshot, batch, groups, keys, changes, asked)
     if len(groups):
         changes.newest_ms = max(changes.newest_ms, int(groups.starts.max()))
-    own_levels = groups.levels[new]
-    buckets = groups.starts[new] // sizes[own_levels] * sizes[own_levels]
-    order = np.lexsort((buckets, own_levels))
-    edges = np.flatnonzero((np.diff(buckets[order]) != 0) | (np.diff(own_levels[order]) != 0))
-    for run in np.split(order, edges + 1) if len(order) else ():
-        place = int(own_levels[run[0]]), int(buckets[run[0]])
-        listed.setdefault(place, []).extend(keys[at] for at in new[run].tolist())
-    for (level, bucket), some in listed.items():
-        changes.puts[index_key(lane, level, bucket)] = compiled.pack(some)
+    listing.add_groups(groups, keys, before, changes)
+    for (level, bucket), (some, grown) in listing.held.items():
+        if some or grown:
+            changes.puts[index_key(lane, level, bucket)] = tiles.pack_index(some, grown)
+            changes.head_bytes += grown
+
+
+class _Listing:
+    """What a commit writes of the index: by level and bucket the new tiles, and by how much the head grew."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._sizes = np.asarray([*layout.sizes_ms[1:], layout.sizes_ms[-1]], np.int64)
+        self.held: dict[tuple[int, int], tuple[list[bytes], int]] = {}
+
+    def bucket(self, level: int, start: int) -> int:
+        """The tile of the next level that holds an instant."""
+        size = int(self._sizes[level])
+        return start // size * size
+
+    def add(self, level: int, bucket: int, keys: list[bytes], grown: int) -> None:
+        """New tiles of a bucket, and the bytes that all its tiles took more."""
+        known, before = self.held.get((level, bucket), ([], 0))
+        self.held[level, bucket] = [*known, *keys], before + (grown if level == HEAD else 0)
+
+    def add_groups(
+        self, groups: _Groups, keys: list[bytes], before: dict[int, bytes], changes: Changes
+    ) -> None:
+        """The tiles of groups; `before` holds what lay there, of those that are not new."""
+        buckets = groups.starts // self._sizes[groups.levels] * self._sizes[groups.levels]
+        order = np.lexsort((buckets, groups.levels))
+        edges = np.diff(buckets[order], prepend=-1) | np.diff(groups.levels[order], prepend=-1)
+        begins = np.flatnonzero(edges).tolist()
+        for first, end in zip(begins, [*begins, len(order)][1:], strict=True):
+            rows = order[first:end].tolist()
+            level, bucket = int(groups.levels[rows[0]]), int(buckets[rows[0]])
+            new = (
+                [keys[at] for at in rows if at not in before]
+                if before
+                else [keys[at] for at in rows]
+            )
+            grown = 0
+            if level == HEAD:
+                grown = sum(len(changes.puts[keys[at]]) for at in rows) + sum(map(len, new))
+                grown -= sum(len(before[at]) for at in rows if at in before)
+            self.add(level, bucket, new, grown)
 
 
 def index_key(lane: Lane, level: int, bucket_ms: int) -> bytes:
@@ -233,14 +270,13 @@ def _merge(
     keys: list[bytes],
     changes: Changes,
     asked: np.ndarray,
-) -> np.ndarray:
-    """Put each group's partials under its key, merged with what lies there; which keys are new.
+) -> dict[int, bytes]:
+    """Put each group's partials under its key, merged with what lay there: by group, what did.
 
     Only where `asked` says so may something lie already, but for what the changes themselves put.
     """
-    new = np.ones(len(groups), bool)
     if not len(groups):
-        return new
+        return {}
     packed = kernel.fold(layout, batch.rows, groups.of_row, len(groups))
     statuses = groups.united(batch.status)
     places = np.flatnonzero(asked).tolist()
@@ -252,12 +288,11 @@ def _merge(
     values = tiles.closed(statuses, packed)
     if before:
         old = list(before)
-        new[old] = False
         merged = merged_values(layout, [(before[at], values[at]) for at in old])
         for at, value in zip(old, merged, strict=True):
             values[at] = value
     changes.puts.update(zip(keys, values, strict=True))
-    return new
+    return before
 
 
 def merged_values(layout: Layout, groups: Sequence[Sequence[bytes]]) -> list[bytes]:

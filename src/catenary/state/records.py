@@ -84,6 +84,7 @@ class Lane:
         owner: who took it, for people.
         committed_ms: by the wall clock, when.
         kept_ms: lane tiles that ended at or before it are gone.
+        head_bytes: keys and values of its head tiles; changed by the commit that changes them.
     """
 
     topic: str
@@ -105,6 +106,7 @@ class Lane:
     set_aside: int = 0
     owner: str = ""
     committed_ms: int = 0
+    head_bytes: int = 0
 
     @property
     def id(self) -> LaneId:
@@ -116,9 +118,13 @@ class Lane:
         """The source partition that it follows."""
         return SourcePartition(self.topic, self.partition)
 
-    def with_tiles(self, newest_ms: int) -> Lane:
-        """When tiles were written of which the newest starts there."""
-        return self if newest_ms <= self.newest_ms else replace(self, newest_ms=newest_ms)
+    def with_tiles(self, newest_ms: int, head_bytes: int) -> Lane:
+        """When tiles were written of which the newest starts there, and the head grew by so many bytes."""
+        return replace(
+            self,
+            newest_ms=max(newest_ms, self.newest_ms),
+            head_bytes=self.head_bytes + head_bytes,
+        )
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ AFTER_UPLOADS: Final = b"\x02"
 _BIAS: Final = 1 << 63
 _STATUS: Final = struct.Struct("<I")
 _COUNT: Final = struct.Struct("<I")
+_GROWN: Final = struct.Struct("<q")
 STATUS_BYTES: Final = _STATUS.size
 LATE_SUFFIX: Final = 17
 """Bytes after the entity: kind, upload, lane, level, start."""
@@ -56,6 +57,11 @@ def late_middle(upload: int, lane: bytes) -> bytes:
 def tile(entity: bytes, middle: bytes, level: int, start: bytes) -> bytes:
     """The key of a tile."""
     return TILE + entity + middle + bytes((level,)) + start
+
+
+def level_of(key: bytes) -> int:
+    """The level of a lane's tile or of a late one."""
+    return key[-9]
 
 
 def value(status: int, packed: bytes) -> bytes:
@@ -157,13 +163,20 @@ def index_bucket(lane: bytes, level: int, bucket_ms: int) -> bytes:
     return INDEX + lane + bytes((level,)) + instant(bucket_ms)
 
 
-def listed_in(row: bytes, lane: bytes) -> list[bytes]:
-    """The keys of the tiles that an index row lists.
+def pack_index(keys: list[bytes], grown: int) -> bytes:
+    """An index row: tiles, and by how many bytes the commit that lists them let the head grow."""
+    return _GROWN.pack(grown) + compiled.pack(keys)
+
+
+def unpack_index(row: bytes, lane: bytes) -> tuple[list[bytes], int]:
+    """The opposite of `pack_index`.
 
     Raises:
         UnreadableError: for bytes that are no index row.
     """
-    keys = compiled.unpack(row, TILE, lane_middle(lane))
+    if len(row) < _GROWN.size:
+        raise damaged("a list of tiles has no beginning")
+    keys = compiled.unpack(row[_GROWN.size :], TILE, lane_middle(lane))
     if keys is None:
         raise damaged("a list of tiles ends too early")
-    return keys
+    return keys, _GROWN.unpack_from(row)[0]

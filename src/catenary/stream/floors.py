@@ -1,14 +1,16 @@
 """The head floor: how far it may rise, given what the lane has seen and what its readers have passed.
 
 It trails the least of these by the head horizon, is a multiple of the base tile, and never falls. A
-reader at its topic's end holds nothing; neither does one that is further behind than the head's limit,
-whose reads then say `as_of_tile`. (protocol 4)
+reader at its topic's end holds nothing; neither does one that is further behind than the head's limit
+in time, or for which the head would hold more bytes than its limit: its reads then say `as_of_tile`.
+(protocol 4)
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from catenary.state.compact import next_floor
 from catenary.state.records import (
     ANCIENT_MS,
     PASSED,
@@ -20,6 +22,9 @@ from catenary.state.records import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from catenary.aggregate.layout import Layout
     from catenary.plan.settings import ChainSettings
     from catenary.ports import Log, Snapshot, Store
     from catenary.state.records import Lane, Reader
@@ -40,6 +45,35 @@ def risen(lane: Lane, base_ms: int, settings: ChainSettings, held_ms: int | None
     if held_ms is not None and held_ms < reached:
         reached = max(held_ms, lane.passed_ms - settings.head_limit_ms)
     return max(lane.floor_ms, (reached - settings.head_horizon_ms) // base_ms * base_ms)
+
+
+def crowded(lanes: Iterable[Lane], settings: ChainSettings) -> bool:
+    """Whether the head of a stage, all its lanes together, holds more bytes than its limit."""
+    return sum(lane.head_bytes for lane in lanes) > settings.head_limit_bytes
+
+
+def pressed(
+    layout: Layout, snapshot: Snapshot, lanes: Mapping[bytes, Lane], own: Collection[bytes]
+) -> dict[bytes, int]:
+    """The floors under which a crowded head's oldest base tile goes, whoever reads.
+
+    Args:
+        layout: of the GroupBy.
+        snapshot: its dataset.
+        lanes: all of them, by their bytes.
+        own: those whose floors may be raised.
+
+    Returns:
+        A floor for each lane that has tiles of the head in that base tile. None while compaction has
+        still to follow the floors: how much that frees is to be known first.
+    """
+    next_ = {
+        key: found for key in own if (found := next_floor(layout, snapshot, lanes[key])) is not None
+    }
+    if any(floor <= lanes[key].floor_ms for key, floor in next_.items()):
+        return {}
+    least = min(next_.values(), default=None)
+    return {key: floor for key, floor in next_.items() if floor == least}
 
 
 def held_by_readers(snapshot: Snapshot, store: Store, log: Log, now_ms: int) -> int | None:

@@ -134,7 +134,7 @@ class Stage(Tended, Traced):
                     _add(changes, folded)
                     for letter in each.letters:
                         changes.puts[letter.store_key] = letter.pack()
-                    after[lane.id.key] = moved.with_tiles(folded.newest_ms)
+                    after[lane.id.key] = moved.with_tiles(folded.newest_ms, folded.head_bytes)
             for lane in after.values():
                 changes.puts[lane.id.record] = pack(lane)
             puts = sorted(changes.puts.items())
@@ -202,8 +202,11 @@ class Stage(Tended, Traced):
         while not stopped():
             worked = self.step(stopped)
             batches += worked
-            if not worked or batches % 4 == 0:
+            if not worked or batches % 4 == 0 or self.crowded():
                 tended = self.tend(stopped)
+                # A head that is over its limit is brought below it before more is read.
+                while tended and self.crowded() and not stopped():
+                    tended = self.tend(stopped)
                 if worked or tended:
                     continue
                 if finishing():

@@ -18,6 +18,7 @@ from catenary.state import compact
 from catenary.state import uploads as swaps
 from catenary.state.fold import Batch, Changes, Mark, fold, fold_late
 from catenary.state.records import (
+    ANCIENT_MS,
     READERS_KEY,
     UPLOADS_KEY,
     Lane,
@@ -27,7 +28,7 @@ from catenary.state.records import (
     unpack,
     uploads_of,
 )
-from catenary.stream.floors import held_by_readers, risen
+from catenary.stream.floors import crowded, held_by_readers, pressed, risen
 from catenary.stream.lanes import Lanes, now_ms
 from catenary.stream.letters import Letter, letters_of
 
@@ -104,6 +105,10 @@ class Tended(Lanes):
         raised, compacted = self._raise_floors(), self._compact()
         return raised or compacted or self._retire()
 
+    def crowded(self) -> bool:
+        """Whether the head of this copy's lanes alone holds more than the limit."""
+        return crowded(self._lanes.values(), self._settings)
+
     def _settle(self, upload: Upload, lane: Lane, stopped: Callable[[], bool]) -> bool:
         """Fold what the log brought since the upload's frontier and before its cut-off (protocol 7).
 
@@ -142,16 +147,23 @@ class Tended(Lanes):
                 return True
 
     def _raise_floors(self) -> bool:
-        """Let floors rise that no reader holds any more."""
+        """Let floors rise that no reader holds any more, or that hold more than the head may."""
         expects: dict[bytes, bytes | None] = {}
         with self.dataset.snapshot() as snapshot:
             self._refresh(snapshot)
             expects[READERS_KEY] = snapshot.get(READERS_KEY)
             held = held_by_readers(snapshot, self._store, self._log, now_ms())
             found, _ = uploads_of(snapshot)
+            lanes = lanes_of(snapshot)
+            least = (
+                pressed(self.layout, snapshot, lanes, self._lanes)
+                if crowded(lanes.values(), self._settings)
+                else {}
+            )
         after: dict[bytes, Lane] = {}
         for key, lane in self._lanes.items():
             floor = risen(lane, self.layout.base_ms, self._settings, held)
+            floor = max(floor, least.get(key, ANCIENT_MS))
             raised = replace(lane, floor_ms=floor)
             kept = compact.kept_from(self.layout, raised, found, self._settings.history_ms)
             raised = replace(raised, kept_ms=kept)
@@ -187,7 +199,8 @@ class Tended(Lanes):
         The lane's record changes with them, so that nobody who decided on what lay there before
         commits after it.
         """
-        after = replace(lane, folds=lane.folds + 1).with_tiles(changes.newest_ms)
+        after = replace(lane, folds=lane.folds + 1)
+        after = after.with_tiles(changes.newest_ms, changes.head_bytes)
         conditions = {**expects, lane.id.record: pack(lane)}
         puts = sorted({**changes.puts, lane.id.record: pack(after)}.items())
         written = self.dataset.commit(conditions, puts, changes.deletes)

@@ -28,6 +28,7 @@ def test_a_published_order_is_in_the_next_answer(
     assert answer["features"]["amount_sum_1d"] == 10.5
     (spend, clients) = facts(capsys, project, "status")["stages"]
     assert (spend["stage"], spend["lanes"][0]["lag"]) == ("customer_spend", 0)
+    assert spend["lanes"][0]["head_bytes"] > 0
     assert (clients["stage"], clients["lanes"][0]["rows"]) == ("shop_clients", 1)
 
 

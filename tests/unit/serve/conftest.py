@@ -148,7 +148,7 @@ class World:
             current = [each for each in uploads_of(snapshot)[0].held if each.state != "loading"]
             changes = fold(layout_of(node), snapshot, lane, batch, current)
         after = replace(lane, position=lane.position + rows.num_rows)
-        after = after.with_tiles(changes.newest_ms)
+        after = after.with_tiles(changes.newest_ms, changes.head_bytes)
         puts = [
             (FORMAT_KEY, pack(Format(FORMAT, node.fingerprint))),
             (id_.record, pack(after)),

@@ -76,7 +76,7 @@ class Kept:
     def _commit(self, changes) -> None:
         assert self.dataset.commit({}, sorted(changes.puts.items()), changes.deletes)
         moved = replace(self.lane, position=self.lane.position + 1, folds=self.lane.folds + 1)
-        self.lane = moved.with_tiles(changes.newest_ms)
+        self.lane = moved.with_tiles(changes.newest_ms, changes.head_bytes)
 
     def tiles(self) -> list[tuple[int, int]]:
         """Level and start of all tiles, after midnight."""
@@ -89,7 +89,7 @@ class Kept:
     def listed(self) -> list[bytes]:
         with self.dataset.snapshot() as snapshot:
             rows = [row for _, row in snapshot.scan(tiles.INDEX)]
-        return sorted(key for row in rows for key in tiles.listed_in(row, self.lane.id.key))
+        return sorted(key for row in rows for key in tiles.unpack_index(row, self.lane.id.key)[0])
 
 
 def test_tiles_of_a_closed_bucket_become_one():
