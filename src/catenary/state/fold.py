@@ -198,11 +198,7 @@ class _Listing:
         for first, end in zip(begins, [*begins, len(order)][1:], strict=True):
             rows = order[first:end].tolist()
             level, bucket = int(groups.levels[rows[0]]), int(buckets[rows[0]])
-            new = (
-                [keys[at] for at in rows if at not in before]
-                if before
-                else [keys[at] for at in rows]
-            )
+            new = [keys[at] for at in rows if at not in before]
             grown = 0
             if level == HEAD:
                 grown = sum(len(changes.puts[keys[at]]) for at in rows) + sum(map(len, new))
