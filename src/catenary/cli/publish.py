@@ -4,6 +4,7 @@ Rows are checked against the topic's columns first; if one does not fit, nothing
 that is printed makes `fetch --token` wait until the answer reflects these rows.
 """
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -25,10 +26,10 @@ def command(
     """Append and print the token."""
     from catenary.app.publishing import read_rows
 
-    live = lived(root, definitions=definitions)
-    live.create_topics()
-    rows = read_rows(live, topic, file)
-    token = live.publish(topic, rows, partition=partition)
+    with closing(lived(root, definitions=definitions)) as live:
+        live.create_topics()
+        rows = read_rows(live, topic, file)
+        token = live.publish(topic, rows, partition=partition)
     if json:
         emit({"topic": topic, "rows": rows.num_rows, "token": str(token)})
     else:

@@ -76,7 +76,7 @@ class LiveStory:
         before_end: answers that were given before the stream had ended.
         closed, head: reads that merged closed tiles, and head tiles.
         freshness_ms: from the append of a batch's last departure to its answer, sorted.
-        waits: stage to how often it waited for parents, and for how long together.
+        waits: stage and parent to how often it was waited for, and for how many milliseconds.
         processes: the stages' process ids.
         head_trails: whether the head is back to its horizon, once the reader has gone.
         uploads: cut-offs that are active.
@@ -92,7 +92,7 @@ class LiveStory:
     closed: int
     head: int
     freshness_ms: list[float]
-    waits: dict[str, tuple[int, float]]
+    waits: dict[str, dict[str, dict[str, float]]]
     processes: dict[str, int]
     head_trails: bool
     uploads: list[str]
@@ -119,9 +119,7 @@ class LiveStory:
             "freshness_ms": {
                 f"p{share}": round(ms[len(ms) * share // 100], 1) for share in (50, 90, 99)
             },
-            "waits": {
-                name: {"times": times, "ms": waited} for name, (times, waited) in self.waits.items()
-            },
+            "waits": self.waits,
             "far_ahead": self.far_ahead,
             "before_end": self.before_end,
             "reads_of_closed_tiles": self.closed,
@@ -232,10 +230,7 @@ def let_december_happen(
         closed=live.fetcher.lookup.merged.closed,
         head=live.fetcher.lookup.merged.head,
         freshness_ms=sorted(client.freshness_ms),
-        waits={
-            name: (int(each.facts.get("waits", 0)), float(each.facts.get("waited_ms", 0.0)))
-            for name, each in apart.workers.items()
-        },
+        waits={name: each.facts.get("waits", {}) for name, each in apart.workers.items()},
         processes=processes,
         head_trails=trails,
         uploads=uploads,

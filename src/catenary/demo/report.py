@@ -97,10 +97,12 @@ def tell_live(teller: Teller, story: LiveStory, carried: frozenset[str]) -> None
     tell_columns(teller, story.answers, carried)
     teller.line()
     for name, pid in story.processes.items():
-        waits, waited_ms = story.waits[name]
-        teller.line(
-            f"  stage {name:<18} process {pid}, waited {waits:,} times, {waited_ms:,.0f} ms"
-        )
+        teller.line(f"  stage {name:<18} process {pid}")
+        for parent, each in story.waits[name].items():
+            teller.line(
+                f"    waited for {parent} {each['times']:,} times, {each['ms']:,.0f} ms in all,"
+                f" {each['longest_ms']:,.0f} ms at most"
+            )
     share = {name: f"{many:,}" for name, many in sorted(story.statuses.items())}
     ms = story.freshness_ms
     p50, p99 = ms[len(ms) // 2], ms[len(ms) * 99 // 100]

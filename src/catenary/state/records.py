@@ -7,7 +7,7 @@ whoever decides on a record has it checked when what was decided is written.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -27,6 +27,7 @@ FORMAT_KEY: Final = b"f"
 UPLOADS_KEY: Final = b"u"
 READERS_KEY: Final = b"r"
 LANES: Final = b"l"
+TOLD: Final = b"s"
 PASSED: Final = b"p"
 
 R = TypeVar("R")
@@ -224,6 +225,28 @@ class Passed:
     until_ms: int
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a copy of a stage last said of itself.
+
+    Attributes:
+        lane: the first of its lanes; a copy that takes that over says it anew.
+        owner: who said it, for people; out of date if the lane has another owner.
+        at_ms: by the wall clock, when.
+        facts: counts, rates and waits.
+    """
+
+    lane: bytes
+    owner: str
+    at_ms: int
+    facts: dict[str, Any]
+
+    @property
+    def key(self) -> bytes:
+        """Where it is kept."""
+        return TOLD + self.lane
+
+
 def pack(record: object) -> bytes:
     """A record's bytes."""
     return msgspec.msgpack.encode(record)
@@ -272,6 +295,13 @@ def check_format(snapshot: Snapshot, fingerprint: str, where: str) -> bytes | No
 def lanes_of(snapshot: Snapshot) -> dict[bytes, Lane]:
     """All lanes by their three bytes."""
     return {key[1:]: unpack(value, Lane) for key, value in snapshot.scan(LANES)}
+
+
+def told_in(snapshot: Snapshot) -> list[Told]:
+    """What the copies that own the lanes now last said of themselves."""
+    owners = {key: lane.owner for key, lane in lanes_of(snapshot).items()}
+    found = [unpack(value, Told) for _, value in snapshot.scan(TOLD)]
+    return [each for each in found if owners.get(each.lane) == each.owner]
 
 
 def uploads_of(snapshot: Snapshot) -> tuple[Uploads, bytes | None]:

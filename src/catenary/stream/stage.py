@@ -10,6 +10,7 @@ has another epoch, this copy stops.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -137,6 +138,9 @@ class Stage(Tended, Traced):
                     after[lane.id.key] = moved.with_tiles(folded.newest_ms, folded.head_bytes)
             for lane in after.values():
                 changes.puts[lane.id.record] = pack(lane)
+            if self.status.is_due(time.monotonic()):
+                told = self.told(next(iter(self._lanes.values())))
+                changes.puts[told.key] = pack(told)
             puts = sorted(changes.puts.items())
             self._phase("transaction")
             if self.dataset.commit(expects, puts, changes.deletes):
@@ -210,9 +214,11 @@ class Stage(Tended, Traced):
                 if worked or tended:
                     continue
                 if finishing():
-                    return
+                    break
+                self.tell()
                 positions = {lane.place: lane.position for lane in self._lanes.values()}
                 self._log.wait(positions, _IDLE_S)
+        self.tell(last=True)
 
 
 def _add(changes: Changes, more: Changes) -> None:

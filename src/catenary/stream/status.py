@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from catenary.state.records import Lane
     from catenary.stream.pipeline import Enriched
+
+_TOLD_EVERY_S: Final = 0.5
+
+
+@dataclass
+class Waits:
+    """How often one parent was waited for, for how long together, and at the most."""
+
+    times: int = 0
+    seconds: float = 0.0
+    longest_s: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """One more time."""
+        self.times += 1
+        self.seconds += seconds
+        self.longest_s = max(self.longest_s, seconds)
 
 
 @dataclass
@@ -23,11 +42,11 @@ class Status:
         batches, rows: committed so far.
         dead_letters: rows and records set aside.
         null_keys: rows that belong to no key.
-        waits: how often parents were waited for.
-        waited_s: for how long, together; `longest_wait_s` the longest.
+        waits: by parent.
         waiting_for: what is being waited for, in words; empty if nothing is.
         edges: (parent, status) to how many rows were enriched with it.
         began_s: by the monotonic clock.
+        told_s: when all this was last written down for others.
     """
 
     stage: str
@@ -35,18 +54,16 @@ class Status:
     rows: int = 0
     dead_letters: int = 0
     null_keys: int = 0
-    waits: int = 0
-    waited_s: float = 0.0
-    longest_wait_s: float = 0.0
+    waits: dict[str, Waits] = field(default_factory=dict[str, Waits])
     waiting_for: str = ""
     edges: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     began_s: float = field(default_factory=time.monotonic)
+    told_s: float = 0.0
 
-    def waited(self, seconds: float) -> None:
-        """Parents were waited for."""
-        self.waits += 1
-        self.waited_s += seconds
-        self.longest_wait_s = max(self.longest_wait_s, seconds)
+    def waited(self, seconds: Mapping[str, float]) -> None:
+        """Parents were waited for, each for so long."""
+        for parent, each in seconds.items():
+            self.waits.setdefault(parent, Waits()).add(each)
         self.waiting_for = ""
 
     def committed(
@@ -63,6 +80,10 @@ class Status:
             self.null_keys += each.null_keys
             self.edges.update(each.statuses)
 
+    def is_due(self, now_s: float) -> bool:
+        """Whether it is time to tell others again."""
+        return now_s - self.told_s >= _TOLD_EVERY_S
+
     def facts(self) -> dict[str, object]:
         """For programs."""
         seconds = max(time.monotonic() - self.began_s, 1e-9)
@@ -73,11 +94,23 @@ class Status:
             "rows_per_second": round(self.rows / seconds),
             "dead_letters": self.dead_letters,
             "null_keys": self.null_keys,
-            "waits": self.waits,
-            "waited_ms": round(self.waited_s * 1000, 1),
-            "longest_wait_ms": round(self.longest_wait_s * 1000, 1),
+            "waits": {
+                parent: {
+                    "times": each.times,
+                    "ms": round(each.seconds * 1000, 1),
+                    "longest_ms": round(each.longest_s * 1000, 1),
+                }
+                for parent, each in sorted(self.waits.items())
+            },
             "waiting_for": self.waiting_for,
             "edges": {
                 f"{parent}:{status}": many for (parent, status), many in sorted(self.edges.items())
             },
+            "memory_peak_bytes": _memory_peak_bytes(),
         }
+
+
+def _memory_peak_bytes() -> int:
+    """The most memory that this process has had; stages that share it share the number."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -23,6 +23,7 @@ from catenary.state.records import (
     UPLOADS_KEY,
     Lane,
     LaneId,
+    Told,
     lanes_of,
     pack,
     unpack,
@@ -67,12 +68,13 @@ class Tended(Lanes):
         """
         self._phase("wait")
         began = advanced = time.monotonic()
+        waited = dict.fromkeys(self._parents.names, 0.0)
         before: dict[tuple[str, SourcePartition], int | None] = {}
         while True:
             version = self._store.version()
             lacking = self._parents.lacking(cut)
             if not lacking:
-                self.status.waited(time.monotonic() - began)
+                self.status.waited(waited)
                 return statuses.OK
             now = {(each.parent, each.place): each.position for each in lacking}
             if now != before:
@@ -83,11 +85,15 @@ class Tended(Lanes):
             if self._settings.on_parent_late != "hold":
                 left = self._settings.max_wait_ms / 1000 - (time.monotonic() - advanced)
                 if left <= 0:
-                    self.status.waited(time.monotonic() - began)
+                    self.status.waited(waited)
                     return statuses.LATE_PARENT
                 self._store.wait(version, min(left, _PATIENCE_S))
             else:
                 self._store.wait(version, _PATIENCE_S)
+            now_s = time.monotonic()
+            waited |= {each.parent: now_s - began for each in lacking}
+            if now_s - began > _PATIENCE_S:
+                self.tell()
 
     def tend(self, stopped: Callable[[], bool] = lambda: False) -> bool:
         """One piece of upkeep: settle an upload, raise a floor, merge or remove tiles.
@@ -108,6 +114,19 @@ class Tended(Lanes):
     def crowded(self) -> bool:
         """Whether the head of this copy's lanes alone holds more than the limit."""
         return crowded(self._lanes.values(), self._settings)
+
+    def tell(self, *, last: bool = False) -> None:
+        """Write down what the stage says of itself, for others to read, if that is due."""
+        lane = next(iter(self._lanes.values()), None)
+        if lane is None or not (last or self.status.is_due(time.monotonic())):
+            return
+        told = self.told(lane)
+        self.dataset.commit({lane.id.record: pack(lane)}, [(told.key, pack(told))])
+
+    def told(self, lane: Lane) -> Told:
+        """What the stage says of itself now, kept with the first of its lanes."""
+        self.status.told_s = time.monotonic()
+        return Told(lane.id.key, self._owner, now_ms(), self.status.facts())
 
     def _settle(self, upload: Upload, lane: Lane, stopped: Callable[[], bool]) -> bool:
         """Fold what the log brought since the upload's frontier and before its cut-off (protocol 7).

@@ -60,6 +60,7 @@ class Parents:
         self.edges = edges
         self._log = log
         self._store = store
+        self.names = tuple(each.parent.name for each in edges)
         self._places = sorted({place for each in edges for place in each.places})
 
     def cut(self) -> dict[SourcePartition, int]:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from tests.unit.cli.shop import LATER, ORDER, begun, facts, refusal
 
+from catenary.cli.main import main
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -30,6 +32,27 @@ def test_a_published_order_is_in_the_next_answer(
     assert (spend["stage"], spend["lanes"][0]["lag"]) == ("customer_spend", 0)
     assert spend["lanes"][0]["head_bytes"] > 0
     assert (clients["stage"], clients["lanes"][0]["rows"]) == ("shop_clients", 1)
+
+
+def test_a_stage_says_what_it_waited_for_and_how_long_records_are_queued(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = project / "orders.jsonl"
+    file.write_text(json.dumps(ORDER) + "\n")
+    facts(capsys, project, "publish", "shop/orders", str(file))
+    facts(capsys, project, "stream", "--all", "--until-caught-up")
+    facts(capsys, project, "publish", "shop/orders", str(file))
+    (spend, clients) = facts(capsys, project, "status")["stages"]
+    (copy,) = clients["copies"]
+    assert (copy["rows"], copy["waits"]["customer_spend"]["times"]) == (1, 1)
+    assert copy["edges"] == {"customer_spend:missing": 1}
+    assert copy["memory_peak_bytes"] > 1 << 20
+    assert spend["copies"][0]["waits"] == {}
+    assert (spend["lanes"][0]["lag"], spend["lanes"][0]["queued_ms"] >= 0) == (1, True)
+    assert main(["status", "--root", str(project)]) == 0
+    out = capsys.readouterr().out
+    assert "waited for customer_spend 1 times" in out
+    assert "rows customer_spend:missing: 1" in out
 
 
 def test_stages_in_processes_of_their_own_give_the_same(
