@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from catenary.app.backfill import backfill, plan_of
+    from catenary.app.live import Live
     from catenary.app.wiring import Project
     from catenary.definitions import (
         Accuracy,
@@ -40,6 +41,7 @@ __all__ = [
     "Join",
     "JoinPart",
     "JoinSource",
+    "Live",
     "MetaData",
     "Operation",
     "Project",
@@ -53,6 +55,7 @@ __all__ = [
 ]
 
 _ELSEWHERE: Final = {
+    "Live": "catenary.app.live",
     "Project": "catenary.app.wiring",
     "backfill": "catenary.app.backfill",
     "plan_of": "catenary.app.backfill",

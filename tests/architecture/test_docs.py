@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from catenary.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 
-def snippets(page: Path) -> list[str]:
-    """The page's Python blocks, in order; the later ones go on from the earlier."""
-    return re.findall(r"^```python\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+def snippets(page: Path) -> list[tuple[str, str]]:
+    """The page's blocks of Python and of commands, in order; the later ones go on from the earlier."""
+    return re.findall(
+        r"^```(python|sh)\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_snippet_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     scope: dict[str, object] = {"__name__": "snippet"}
-    for number, code in enumerate(snippets(page), 1):
-        exec(compile(code, f"{page.name}[{number}]", "exec"), scope)
+    for number, (language, code) in enumerate(snippets(page), 1):
+        if language == "python":
+            exec(compile(code, f"{page.name}[{number}]", "exec"), scope)
+            continue
+        for line in code.splitlines():
+            program, *words = shlex.split(line)
+            assert (program, main(words)) == ("catenary", 0), line
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
@@ -33,7 +43,7 @@ def test_every_link_inside_the_repository_leads_somewhere(page: Path) -> None:
 
 
 def test_the_readme_shows_a_chain_in_under_forty_lines() -> None:
-    worked = snippets(ROOT / "README.md")[0]
+    (_, worked), *_ = snippets(ROOT / "README.md")
     assert len(worked.splitlines()) < 40
     assert "JoinSource(" in worked
 

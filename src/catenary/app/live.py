@@ -23,6 +23,7 @@ from catenary.plan.stage import StageSpec, stages, streamed_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -70,6 +71,37 @@ class Live:
     plan: Plan
     chain: ChainSettings = field(default_factory=ChainSettings)
     given: Mapping[str, Definition] | None = None
+
+    @staticmethod
+    def open(
+        root: str | Path = ".",
+        names: Iterable[str] | None = None,
+        *,
+        conf: Mapping[str, object] | None = None,
+        **flags: str | int,
+    ) -> Live:
+        """The live half of the project in a folder; `with` closes it.
+
+        Args:
+            root: the folder, with its catenary.toml.
+            names: of its definitions; all of them if not given.
+            conf: settings of the chain.
+            flags: settings of the project, which win over its files and the environment.
+
+        Raises:
+            SettingsError: for a setting that is unknown or does not fit.
+            DefinitionError: for definitions that do not fit together.
+        """
+        from catenary.app.wiring import Project
+
+        project = Project.open(root, **flags)
+        return Live(project, project.plan(names), ChainSettings.parse(conf or {}))
+
+    def __enter__(self) -> Live:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @cached_property
     def log(self) -> EmbeddedLog:
@@ -184,9 +216,10 @@ class Live:
         )
 
     def close(self) -> None:
-        """Release the log's and the store's files."""
-        self.log.close()
-        self.store.close()
+        """Release the files of log and store, where they were opened."""
+        for name in ("log", "store"):
+            if name in vars(self):
+                vars(self)[name].close()
 
 
 def open_stage(

@@ -33,6 +33,21 @@ class Project:
 
     settings: Settings
 
+    @staticmethod
+    def open(root: str | Path = ".", **flags: str | int) -> Project:
+        """The project in a folder.
+
+        Args:
+            root: the folder, with its catenary.toml.
+            flags: settings that win over its files and the environment.
+
+        Raises:
+            SettingsError: for a setting that is unknown or does not fit.
+        """
+        from catenary.app.settings import Settings
+
+        return Project(Settings.load(Path(root), flags=flags))
+
     @cached_property
     def definitions(self) -> dict[str, Definition]:
         """The folder's definitions by name."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catenary.app.settings import Settings
 from catenary.app.wiring import Project
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 def opened(root: Path, **flags: str | int | None) -> Project:
     """The project at `root`; flags that were given win over its settings."""
-    return Project(Settings.load(root, flags={k: v for k, v in flags.items() if v is not None}))
+    return Project.open(root, **{name: each for name, each in flags.items() if each is not None})
 
 
 def lived(
@@ -34,17 +33,12 @@ def lived(
     names: Sequence[str] | None = None,
     conf: Sequence[str] = (),
 ) -> "Live":
-    """The live half of the project at `root`, of all its definitions or of some.
-
-    Raises:
-        SettingsError: for a chain setting that is unknown or does not fit.
-    """
+    """The live half of the project at `root`, of all its definitions or of some."""
     from catenary.app.live import Live
-    from catenary.plan.settings import ChainSettings
 
-    project = opened(root, definitions=definitions)
     pairs: dict[str, object] = {}
     for each in conf:
         name, _, value = each.partition("=")
         pairs[name] = value
-    return Live(project, project.plan(names or None), ChainSettings.parse(pairs))
+    flags = {} if definitions is None else {"definitions": definitions}
+    return Live.open(root, names or None, conf=pairs, **flags)

@@ -4,7 +4,6 @@ Rows are checked against the topic's columns first; if one does not fit, nothing
 that is printed makes `fetch --token` wait until the answer reflects these rows.
 """
 
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +25,7 @@ def command(
     """Append and print the token."""
     from catenary.app.publishing import read_rows
 
-    with closing(lived(root, definitions=definitions)) as live:
+    with lived(root, definitions=definitions) as live:
         live.create_topics()
         rows = read_rows(live, topic, file)
         token = live.publish(topic, rows, partition=partition)
