@@ -31,7 +31,6 @@ from catenary.state import tiles
 from catenary.state.keys import encode_value
 from catenary.stores.lmdb import LmdbStore
 
-
 SERVED = 1_000
 SERVED_EVENTS = 60_000
 SERVED_STEP_MS = 600

@@ -11,7 +11,7 @@ a glimpse of the future (protocol 6).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +24,7 @@ from catenary.state.records import ANCIENT_MS, lanes_of, uploads_of
 from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from catenary.aggregate.layout import Layout
     from catenary.ports import Snapshot
@@ -69,13 +69,8 @@ def read_temporal(
     def read(upload: Upload | None, own: list[bytes], codes: np.ndarray, ts: np.ndarray) -> Read:
         span = Span.of(layout, int(ts.min()), int(ts.max()))
         held = of_lanes(layout, snapshot, own, span, lanes, upload)
-        if upload is None:
-            read = _answer(layout, held, codes, ts)
-            _judge_without_upload(layout, read, ts, uploads, lanes)
-            return read
-        read = _answer(layout, held, codes, ts)
-        read.status[_lost(layout, ts, upload, lanes)] |= statuses.BEFORE_RETENTION
-        return _refused(read)
+        doubt = doubts(layout, ts, uploads, lanes.values(), upload)
+        return _answer(layout, held, codes, ts, doubt)
 
     return _by_upload(layout, uploads, entities, codes, ts, read)
 
@@ -105,16 +100,12 @@ def read_snapshot(
         upload: Upload | None, own: list[bytes], codes: np.ndarray, wanted: np.ndarray
     ) -> Read:
         if upload is None:
-            status = statuses.BEFORE_RETENTION if uploads.active else statuses.MISSING_UPLOAD
-            read = _answer(layout, none(len(own)), codes, wanted)
-            read.status[:] |= status
-            return read
+            doubt = doubts(layout, wanted, uploads, (), None)
+            return _answer(layout, none(len(own)), codes, wanted, doubt)
         at = np.minimum(wanted, upload.cutoff_ms)
         span = Span.of(layout, int(at.min()), int(at.max()))
         held = of_upload(layout, snapshot, own, span, upload)
-        read = _answer(layout, held, codes, at)
-        read.status[(wanted > upload.cutoff_ms) & (not holds)] |= statuses.STALE_BATCH
-        return read
+        return _answer(layout, held, codes, at, late(wanted, upload, holds=holds))
 
     return _by_upload(layout, uploads, entities, codes, ts // DAY_MS * DAY_MS, read)
 
@@ -129,7 +120,7 @@ def _by_upload(
 ) -> Read:
     """Reads by the upload that fits each: of one, or without any, those that fall to it together."""
     if not len(ts):
-        return _answer(layout, none(len(entities)), codes, ts)
+        return _answer(layout, none(len(entities)), codes, ts, 0)
     by_id = {each.id: each for each in uploads.active}
     if not by_id:
         return read(None, entities, codes, ts)
@@ -156,15 +147,7 @@ def _choose(uploads: Uploads, ts: np.ndarray) -> np.ndarray:
     return ids[np.searchsorted(cutoffs, ts, side="right")]
 
 
-def _lost(layout: Layout, ts: np.ndarray, upload: Upload, lanes: dict[bytes, Lane]) -> np.ndarray:
-    """Which reads need events after the upload that a lane never had, or has no more."""
-    needed = np.full(len(ts), upload.cutoff_ms, np.int64)
-    if layout.reach_ms is not None:
-        needed = np.maximum(needed, ts - layout.reach_ms)
-    return needed < max((known_from(each, upload) for each in lanes.values()), default=ANCIENT_MS)
-
-
-def known_from(lane: Lane, upload: Upload) -> int:
+def _known_from(lane: Lane, upload: Upload) -> int:
     """The instant from which a lane has all that its log brought and an upload does not hold.
 
     A lane that began late, its log having lost its beginning, lacks nothing beside an upload that
@@ -175,38 +158,57 @@ def known_from(lane: Lane, upload: Upload) -> int:
     return lane.kept_ms if whole else max(lane.kept_ms, lane.since_ms)
 
 
-def _judge_without_upload(
-    layout: Layout, read: Read, ts: np.ndarray, uploads: Uploads, lanes: dict[bytes, Lane]
-) -> None:
-    """Say where lanes alone do not reach back to the window's start."""
-    known = max((max(lane.since_ms, lane.kept_ms) for lane in lanes.values()), default=None)
-    if known is None:
-        lacking = np.ones(len(ts), bool)
-    elif known == ANCIENT_MS:
-        return
-    elif layout.reach_ms is None:
-        lacking = np.ones(len(ts), bool)
+def doubts(
+    layout: Layout, ts: Any, uploads: Uploads, lanes: Iterable[Lane], upload: Upload | None
+) -> Any:
+    """What to say where a lane never had, or has no more, events that a read needs.
+
+    Args:
+        layout: of the GroupBy.
+        ts: of the read; or int64, of many.
+        uploads: all that there are.
+        lanes: all that there are.
+        upload: that the read merges; None for none.
+
+    Returns:
+        Statuses; one for all reads, or one per read.
+    """
+    if upload is None:
+        bit = statuses.BEFORE_RETENTION if uploads.active else statuses.MISSING_UPLOAD
+        known = max((max(lane.since_ms, lane.kept_ms) for lane in lanes), default=None)
+        if known == ANCIENT_MS:
+            return 0
     else:
-        lacking = ts - layout.reach_ms < known
-    too_new = bool(uploads.active)
-    read.status[lacking] |= statuses.BEFORE_RETENTION if too_new else statuses.MISSING_UPLOAD
+        bit = statuses.BEFORE_RETENTION
+        known = max((_known_from(lane, upload) for lane in lanes), default=ANCIENT_MS)
+        if upload.cutoff_ms >= known:
+            return 0
+    return bit if known is None or layout.reach_ms is None else (ts - layout.reach_ms < known) * bit
 
 
-def _answer(layout: Layout, found: Held, codes: np.ndarray, ts: np.ndarray) -> Read:
-    """What the tiles say, with the statuses that the kernel finds."""
+def late(wanted: Any, upload: Upload, *, holds: bool) -> Any:
+    """What to say of snapshots wanted as of one midnight, or of many, that are later than the upload."""
+    return 0 if holds else (wanted > upload.cutoff_ms) * statuses.STALE_BATCH
+
+
+def told(answer: kernel.Answers | kernel.OneAnswer, early: Any) -> Any:
+    """The statuses that the kernel finds, of a read or of many; `early`, whether it ended before its instant."""
+    return (
+        answer.status
+        | early * statuses.AS_OF_TILE
+        | answer.stale * statuses.STALE_BATCH
+        | answer.cut * statuses.BEFORE_RETENTION
+        | answer.overflow * statuses.OVERFLOW
+        | (answer.seen ^ True) * statuses.MISSING
+    )
+
+
+def _answer(layout: Layout, found: Held, codes: np.ndarray, ts: np.ndarray, doubt: Any) -> Read:
+    """What the tiles say, and what is to be said of it."""
     codes = codes.astype(np.int32, copy=False)
     at, closed, head = ends_of(found, codes, ts)
     answers = kernel.answer(layout, found.for_kernel(), found.offsets, codes, at)
-    status = answers.status.copy()
-    for said, bit in (
-        (at < ts, statuses.AS_OF_TILE),
-        (answers.stale, statuses.STALE_BATCH),
-        (answers.cut, statuses.BEFORE_RETENTION),
-        (answers.overflow, statuses.OVERFLOW),
-        (~answers.seen, statuses.MISSING),
-    ):
-        status |= said * np.int64(bit)
-    return Read(answers.columns, status, closed, head)
+    return Read(answers.columns, told(answers, at < ts) | doubt, closed, head)
 
 
 def ends_of(found: Held, codes: np.ndarray, ts: np.ndarray) -> tuple[np.ndarray, int, int]:
@@ -223,16 +225,6 @@ def ends_of(found: Held, codes: np.ndarray, ts: np.ndarray) -> tuple[np.ndarray,
         found.offsets, found.start, found.end, found.level, reach, codes, firsts, at
     )
     return at, closed, head
-
-
-def _refused(read: Read) -> Read:
-    """Reads before the retained history have no values (runtime, fetch)."""
-    refused = (read.status & statuses.BEFORE_RETENTION) != 0
-    if not refused.any():
-        return read
-    rows = np.arange(len(refused), dtype=np.int64)
-    places = pa.array(rows, mask=refused)
-    return Read(read.columns.take(places), read.status, read.closed, read.head)
 
 
 def _together(parts: list[tuple[np.ndarray, Read]], count: int) -> Read:

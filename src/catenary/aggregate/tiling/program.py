@@ -55,6 +55,7 @@ class Program:
         outputs: the Arrow type of each feature's column.
         natively: what makes a Python value of each feature's raw result.
         names: of the columns of an answer.
+        schema: the columns, where all of them are 64-bit numbers of native accumulators; else None.
         passthrough: the columns of the latest row.
         columns: the Arrow type of each column that is read from rows.
         types: the type of each of them.
@@ -62,6 +63,7 @@ class Program:
         native: the features of native accumulators, those of a window together.
         wide: of those whose results are 64-bit numbers, (place among them, feature, type).
         narrow: the same of the others.
+        native_places: int64[native], where each feature stands among them.
         native_reads: int32[native, 4], of each the accumulator, whether it is a sample's, `k`, and a number
             that those which have all three in common share.
         native_defaults: int64[native, 2], of each whether its default is a 64-bit number, and that one.
@@ -80,6 +82,7 @@ class Program:
     outputs: tuple[pa.DataType, ...]
     natively: tuple[Any, ...]
     names: tuple[str, ...]
+    schema: pa.Schema | None
     passthrough: tuple[str, ...]
     columns: dict[str, pa.DataType]
     types: dict[str, Type]
@@ -87,6 +90,7 @@ class Program:
     native: tuple[int, ...]
     wide: tuple[tuple[int, int, pa.DataType], ...]
     narrow: tuple[tuple[int, int, pa.DataType], ...]
+    native_places: Array
     native_reads: Array
     native_defaults: Array
     triples: int
@@ -158,6 +162,7 @@ class Program:
             outputs,
             tuple(reader_of(each) for each in outputs),
             tuple(each.name for each in layout.features) or layout.passthrough,
+            _schema(layout, native, outputs),
             layout.passthrough,
             {name: to_arrow(layout.types[name]) for name in used},
             dict(layout.types),
@@ -165,6 +170,7 @@ class Program:
             tuple(native),
             tuple(each for each in columns if each[2] in _WIDE),
             tuple(each for each in columns if each[2] not in _WIDE),
+            np.argsort(np.array(native, np.int64)),
             np.array([(*row, triples[row]) for row in rows], np.int32).reshape(-1, 4),
             np.array(
                 [(each is not None, each or 0) for each in raw] or [(0, 0)] * len(rows), np.int64
@@ -172,6 +178,16 @@ class Program:
             len(triples),
             np.searchsorted(by_window, np.arange(len(windows) + 1)).astype(np.int32),
         )
+
+
+def _schema(
+    layout: Layout, native: list[int], outputs: tuple[pa.DataType, ...]
+) -> pa.Schema | None:
+    if not native or len(native) < len(outputs) or any(each not in _WIDE for each in outputs):
+        return None
+    return pa.schema(
+        [(each.name, type_) for each, type_ in zip(layout.features, outputs, strict=True)]
+    )
 
 
 def is_row(accumulator: Accumulator) -> bool:

@@ -51,6 +51,10 @@ def _answer(
 ) -> Answer:
     routes = route(program, tiles, packed, offsets, entity, ts)
     results = NativeResults.of(program, packed, routes, entity)
+    table = results.table()
+    if table is not None:
+        seen, overflow = results.seen, results.overflow
+        return table, routes.status, seen, overflow, routes.stale, routes.cut
     arrays = results.columns()
     seen, overflow = results.seen, results.overflow
     for fold in program.others:

@@ -24,6 +24,7 @@ from catenary.aggregate.tiling.columns import (
 )
 from catenary.aggregate.tiling.opening import damage
 from catenary.aggregate.tiling.values import reader_of
+from catenary.compiled import handed as handing
 from catenary.compiled import partials as compiled
 from catenary.compiled import tile_rows
 
@@ -127,6 +128,19 @@ class NativeResults:
             seen.view(bool),
             overflow.view(bool),
         )
+
+    def table(self) -> pa.Table | None:
+        """The columns as a table, where all there is are 64-bit numbers of these; else None."""
+        program = self.program
+        if program.schema is None:
+            return None
+        if self.side:
+            self._finish_all_aside()
+        owner = self.values, self.valid
+        handed = handing.columns(*owner, self.nulls, program.native_places, owner)
+        # PyArrow's documented entry for memory that C made: all columns at once, none by itself.
+        batch = pa.RecordBatch._import_from_c(handed.address, program.schema)
+        return pa.Table.from_batches([batch])
 
     def columns(self) -> dict[int, pa.Array]:
         """The columns by their places."""
