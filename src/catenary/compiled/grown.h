@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "handed.h"
+
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "records and columns are read as little-endian words"
 #endif
@@ -59,15 +61,6 @@ static __attribute__((cold)) int catenary_refuse(catenary_refusals *all, catenar
     all->told[all->many++] = one;
     return 0;
 }
-
-struct ArrowArray {
-    int64_t length, null_count, offset, n_buffers, n_children;
-    const void **buffers;
-    struct ArrowArray **children;
-    struct ArrowArray *dictionary;
-    void (*release)(struct ArrowArray *);
-    void *private_data;
-};
 
 #define GROWN_MOST 2147483646
 #define GROWN_SLACK 16 /* bytes behind a text that may be written over: short texts are copied whole words */

@@ -20,6 +20,7 @@ cdef extern from "partials.h" nogil:
     int CATENARY_EMPTY
     int CATENARY_NULL
     int CATENARY_OVERFLOW
+    int CATENARY_VALUE
     int CATENARY_FORMAT
     int CATENARY_TEXT
     catenary_state *catenary_states(const catenary_spec *specs, long long many)

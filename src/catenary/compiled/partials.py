@@ -16,6 +16,7 @@ from cython.cimports.catenary.compiled.partials import (
     CATENARY_NULL,
     CATENARY_OTHER,
     CATENARY_OVERFLOW,
+    CATENARY_VALUE,
     catenary_append,
     catenary_buffer,
     catenary_column,
@@ -277,9 +278,13 @@ def read(
     begins: cython.const[cython.longlong][::1],
     order: cython.const[cython.int][:, ::1],
     cuts: cython.const[cython.longlong][:, ::1],
+    defaults: cython.const[cython.longlong][:, ::1],
+    finished: cython.longlong[:, ::1],
     values: cython.longlong[:, ::1],
     lengths: cython.longlong[:, ::1],
     said: cython.uchar[:, ::1],
+    valid: cython.uchar[::1],
+    nulls: cython.longlong[::1],
     seen: cython.uchar[::1],
     overflow: cython.uchar[::1],
     failure: cython.longlong[::1],
@@ -287,10 +292,15 @@ def read(
     """The results of all reads.
 
     `specs` and `needs` are the accumulators' form, and a bit for each window that reads them; `features`
-    are (accumulator, sample, k), those of a window together from `window_starts` on. Blocks of tiles count on
-    from the tiles in `nodes`; `begins`, `order` and `cuts` are those of the routes. An `entity` of -1 has
-    no results. `values`, `lengths` and `said` receive what `catenary_finish` gives, by feature and read;
-    `seen` and `overflow`, whether any value was seen and any integer sum did not fit.
+    are (accumulator, sample, k, which of the distinct such triples), those of a window together from
+    `window_starts` on. Blocks of tiles count on from the tiles in `nodes`; `begins`, `order` and `cuts` are
+    those of the routes. An `entity` of -1 has no results. `defaults` are (whether there is one, its raw
+    result) of each feature. `finished` is room, int64[triples, 3].
+
+    `values`, `lengths` and `said` receive what `catenary_finish` gives, by feature and read, or the default;
+    `valid` (zeros) and `nulls` (zeros), a bit where there is a value, feature after feature without a gap,
+    and how many of each feature's lack one; `seen` and `overflow`, whether any value was seen and any
+    integer sum did not fit. Windows that no tile tells apart have one result.
 
     Returns:
         The bytes of partials that the caller has to finish, and the items of lists and maps, each as four
@@ -304,6 +314,9 @@ def read(
     window: cython.Py_ssize_t
     feature: cython.Py_ssize_t
     at: cython.Py_ssize_t
+    slot: cython.Py_ssize_t
+    other: cython.Py_ssize_t
+    bit: cython.Py_ssize_t
     position: cython.longlong
     node: cython.longlong
     rest: cython.ulonglong
@@ -323,7 +336,10 @@ def read(
             if entity[query] < 0:
                 for feature in range(features.shape[0]):
                     said[feature, query] = cython.cast(cython.uchar, CATENARY_NULL)
+                    nulls[feature] += 1
                 continue
+            for slot in range(finished.shape[0]):
+                finished[slot, 0] = -1
             for at in range(many):
                 catenary_reset(spec + at, states + at)
             rest = ~cython.cast(cython.ulonglong, 0)
@@ -362,20 +378,38 @@ def read(
                     break
                 for feature in range(window_starts[window], window_starts[window + 1]):
                     at = features[feature, 0]
-                    result = catenary_finish(
-                        spec + at,
-                        states + at,
-                        features[feature, 1],
-                        features[feature, 2],
-                        cython.address(values[feature, query]),
-                        cython.address(lengths[feature, query]),
-                        cython.address(side),
-                        cython.address(items),
-                    )
-                    no_memory |= result < 0
+                    slot = features[feature, 3]
+                    if finished[slot, 0] == position:
+                        other = finished[slot, 1]
+                        result = cython.cast(cython.int, finished[slot, 2])
+                        values[feature, query] = values[other, query]
+                        lengths[feature, query] = lengths[other, query]
+                    else:
+                        result = catenary_finish(
+                            spec + at,
+                            states + at,
+                            features[feature, 1],
+                            features[feature, 2],
+                            cython.address(values[feature, query]),
+                            cython.address(lengths[feature, query]),
+                            cython.address(side),
+                            cython.address(items),
+                        )
+                        finished[slot, 0] = position
+                        finished[slot, 1] = feature
+                        finished[slot, 2] = result
+                        no_memory |= result < 0
+                        seen[query] |= result != CATENARY_EMPTY
+                        overflow[query] |= result == CATENARY_OVERFLOW
+                    if result == CATENARY_EMPTY and defaults[feature, 0]:
+                        values[feature, query] = defaults[feature, 1]
+                        result = CATENARY_VALUE
                     said[feature, query] = cython.cast(cython.uchar, result)
-                    seen[query] |= result != CATENARY_EMPTY
-                    overflow[query] |= result == CATENARY_OVERFLOW
+                    if result == CATENARY_VALUE:
+                        bit = feature * entity.shape[0] + query
+                        valid[bit >> 3] |= cython.cast(cython.uchar, 1 << (bit & 7))
+                    else:
+                        nulls[feature] += 1
                 if windows <= 64:
                     rest &= ~(cython.cast(cython.ulonglong, 1) << window)
             if failed:

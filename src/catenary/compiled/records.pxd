@@ -1,5 +1,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from catenary.compiled.handed cimport ArrowArray
+
 cdef extern from "grown.h" nogil:
     ctypedef struct catenary_grown:
         int64_t length
@@ -12,8 +14,6 @@ cdef extern from "grown.h" nogil:
     ctypedef struct catenary_refusals:
         catenary_refusal *told
         int64_t many
-    cdef struct ArrowArray:
-        void (*release)(ArrowArray *)
     catenary_grown *catenary_columns(const int64_t *plan, int64_t many, int64_t rows)
     int catenary_hand_over(catenary_grown *columns, int at, ArrowArray *out)
     void catenary_drop(catenary_grown *columns, int64_t many)

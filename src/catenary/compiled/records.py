@@ -10,8 +10,8 @@ Held to account by: ``tests/property/test_codecs_avro.py``, ``tests/property/tes
 """
 
 import cython
+from cython.cimports.catenary.compiled.handed import Columns
 from cython.cimports.catenary.compiled.records import (
-    ArrowArray,
     catenary_avro_rows,
     catenary_columns,
     catenary_drop,
@@ -30,25 +30,6 @@ numbers_type = cython.typedef(cython.pointer(cython.const[int64_t]))
 bytes_type = cython.typedef(cython.pointer(cython.const[uint8_t]))
 columns_type = cython.typedef(cython.pointer(catenary_grown))
 refusals_type = cython.typedef(cython.pointer(catenary_refusals))
-
-
-@cython.cclass
-class Columns:
-    """A struct array that nobody has taken yet; what is not taken is freed with it."""
-
-    array: ArrowArray
-
-    def __cinit__(self):
-        self.array.release = cython.NULL
-
-    @property
-    def address(self):
-        """Where the `ArrowArray` stands."""
-        return cython.cast(cython.ulonglong, cython.address(self.array))
-
-    def __dealloc__(self):
-        if self.array.release != cython.NULL:
-            self.array.release(cython.address(self.array))
 
 
 @cython.cfunc

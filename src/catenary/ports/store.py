@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
 
@@ -33,8 +33,11 @@ class Snapshot(Protocol):
         """Keys with this prefix and their values, ascending; `after`: only greater keys."""
         ...
 
-    def scan_many(self, prefixes: Sequence[bytes]) -> list[list[tuple[bytes, bytes]]]:
-        """`scan` of each prefix, in order; fastest for sorted prefixes."""
+    def walk(self) -> Callable[[bytes], Iterator[tuple[bytes, bytes]]]:
+        """A way through the dataset: from a key to the rows from it on, ascending.
+
+        Each call ends the rows of the one before; another `walk` is on its own. Fastest for ascending keys.
+        """
         ...
 
     def scan_spans(self, spans: Sequence[tuple[bytes, bytes]]) -> list[list[tuple[bytes, bytes]]]:

@@ -57,9 +57,11 @@ def features_of(join: JoinNode, left: pa.Table, parts: Sequence[pa.Table]) -> pa
         left: with `ts` and `ds`.
         parts: as `renamed` gives them, rows as in `left`.
     """
+    if join.derivations is None and len(parts) == 1:
+        return parts[0]
     base = {name: part.column(name) for part in parts for name in part.column_names}
     if join.derivations is None:
-        return pa.table(base)
+        return pa.Table.from_arrays(list(base.values()), list(base))
     # A feature hides a left column of its name: a derivation fills that column afterwards.
     context = {name: left.column(name) for name in left.column_names if name not in base}
     return derived(join.derivations, pa.table({**context, **base}))

@@ -26,7 +26,7 @@ from catenary.serve.below import Below, topic_of
 from catenary.serve.groups import HOLD
 from catenary.serve.lookup import LookedUp, StoreLookup
 from catenary.serve.readers import ClientReader
-from catenary.serve.requests import Asked, instant, instants, left_of
+from catenary.serve.requests import Asked, instant, instants
 from catenary.serve.single import SinglePath
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Fetcher:
         token = self._reflected(target, min_token, until, timeout_s)
         if self._late == HOLD:
             self._wait_for_snapshots(target, when, until)
-        answer = _answer(target, self._look(target, left_of(rows, when), when), rows, when, token)
+        answer = _answer(target, self._look(target, rows, when), rows, when, token)
         if reader is not None and len(when):
             reader.passed(int(when.min()))
         return answer.row(0) if isinstance(requests, Mapping) else answer

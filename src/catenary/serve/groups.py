@@ -24,15 +24,14 @@ from catenary.schema.arrow import schema_to_arrow
 from catenary.serve.guard import guarded, nulls, without
 from catenary.state.keys import entities
 from catenary.state.layouts import dataset_name, layout_of
-from catenary.state.one import uploads_in
 from catenary.state.reading import Read, read_snapshot, read_temporal
-from catenary.state.records import UPLOADS_KEY, check_format
+from catenary.state.records import check_format, uploads_of
 from catenary.windows import DAY_MS, format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
-    from catenary.plan.nodes import GroupByNode
+    from catenary.plan.nodes import Derivations, GroupByNode
     from catenary.ports import Snapshot, Store
 
 PREVIOUS: Final = "previous"
@@ -101,6 +100,11 @@ class Group:
         return {**dict.fromkeys(self.node.base_schema)}
 
     @cached_property
+    def is_whole(self) -> bool:
+        """Whether what is read are the columns before derivations, in their order."""
+        return self.columns == tuple(self.node.base_schema)
+
+    @cached_property
     def schema(self) -> pa.Schema:
         """Of the columns that a reader sees."""
         return schema_to_arrow(self.node.schema)
@@ -126,7 +130,7 @@ class Group:
             return np.zeros(len(at), bool)
         if snapshot is None:
             return np.ones(len(at), bool)
-        active = uploads_in(snapshot.get(UPLOADS_KEY)).active
+        active = uploads_of(snapshot)[0].active
         if not active:
             return np.ones(len(at), bool)
         if self.holds:
@@ -143,7 +147,12 @@ class Group:
         return statuses.STALE_BATCH if cutoff is not None and ts > cutoff else 0
 
     def read(
-        self, snapshot: Snapshot | None, keys: pa.Table, at: np.ndarray, late: str, times: pa.Table
+        self,
+        snapshot: Snapshot | None,
+        keys: pa.Table,
+        at: np.ndarray,
+        late: str,
+        times: Callable[[], pa.Table],
     ) -> Found:
         """The GroupBy's columns.
 
@@ -152,7 +161,7 @@ class Group:
             keys: the key columns, in the keys' order.
             at: int64 milliseconds, per row.
             late: `previous` or `null`: what a snapshot that has not landed is answered with.
-            times: `ts` and `ds`, for derivations.
+            times: gives `ts` and `ds`, for derivations.
         """
         codes, known = entities(keys)
         lost = codes < 0
@@ -160,20 +169,28 @@ class Group:
             status = np.where(lost, statuses.MISSING, statuses.MISSING_UPLOAD)
             return Found(nulls(self.schema, len(at)), status.astype(np.int64))
         read = self._distinct(snapshot, known, codes, at)
-        status = read.status.copy()
+        status = read.status
         refused = self._refused(snapshot, status, at, late) & ~lost
         status[lost] = statuses.MISSING
         base = without(read.columns, refused)
-        columns, failed = self._derived(base, keys, times)
-        status[list(failed)] |= statuses.ERROR
+        base = base if self.is_whole else base.select(list(self.node.base_schema))
+        if self.node.derivations is None:
+            columns, failed = base, dict[int, str]()
+        else:
+            columns, failed = self._derived(self.node.derivations, base, keys, times())
+            columns = without(columns, refused)
+        if failed:
+            status[list(failed)] |= statuses.ERROR
         too_old = np.flatnonzero(status & statuses.BEFORE_RETENTION)
         lacking = {row: self.lacking(int(at[row])) for row in too_old.tolist()}
-        return Found(without(columns, refused), status, failed, lacking, read.closed, read.head)
+        return Found(columns, status, failed, lacking, read.closed, read.head)
 
     def _distinct(
         self, snapshot: Snapshot, known: list[bytes], codes: np.ndarray, at: np.ndarray
     ) -> Read:
         """What the tiles say; equal reads are made once."""
+        if len(known) == len(at):  # each read is of another entity
+            return self._read(snapshot, known, codes, at)
         order = np.lexsort((at, codes))
         same = (np.diff(codes[order]) == 0) & (np.diff(at[order]) == 0)
         if not same.any():
@@ -184,7 +201,7 @@ class Group:
         chosen = order[first]
         read = self._read(snapshot, known, codes[chosen], at[chosen])
         columns = read.columns.take(pa.array(back))
-        return Read(columns, read.status[back], read.uploads[back], read.closed, read.head)
+        return Read(columns, read.status[back], read.closed, read.head)
 
     def _read(
         self, snapshot: Snapshot, known: list[bytes], codes: np.ndarray, at: np.ndarray
@@ -201,7 +218,7 @@ class Group:
         """Where all that is known ends, if nothing brings events after the newest upload."""
         if self.is_streamed or self.is_snapshot:
             return None
-        active = uploads_in(snapshot.get(UPLOADS_KEY)).active
+        active = uploads_of(snapshot)[0].active
         return active[-1].cutoff_ms if active else None
 
     def _refused(
@@ -214,12 +231,8 @@ class Group:
         return refused
 
     def _derived(
-        self, base: pa.Table, keys: pa.Table, times: pa.Table
+        self, derivations: Derivations, base: pa.Table, keys: pa.Table, times: pa.Table
     ) -> tuple[pa.Table, dict[int, str]]:
-        base = base.select(list(self.node.base_schema))
-        derivations = self.node.derivations
-        if derivations is None:
-            return base, {}
         columns = [*base.columns, *keys.columns, *times.columns]
         rows = pa.table(columns, names=[*base.column_names, *self.keys, *times.column_names])
         return guarded(

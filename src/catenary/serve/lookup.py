@@ -8,7 +8,7 @@ Equal reads are merged, and a derivation that raises costs no other row its answ
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -23,10 +23,12 @@ from catenary.serve.guard import guarded, without
 from catenary.windows import DAY_MS, format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from catenary.plan.nodes import GroupByNode, JoinNode
     from catenary.ports import Store
+
+_TIMES: Final = ["ts", "ds"]
 
 
 @dataclass(frozen=True)
@@ -96,18 +98,20 @@ class StoreLookup:
             NotYetError: under `hold`, if a snapshot has not landed.
             RunError: if a store cannot be reached; never for the sake of one row.
         """
-        left = timed(rows, at)
-        wanted = at + self._shift_ms
-        parts = self._parts(join, left, wanted)
+        left = timed(rows, at) if _reads_times(join) else rows
+        parts = self._parts(join, left, at + self._shift_ms, lambda: timed(rows, at).select(_TIMES))
         columns = [renamed(part, parts[at].columns) for at, part in enumerate(join.parts)]
-        features, failed = guarded(
-            lambda first, many: features_of(
-                join, left.slice(first, many), [each.slice(first, many) for each in columns]
-            ),
-            len(at),
-            self._schema(join),
-            join.name,
-        )
+        if join.derivations is None:
+            features, failed = features_of(join, left, columns), dict[int, str]()
+        else:
+            features, failed = guarded(
+                lambda first, many: features_of(
+                    join, left.slice(first, many), [each.slice(first, many) for each in columns]
+                ),
+                len(at),
+                self._schema(join),
+                join.name,
+            )
         status = np.zeros(len(at), np.int64)
         by_name: dict[str, np.ndarray] = {}
         refused: dict[int, str] = {}
@@ -136,12 +140,17 @@ class StoreLookup:
             NotYetError: under `hold`, if a snapshot has not landed.
         """
         group = self.group(node)
-        times = timed(keys, at).select(["ts", "ds"])
         with group.snapshot() as snapshot:
             wanted = at + self._shift_ms
             if self._late == HOLD:
                 _hold(group, wanted, group.late(snapshot, wanted))
-            found = group.read(snapshot, keys.select(list(group.keys)), wanted, self._late, times)
+            found = group.read(
+                snapshot,
+                keys.select(list(group.keys)),
+                wanted,
+                self._late,
+                lambda: timed(keys, at).select(_TIMES),
+            )
         self.merged.add(found)
         parts = {node.name: found.status}
         return LookedUp(found.columns, found.status, parts, found.failed, found.refused)
@@ -167,10 +176,11 @@ class StoreLookup:
             found = self._groups.setdefault(node.fingerprint, Group(node, self._store))
         return found
 
-    def _parts(self, join: JoinNode, left: pa.Table, at: np.ndarray) -> list[Found]:
+    def _parts(
+        self, join: JoinNode, left: pa.Table, at: np.ndarray, times: Callable[[], pa.Table]
+    ) -> list[Found]:
         """Each part's columns; all parts of one GroupBy from one snapshot."""
         found: dict[int, Found] = {}
-        times = left.select(["ts", "ds"])
         groups = {part.group_by.fingerprint: self.group(part.group_by) for part in join.parts}
         for group in groups.values():
             with group.snapshot() as snapshot:
@@ -194,6 +204,12 @@ class StoreLookup:
             whole = type(join.schema).of({name: types[name] for name in names})
             found = self._schemas.setdefault(join.fingerprint, schema_to_arrow(whole))
         return found
+
+
+def _reads_times(join: JoinNode) -> bool:
+    """Whether a Join's keys or derivations may be `ts` or `ds`."""
+    keys = {name for part in join.parts for name in part.left_keys}
+    return join.derivations is not None or not keys.isdisjoint(_TIMES)
 
 
 def timed(rows: pa.Table, at: np.ndarray) -> pa.Table:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow as pa
 
 from catenary.errors import DataError, nearest
 from catenary.plan.nodes import GroupByNode
-from catenary.rows.columns import dates_of, normal_column
+from catenary.rows.columns import normal_column
 from catenary.schema import FLOAT
 from catenary.schema.arrow import from_arrow, to_arrow
 
@@ -49,6 +50,16 @@ class Asked:
     needed: tuple[str, ...]
     fills: tuple[str, ...]
     output: frozenset[str]
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        """The columns that a table may have."""
+        return frozenset((*self.types, *self.output, *_TIMES))
+
+    @cached_property
+    def _arrow(self) -> dict[str, pa.DataType]:
+        """The types as Arrow has them."""
+        return {name: to_arrow(type_) for name, type_ in self.types.items()}
 
     @staticmethod
     def of(node: JoinNode | GroupByNode) -> Asked:
@@ -115,9 +126,8 @@ class Asked:
         return found
 
     def _of_table(self, table: pa.Table) -> pa.Table:
-        known = {*self.types, *self.output, *_TIMES}
         for name in table.column_names:
-            if name not in known:
+            if name not in self._known:
                 raise DataError(
                     f"{self.name} has no column {name!r}", hint=nearest(name, self.types)
                 )
@@ -127,6 +137,9 @@ class Asked:
         columns: dict[str, pa.ChunkedArray] = {}
         for name in self._kept(table.column_names.__contains__):
             column, type_ = table.column(name), self.types[name]
+            if column.type == self._arrow[name] and not type_.is_nested and not type_.is_float:
+                columns[name] = column
+                continue
             if not _fits(from_arrow(column.type, column=name), type_):
                 raise DataError(
                     f"{self.name}: column {name!r} is {column.type}, {type_} is asked",
@@ -194,12 +207,6 @@ def instants(at: Any, rows: int, now_ms: int) -> np.ndarray:
             hint="give one for all, or one per request",
         )
     return many
-
-
-def left_of(rows: pa.Table, at: np.ndarray) -> pa.Table:
-    """The requests with `ts` and `ds`, those of their instants."""
-    ts = pa.chunked_array([pa.array(at, pa.int64())])
-    return rows.append_column("ts", ts).append_column("ds", dates_of(ts))
 
 
 def instant(at: object) -> int:

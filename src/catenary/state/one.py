@@ -2,7 +2,7 @@
 
     one range, one upload value ──► tiles before the instant ──► partials merged ──► values, statuses
 
-For a model that asks for one row and waits. The same rules, written for one read.
+For a model that asks for one row and waits: the rules of many reads, on numbers instead of arrays.
 
 Read next: ``reading.py`` (many reads).
 Held to account by: ``tests/unit/serve/test_single.py``, which compares the two.
@@ -10,29 +10,21 @@ Held to account by: ``tests/unit/serve/test_single.py``, which compares the two.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from catenary.aggregate import tiles as kernel
-from catenary.ports import statuses
-from catenary.state import tiles
-from catenary.state.held import Span, sought
-from catenary.state.reading import known_from
-from catenary.state.records import ANCIENT_MS, LANES, UPLOADS_KEY, Lane, Uploads, unpack
+from catenary.state.held import Held, Span, none, of_lanes, of_upload
+from catenary.state.reading import doubts, ends_of, late, told
+from catenary.state.records import lanes_of, uploads_of
 from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
     from catenary.aggregate.layout import Layout
     from catenary.ports import Snapshot
-    from catenary.state.records import Upload
 
-_UPLOAD_LEVEL: Final = -1
-_MANY: Final = 96
-"""Rows of an entity from which on those that matter are sought."""
+_ENTITY: Final = np.zeros(1, np.int32)
 
 
 class One(NamedTuple):
@@ -50,29 +42,6 @@ class One(NamedTuple):
     head: bool = False
 
 
-class _Tile(NamedTuple):
-    """A tile that begins before the instant; in the order in which tiles are merged."""
-
-    start: int
-    end: int
-    level: int
-    status: int
-    collapsed: bool
-    packed: bytes
-
-
-@lru_cache(maxsize=64)
-def uploads_in(data: bytes | None) -> Uploads:
-    """The uploads that a record tells of."""
-    return Uploads() if data is None else unpack(data, Uploads)
-
-
-@lru_cache(maxsize=1024)
-def lane_in(data: bytes) -> Lane:
-    """The lane that a record tells of."""
-    return unpack(data, Lane)
-
-
 def read_temporal(layout: Layout, snapshot: Snapshot, entity: bytes, ts: int) -> One:
     """An entity to the millisecond; see `reading.read_temporal`.
 
@@ -82,23 +51,11 @@ def read_temporal(layout: Layout, snapshot: Snapshot, entity: bytes, ts: int) ->
         entity: its bytes.
         ts: milliseconds; events strictly before it count.
     """
-    uploads = uploads_in(snapshot.get(UPLOADS_KEY))
-    held = {key[1:]: lane_in(value) for key, value in snapshot.scan(LANES)}
-    lanes = list(held.values())
+    uploads, _ = uploads_of(snapshot)
+    lanes = lanes_of(snapshot)
     upload = uploads.newest(ts)
-    since = ANCIENT_MS // 2 if upload is None else upload.cutoff_ms
-    if layout.reach_ms is not None:
-        # A read that ends early, at the start of a longer tile, reaches back by so much more.
-        since = max(since, ts - layout.reach_ms - layout.sizes_ms[-1])
-    rows = _rows(layout, snapshot, tiles.TILE + entity, Span(tuple(held), since, ts))
-    found = _lane_tiles(layout, rows, len(entity) + 1, ts, upload)
-    if upload is None:
-        doubt = _beyond_lanes(layout, ts, uploads, lanes)
-    else:
-        found += _upload_tiles(snapshot, upload, entity, ts)
-        doubt = _beyond_upload(layout, ts, upload, lanes)
-    one = _answer(layout, found, ts)
-    return one._replace(status=one.status | doubt)
+    held = of_lanes(layout, snapshot, [entity], Span.of(layout, ts, ts), lanes, upload)
+    return _answer(layout, held, ts, doubts(layout, ts, uploads, lanes.values(), upload))
 
 
 def read_snapshot(
@@ -113,106 +70,19 @@ def read_snapshot(
         ts: milliseconds.
         holds: one snapshot stands until the next.
     """
-    uploads = uploads_in(snapshot.get(UPLOADS_KEY))
+    uploads, _ = uploads_of(snapshot)
     wanted = ts // DAY_MS * DAY_MS
     upload = uploads.newest(wanted)
     if upload is None:
-        doubt = statuses.BEFORE_RETENTION if uploads.active else statuses.MISSING_UPLOAD
-        one = _answer(layout, [], wanted)
-        return one._replace(status=one.status | doubt)
+        return _answer(layout, none(1), wanted, doubts(layout, wanted, uploads, (), None))
     at = min(wanted, upload.cutoff_ms)
-    one = _answer(layout, _upload_tiles(snapshot, upload, entity, at), at)
-    stale = statuses.STALE_BATCH if wanted > upload.cutoff_ms and not holds else 0
-    return one._replace(status=one.status | stale)
+    held = of_upload(layout, snapshot, [entity], Span.of(layout, at, at), upload)
+    return _answer(layout, held, at, late(wanted, upload, holds=holds))
 
 
-def _rows(
-    layout: Layout, snapshot: Snapshot, prefix: bytes, span: Span
-) -> list[tuple[bytes, bytes]]:
-    """The rows of an entity that may matter; where it has many, they are sought."""
-    rows = list(islice(snapshot.scan(prefix), _MANY))
-    return rows if len(rows) < _MANY else sought(layout, snapshot, [prefix], span)[0]
-
-
-def _lane_tiles(
-    layout: Layout,
-    rows: list[tuple[bytes, bytes]],
-    skip: int,
-    ts: int,
-    upload: Upload | None,
-) -> list[_Tile]:
-    """Tiles of lanes and late tiles that begin before the instant, and the upload does not hold."""
-    sizes = layout.sizes_ms
-    cutoff = ANCIENT_MS if upload is None else upload.cutoff_ms
-    late = None if upload is None else tiles.OF_UPLOAD + upload.id.to_bytes(4, "big")
-    found: list[_Tile] = []
-    for key, data in rows:
-        start = tiles.instant_of(key[-8:])
-        if start >= ts:
-            continue
-        if key[skip : skip + 1] == tiles.OF_LANE:
-            if start < cutoff:
-                continue
-        elif late is None or not key.startswith(late, skip):
-            continue
-        level = key[-9]
-        packed = data[tiles.STATUS_BYTES :]
-        found.append(
-            _Tile(start, start + sizes[level], level, tiles.status_of(data), False, packed)
-        )
-    return found
-
-
-def _upload_tiles(snapshot: Snapshot, upload: Upload, entity: bytes, ts: int) -> list[_Tile]:
-    data = snapshot.get(tiles.upload_key(upload.id, entity))
-    if data is None:
-        return []
-    return [
-        _Tile(each.start_ms, each.end_ms, _UPLOAD_LEVEL, 0, each.collapsed, each.packed)
-        for each in tiles.unpack_upload(data)
-        if each.start_ms < ts
-    ]
-
-
-def _beyond_lanes(layout: Layout, ts: int, uploads: Uploads, lanes: list[Lane]) -> int:
-    """What to say where lanes alone do not reach back to the window's start."""
-    known = max((max(each.since_ms, each.kept_ms) for each in lanes), default=None)
-    if known == ANCIENT_MS:
-        return 0
-    if known is not None and layout.reach_ms is not None and ts - layout.reach_ms >= known:
-        return 0
-    return statuses.BEFORE_RETENTION if uploads.active else statuses.MISSING_UPLOAD
-
-
-def _beyond_upload(layout: Layout, ts: int, upload: Upload, lanes: list[Lane]) -> int:
-    """What to say where a lane never had, or has no more, what came after the upload."""
-    needed = upload.cutoff_ms
-    if layout.reach_ms is not None:
-        needed = max(needed, ts - layout.reach_ms)
-    lacking = any(needed < known_from(each, upload) for each in lanes)
-    return statuses.BEFORE_RETENTION if lacking else 0
-
-
-def _answer(layout: Layout, found: list[_Tile], ts: int) -> One:
-    """What the tiles say."""
-    at = ts
-    # A tile that begins before an instant and ends after it cannot be taken apart.
-    while straddling := [each.start for each in found if each.start < at < each.end]:
-        at = min(straddling)
-    merged = sorted(each for each in found if each.end <= at)
-    held = kernel.Tiles(
-        start=np.array([each.start for each in merged], np.int64),
-        end=np.array([each.end for each in merged], np.int64),
-        status=np.array([each.status for each in merged], np.int64),
-        collapsed=np.array([each.collapsed for each in merged], bool),
-        packed=pa.array([each.packed for each in merged], pa.large_binary()),
-    )
-    answer = kernel.answer_one(layout, held, at)
-    status = answer.status
-    status |= statuses.AS_OF_TILE if at < ts else 0
-    status |= statuses.STALE_BATCH if answer.stale else 0
-    status |= statuses.BEFORE_RETENTION if answer.cut else 0
-    status |= statuses.OVERFLOW if answer.overflow else 0
-    status |= 0 if answer.seen else statuses.MISSING
-    head = any(each.level == 0 for each in merged)
-    return One(answer.values, status, any(each.level != 0 for each in merged), head)
+def _answer(layout: Layout, found: Held, ts: int, doubt: int) -> One:
+    """What the tiles say, and what is to be said of it."""
+    ends, closed, head = ends_of(found, _ENTITY, np.array([ts], np.int64))
+    at = int(ends[0])
+    answer = kernel.answer_one(layout, found.for_kernel(), at)
+    return One(answer.values, told(answer, at < ts) | doubt, closed > 0, head > 0)

@@ -11,19 +11,20 @@ a glimpse of the future (protocol 6).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from catenary.aggregate import tiles as kernel
+from catenary.compiled import ranges, routes
 from catenary.ports import statuses
-from catenary.state.held import NONE, Held, Span, of_ranges, of_upload
+from catenary.state.held import Held, Span, none, of_lanes, of_upload
 from catenary.state.records import ANCIENT_MS, lanes_of, uploads_of
 from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable
 
     from catenary.aggregate.layout import Layout
     from catenary.ports import Snapshot
@@ -37,13 +38,11 @@ class Read:
     Attributes:
         columns: the GroupBy's columns before derivations, one row per read.
         status: int64 per read.
-        uploads: which upload each read merged, by id; 0 for none.
         closed, head: how many reads merged closed tiles, and head tiles.
     """
 
     columns: pa.Table
     status: np.ndarray
-    uploads: np.ndarray
     closed: int = 0
     head: int = 0
 
@@ -51,7 +50,7 @@ class Read:
 def read_temporal(
     layout: Layout,
     snapshot: Snapshot,
-    entities: Sequence[bytes],
+    entities: list[bytes],
     codes: np.ndarray,
     ts: np.ndarray,
 ) -> Read:
@@ -64,31 +63,22 @@ def read_temporal(
         codes: int32, the entity of each read; -1 for a null key.
         ts: int64 milliseconds, per read; events strictly before it count.
     """
-    if not len(ts):
-        return _answer(layout, NONE, entities, codes, ts)
     uploads, _ = uploads_of(snapshot)
     lanes = lanes_of(snapshot)
-    chosen = _choose(uploads, ts)
-    held = of_ranges(layout, snapshot, entities, _span(layout, ts, chosen, uploads, lanes))
-    parts: list[tuple[np.ndarray, Read]] = []
-    for upload_id in np.unique(chosen).tolist():
-        rows = np.flatnonzero(chosen == upload_id)
-        upload = next((each for each in uploads.held if each.id == upload_id), None)
-        parts.append(
-            (
-                rows,
-                _read_by(
-                    layout, snapshot, entities, held, codes[rows], ts[rows], upload, uploads, lanes
-                ),
-            )
-        )
-    return _together(parts, len(ts))
+
+    def read(upload: Upload | None, own: list[bytes], codes: np.ndarray, ts: np.ndarray) -> Read:
+        span = Span.of(layout, int(ts.min()), int(ts.max()))
+        held = of_lanes(layout, snapshot, own, span, lanes, upload)
+        doubt = doubts(layout, ts, uploads, lanes.values(), upload)
+        return _answer(layout, held, codes, ts, doubt)
+
+    return _by_upload(layout, uploads, entities, codes, ts, read)
 
 
 def read_snapshot(
     layout: Layout,
     snapshot: Snapshot,
-    entities: Sequence[bytes],
+    entities: list[bytes],
     codes: np.ndarray,
     ts: np.ndarray,
     *,
@@ -104,97 +94,60 @@ def read_snapshot(
         ts: int64 milliseconds, per read.
         holds: one snapshot stands until the next.
     """
-    if not len(ts):
-        return _answer(layout, NONE, entities, codes, ts)
     uploads, _ = uploads_of(snapshot)
-    wanted = ts // DAY_MS * DAY_MS
-    chosen = _choose(uploads, wanted)
+
+    def read(
+        upload: Upload | None, own: list[bytes], codes: np.ndarray, wanted: np.ndarray
+    ) -> Read:
+        if upload is None:
+            doubt = doubts(layout, wanted, uploads, (), None)
+            return _answer(layout, none(len(own)), codes, wanted, doubt)
+        at = np.minimum(wanted, upload.cutoff_ms)
+        span = Span.of(layout, int(at.min()), int(at.max()))
+        held = of_upload(layout, snapshot, own, span, upload)
+        return _answer(layout, held, codes, at, late(wanted, upload, holds=holds))
+
+    return _by_upload(layout, uploads, entities, codes, ts // DAY_MS * DAY_MS, read)
+
+
+def _by_upload(
+    layout: Layout,
+    uploads: Uploads,
+    entities: list[bytes],
+    codes: np.ndarray,
+    ts: np.ndarray,
+    read: Callable[[Upload | None, list[bytes], np.ndarray, np.ndarray], Read],
+) -> Read:
+    """Reads by the upload that fits each: of one, or without any, those that fall to it together."""
+    if not len(ts):
+        return _answer(layout, none(len(entities)), codes, ts, 0)
+    by_id = {each.id: each for each in uploads.active}
+    if not by_id:
+        return read(None, entities, codes, ts)
+    chosen = _choose(uploads, ts)
+    if (chosen == chosen[0]).all():
+        return read(by_id.get(int(chosen[0])), entities, codes, ts)
     parts: list[tuple[np.ndarray, Read]] = []
     for upload_id in np.unique(chosen).tolist():
         rows = np.flatnonzero(chosen == upload_id)
-        upload = next((each for each in uploads.held if each.id == upload_id), None)
-        if upload is None:
-            status = statuses.BEFORE_RETENTION if uploads.active else statuses.MISSING_UPLOAD
-            read = _answer(layout, NONE, entities, codes[rows], wanted[rows])
-            parts.append((rows, _with(read, status)))
-            continue
-        at = np.minimum(wanted[rows], upload.cutoff_ms)
-        found = of_upload(snapshot, upload, entities)
-        read = _answer(layout, found, entities, codes[rows], at, upload_id=upload.id)
-        stale = (wanted[rows] > upload.cutoff_ms) & (not holds)
-        read.status[stale] |= statuses.STALE_BATCH
-        parts.append((rows, read))
+        # Only what these reads are of: another upload's entities would be looked for in vain.
+        used = np.unique(codes[rows])
+        used = used[used >= 0]
+        own = np.where(codes[rows] < 0, -1, np.searchsorted(used, codes[rows])).astype(np.int32)
+        mine = [entities[code] for code in used.tolist()]
+        parts.append((rows, read(by_id.get(upload_id), mine, own, ts[rows])))
     return _together(parts, len(ts))
-
-
-def _span(
-    layout: Layout,
-    ts: np.ndarray,
-    chosen: np.ndarray,
-    uploads: Uploads,
-    lanes: dict[bytes, Lane],
-) -> Span:
-    """Which of the lanes' tiles these reads may merge, or end in."""
-    # A read that ends early, at the start of a longer tile, reaches back by so much more.
-    longest = layout.sizes_ms[-1]
-    since = ANCIENT_MS // 2
-    if layout.reach_ms is not None:
-        since = int(ts.min()) - layout.reach_ms - longest
-    if chosen.min() > 0:
-        cutoffs = [each.cutoff_ms for each in uploads.held if each.id in set(chosen.tolist())]
-        since = max(since, min(cutoffs))
-    return Span(tuple(lanes), since, int(ts.max()))
 
 
 def _choose(uploads: Uploads, ts: np.ndarray) -> np.ndarray:
     """For each instant the id of the newest upload whose cut-off is at or before it; 0 for none."""
     active = uploads.active
-    if not active:
-        return np.zeros(len(ts), np.int64)
     cutoffs = np.asarray([each.cutoff_ms for each in active], np.int64)
     ids = np.asarray([0, *(each.id for each in active)], np.int64)
     return ids[np.searchsorted(cutoffs, ts, side="right")]
 
 
-def fitting(held: Held, upload: Upload | None) -> Held:
-    """Of the lanes' tiles and the late ones, those that are read beside an upload, or without any."""
-    if upload is None:
-        return held.where(held.of_upload == 0)
-    of_lane = (held.of_upload == 0) & (held.start >= upload.cutoff_ms)
-    return held.where(of_lane | (held.of_upload == upload.id))
-
-
-def _read_by(
-    layout: Layout,
-    snapshot: Snapshot,
-    entities: Sequence[bytes],
-    held: Held,
-    codes: np.ndarray,
-    ts: np.ndarray,
-    upload: Upload | None,
-    uploads: Uploads,
-    lanes: dict[bytes, Lane],
-) -> Read:
-    """Reads by one upload, or by none."""
-    if upload is None:
-        read = _answer(layout, fitting(held, None), entities, codes, ts)
-        _judge_without_upload(layout, read, ts, uploads, lanes)
-        return read
-    found = of_upload(snapshot, upload, entities).and_(fitting(held, upload))
-    read = _answer(layout, found, entities, codes, ts, upload_id=upload.id)
-    read.status[_lost(layout, ts, upload, lanes)] |= statuses.BEFORE_RETENTION
-    return _refused(read)
-
-
-def _lost(layout: Layout, ts: np.ndarray, upload: Upload, lanes: dict[bytes, Lane]) -> np.ndarray:
-    """Which reads need events after the upload that a lane never had, or has no more."""
-    needed = np.full(len(ts), upload.cutoff_ms, np.int64)
-    if layout.reach_ms is not None:
-        needed = np.maximum(needed, ts - layout.reach_ms)
-    return needed < max((known_from(each, upload) for each in lanes.values()), default=ANCIENT_MS)
-
-
-def known_from(lane: Lane, upload: Upload) -> int:
+def _known_from(lane: Lane, upload: Upload) -> int:
     """The instant from which a lane has all that its log brought and an upload does not hold.
 
     A lane that began late, its log having lost its beginning, lacks nothing beside an upload that
@@ -205,135 +158,81 @@ def known_from(lane: Lane, upload: Upload) -> int:
     return lane.kept_ms if whole else max(lane.kept_ms, lane.since_ms)
 
 
-def _judge_without_upload(
-    layout: Layout, read: Read, ts: np.ndarray, uploads: Uploads, lanes: dict[bytes, Lane]
-) -> None:
-    """Say where lanes alone do not reach back to the window's start."""
-    known = max((max(lane.since_ms, lane.kept_ms) for lane in lanes.values()), default=None)
-    if known is None:
-        lacking = np.ones(len(ts), bool)
-    elif known == ANCIENT_MS:
-        lacking = np.zeros(len(ts), bool)
-    elif layout.reach_ms is None:
-        lacking = np.ones(len(ts), bool)
+def doubts(
+    layout: Layout, ts: Any, uploads: Uploads, lanes: Iterable[Lane], upload: Upload | None
+) -> Any:
+    """What to say where a lane never had, or has no more, events that a read needs.
+
+    Args:
+        layout: of the GroupBy.
+        ts: of the read; or int64, of many.
+        uploads: all that there are.
+        lanes: all that there are.
+        upload: that the read merges; None for none.
+
+    Returns:
+        Statuses; one for all reads, or one per read.
+    """
+    if upload is None:
+        bit = statuses.BEFORE_RETENTION if uploads.active else statuses.MISSING_UPLOAD
+        known = max((max(lane.since_ms, lane.kept_ms) for lane in lanes), default=None)
+        if known == ANCIENT_MS:
+            return 0
     else:
-        lacking = ts - layout.reach_ms < known
-    too_new = bool(uploads.active)
-    read.status[lacking] |= statuses.BEFORE_RETENTION if too_new else statuses.MISSING_UPLOAD
+        bit = statuses.BEFORE_RETENTION
+        known = max((_known_from(lane, upload) for lane in lanes), default=ANCIENT_MS)
+        if upload.cutoff_ms >= known:
+            return 0
+    return bit if known is None or layout.reach_ms is None else (ts - layout.reach_ms < known) * bit
 
 
-def _answer(
-    layout: Layout,
-    found: Held,
-    entities: Sequence[bytes],
-    codes: np.ndarray,
-    ts: np.ndarray,
-    *,
-    upload_id: int = 0,
-) -> Read:
-    """What the tiles say, with the statuses that the kernel finds."""
-    if len(found):
-        found = found.where(_in_reach(layout, found, ts)).sorted()
-    offsets = np.searchsorted(found.owner, np.arange(len(entities) + 1)).astype(np.int64)
-    at, early = _ends(found, codes, ts)
-    held = found.for_kernel()
-    answers = kernel.answer(layout, held, offsets, codes.astype(np.int32), at)
-    status = answers.status.copy()
-    status[early] |= statuses.AS_OF_TILE
-    status[answers.stale] |= statuses.STALE_BATCH
-    status[answers.cut] |= statuses.BEFORE_RETENTION
-    status[answers.overflow] |= statuses.OVERFLOW
-    status[~answers.seen] |= statuses.MISSING
-    return Read(
-        answers.columns,
-        status,
-        np.full(len(ts), upload_id, np.int64),
-        *_merged(found, len(entities), codes, at),
+def late(wanted: Any, upload: Upload, *, holds: bool) -> Any:
+    """What to say of snapshots wanted as of one midnight, or of many, that are later than the upload."""
+    return 0 if holds else (wanted > upload.cutoff_ms) * statuses.STALE_BATCH
+
+
+def told(answer: kernel.Answers | kernel.OneAnswer, early: Any) -> Any:
+    """The statuses that the kernel finds, of a read or of many; `early`, whether it ended before its instant."""
+    return (
+        answer.status
+        | early * statuses.AS_OF_TILE
+        | answer.stale * statuses.STALE_BATCH
+        | answer.cut * statuses.BEFORE_RETENTION
+        | answer.overflow * statuses.OVERFLOW
+        | (answer.seen ^ True) * statuses.MISSING
     )
 
 
-def _in_reach(layout: Layout, found: Held, ts: np.ndarray) -> np.ndarray:
-    """The tiles that any of the reads may merge, or end in."""
-    wanted = found.start < ts.max()
-    if layout.reach_ms is None:
-        return wanted
-    # A read that ends early, at the start of a longer tile, reaches back by so much more.
-    longest = layout.sizes_ms[-1]
-    return wanted & (found.end > ts.min() - layout.reach_ms - longest)
+def _answer(layout: Layout, found: Held, codes: np.ndarray, ts: np.ndarray, doubt: Any) -> Read:
+    """What the tiles say, and what is to be said of it."""
+    codes = codes.astype(np.int32, copy=False)
+    at, closed, head = ends_of(found, codes, ts)
+    answers = kernel.answer(layout, found.for_kernel(), found.offsets, codes, at)
+    return Read(answers.columns, told(answers, at < ts) | doubt, closed, head)
 
 
-def _merged(found: Held, entities: int, codes: np.ndarray, at: np.ndarray) -> tuple[int, int]:
-    """How many reads had closed tiles before them, and how many head tiles."""
-    known = codes >= 0
-    heads = found.level == 0
-    counts: list[int] = []
-    for wanted in (~heads, heads):
-        first = np.full(entities, np.iinfo(np.int64).max)
-        np.minimum.at(first, found.owner[wanted], found.end[wanted])
-        counts.append(int((at[known] >= first[codes[known]]).sum()))
-    return counts[0], counts[1]
+def ends_of(found: Held, codes: np.ndarray, ts: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """Where each read ends, and how many reads had closed tiles before them, and head tiles.
 
-
-def _ends(found: Held, codes: np.ndarray, ts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each read ends, and which of them end before their instant.
-
-    A tile that begins before an instant and ends after it cannot be taken apart. Tiles may overlap,
-    so a read that has moved to the start of one may be inside another.
+    A tile that begins before an instant and ends after it cannot be taken apart: the read ends where
+    the tile begins.
     """
     at = ts.copy()
-    wide = found.end - found.start > 1
-    if not wide.any():
-        return at, np.zeros(len(ts), bool)
-    owner, start, end = found.owner[wide], found.start[wide], found.end[wide]
-    while len(cut := np.flatnonzero(_cut(owner, start, end, codes, at))):
-        for row in cut.tolist():
-            mine = slice(*np.searchsorted(owner, (codes[row], codes[row] + 1)))
-            straddling = (start[mine] < at[row]) & (end[mine] > at[row])
-            at[row] = start[mine][straddling].min()
-    return at, at < ts
-
-
-def _cut(
-    owner: np.ndarray, start: np.ndarray, end: np.ndarray, codes: np.ndarray, at: np.ndarray
-) -> np.ndarray:
-    """Which reads fall inside a tile of theirs; tiles by owner and start.
-
-    Owner and instant are one number each, by the instants' ranks, so that all reads are sought at once.
-    """
-    starts, ends = np.unique(start), np.unique(end)
-    place = owner * (len(starts) + 1) + np.searchsorted(starts, start)
-    wanted = codes.astype(np.int64) * (len(starts) + 1) + np.searchsorted(starts, at)
-    last = np.searchsorted(place, wanted) - 1
-    # The furthest end so far of the same owner: an owner's ranks lie above those of the ones before.
-    shift = owner * (len(ends) + 1)
-    furthest = ends[np.maximum.accumulate(shift + np.searchsorted(ends, end)) - shift]
-    return (last >= 0) & (owner[last] == codes) & (furthest[last] > at)
-
-
-def _refused(read: Read) -> Read:
-    """Reads before the retained history have no values (runtime, fetch)."""
-    refused = (read.status & statuses.BEFORE_RETENTION) != 0
-    if not refused.any():
-        return read
-    rows = np.arange(len(refused), dtype=np.int64)
-    places = pa.array(rows, mask=refused)
-    return Read(read.columns.take(places), read.status, read.uploads, read.closed, read.head)
-
-
-def _with(read: Read, status: int) -> Read:
-    read.status[:] |= status
-    return read
+    reach = np.empty(len(found), np.int64)
+    routes.reaches(found.offsets, found.end, reach)
+    firsts = np.empty((len(found.offsets) - 1, 2), np.int64)
+    closed, head = ranges.ends(
+        found.offsets, found.start, found.end, found.level, reach, codes, firsts, at
+    )
+    return at, closed, head
 
 
 def _together(parts: list[tuple[np.ndarray, Read]], count: int) -> Read:
     """Reads by different uploads, in the order in which they were asked."""
-    if len(parts) == 1:
-        return parts[0][1]
     order = np.concatenate([rows for rows, _ in parts])
     back = np.empty(count, np.int64)
     back[order] = np.arange(count)
     columns = pa.concat_tables([read.columns for _, read in parts]).take(pa.array(back))
     status = np.concatenate([read.status for _, read in parts])[back]
-    uploads = np.concatenate([read.uploads for _, read in parts])[back]
     closed = sum(read.closed for _, read in parts)
-    return Read(columns, status, uploads, closed, sum(read.head for _, read in parts))
+    return Read(columns, status, closed, sum(read.head for _, read in parts))

@@ -7,6 +7,7 @@ whoever decides on a record has it checked when what was decided is written.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -294,7 +295,7 @@ def check_format(snapshot: Snapshot, fingerprint: str, where: str) -> bytes | No
 
 def lanes_of(snapshot: Snapshot) -> dict[bytes, Lane]:
     """All lanes by their three bytes."""
-    return {key[1:]: unpack(value, Lane) for key, value in snapshot.scan(LANES)}
+    return {key[1:]: _lane(value) for key, value in snapshot.scan(LANES)}
 
 
 def told_in(snapshot: Snapshot) -> list[Told]:
@@ -307,7 +308,17 @@ def told_in(snapshot: Snapshot) -> list[Told]:
 def uploads_of(snapshot: Snapshot) -> tuple[Uploads, bytes | None]:
     """All uploads, and their bytes."""
     data = snapshot.get(UPLOADS_KEY)
-    return (Uploads() if data is None else unpack(data, Uploads)), data
+    return (Uploads() if data is None else _uploads(data)), data
+
+
+@lru_cache(maxsize=1024)
+def _lane(data: bytes) -> Lane:
+    return unpack(data, Lane)
+
+
+@lru_cache(maxsize=64)
+def _uploads(data: bytes) -> Uploads:
+    return unpack(data, Uploads)
 
 
 def readers_of(snapshot: Snapshot) -> tuple[Readers, bytes | None]:

@@ -10,9 +10,8 @@ import pyarrow as pa
 
 from catenary.aggregate import tiles as kernel
 from catenary.schema.arrow import to_arrow
-from catenary.state.held import OWN, of_ranges, of_upload
-from catenary.state.reading import fitting
-from catenary.state.records import uploads_of
+from catenary.state.held import OWN, Span, of_lanes
+from catenary.state.records import ANCIENT_MS, lanes_of, uploads_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,15 +47,12 @@ def trace(
     """The upload and all tiles before an instant that a read of one entity may merge, in order."""
     uploads, _ = uploads_of(snapshot)
     upload = uploads.newest(at_ms)
-    held = of_ranges(layout, snapshot, [entity])
-    found = fitting(held, upload)
-    if upload is not None:
-        found = found.and_(of_upload(snapshot, upload, [entity]))
-    found = found.where(found.start < at_ms).sorted()
+    span = Span(ANCIENT_MS, at_ms)
+    found = of_lanes(layout, snapshot, [entity], span, lanes_of(snapshot), upload)
     packed = found.packed.to_pylist()
     return upload, [
         TracedTile(
-            _origin(int(found.of_upload[row]), int(found.level[row])),
+            _origin(int(found.upload[row]), int(found.level[row])),
             int(found.start[row]),
             int(found.end[row]),
             int(found.status[row]),

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 
 class MemorySnapshot:
@@ -39,9 +39,13 @@ class MemorySnapshot:
             yield keys[at], self._held[keys[at]]
             at += 1
 
-    def scan_many(self, prefixes: Sequence[bytes]) -> list[list[tuple[bytes, bytes]]]:
-        """`scan` of each prefix."""
-        return [list(self.scan(prefix)) for prefix in prefixes]
+    def walk(self) -> Callable[[bytes], Iterator[tuple[bytes, bytes]]]:
+        """From a key to the rows from it on."""
+        keys = self._in_order()
+        held, many = self._held, len(keys)
+        return lambda key: (
+            (keys[at], held[keys[at]]) for at in range(bisect_left(keys, key), many)
+        )
 
     def scan_spans(self, spans: Sequence[tuple[bytes, bytes]]) -> list[list[tuple[bytes, bytes]]]:
         """The keys of each span, its end not included, and their values."""

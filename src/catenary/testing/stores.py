@@ -71,13 +71,13 @@ class StoreConformance:
             assert [key for key, _ in snapshot.scan(b"a", after=b"a\x7f")] == keys[4:6]
             assert [key for key, _ in snapshot.scan(b"a", after=b"A")] == keys[:6]
             assert list(snapshot.scan(b"a", after=b"b")) == []
-            found = snapshot.scan_many([b"b", b"a\x00", b"nothing", b"a\x00"])
-            assert [[key for key, _ in rows] for rows in found] == [
-                [b"b"],
-                keys[1:3],
-                [],
-                keys[1:3],
-            ]
+            walk, other = snapshot.walk(), snapshot.walk()
+            assert [key for key, _ in walk(b"a\x80")] == keys[4:]
+            assert next(walk(b"a\x00\x01")) == (keys[2], keys[2][:3])
+            rows = other(b"a\x01")
+            assert next(walk(b"")) == (keys[0], b"a")
+            assert [key for key, _ in rows] == keys[3:]
+            assert list(walk(b"\xff" * 481)) == []
             spans = [(b"a\x00", b"a\x80"), (b"b", b"b"), (b"c", b"\xff"), (b"a", b"a\x00")]
             within = snapshot.scan_spans(spans)
             assert [[key for key, _ in rows] for rows in within] == [keys[1:4], [], [], keys[:1]]

@@ -36,6 +36,7 @@ OTHER: Final = 0
 _COUNT, _TOTALS, _KEPT, _LATEST, _WINNERS, _COUNTED = range(1, 7)
 _MASK_BITS: Final = 64
 _MOST_WINNERS: Final = 1 << 30
+_WIDE: Final = (pa.int64(), pa.float64())
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +54,20 @@ class Program:
         reads: each feature's window.
         outputs: the Arrow type of each feature's column.
         natively: what makes a Python value of each feature's raw result.
-        defaults: each feature's default as a raw result, where it is a 64-bit number.
-        wide: whether each feature's results are 64-bit numbers.
+        names: of the columns of an answer.
+        schema: the columns, where all of them are 64-bit numbers of native accumulators; else None.
         passthrough: the columns of the latest row.
         columns: the Arrow type of each column that is read from rows.
         types: the type of each of them.
         inners: each accumulator's program without its bucket; None where it has none.
         native: the features of native accumulators, those of a window together.
-        native_reads: int32[native, 3], of each the accumulator, whether it is a sample's, and `k`.
+        wide: of those whose results are 64-bit numbers, (place among them, feature, type).
+        narrow: the same of the others.
+        native_places: int64[native], where each feature stands among them.
+        native_reads: int32[native, 4], of each the accumulator, whether it is a sample's, `k`, and a number
+            that those which have all three in common share.
+        native_defaults: int64[native, 2], of each whether its default is a 64-bit number, and that one.
+        triples: how many such numbers there are.
         native_starts: int32[windows + 1], where the features of each window start.
     """
 
@@ -74,14 +81,19 @@ class Program:
     reads: tuple[int, ...]
     outputs: tuple[pa.DataType, ...]
     natively: tuple[Any, ...]
-    defaults: tuple[int | None, ...]
-    wide: tuple[bool, ...]
+    names: tuple[str, ...]
+    schema: pa.Schema | None
     passthrough: tuple[str, ...]
     columns: dict[str, pa.DataType]
     types: dict[str, Type]
     inners: tuple[Program | None, ...]
     native: tuple[int, ...]
+    wide: tuple[tuple[int, int, pa.DataType], ...]
+    narrow: tuple[tuple[int, int, pa.DataType], ...]
+    native_places: Array
     native_reads: Array
+    native_defaults: Array
+    triples: int
     native_starts: Array
 
     @cached_property
@@ -103,11 +115,6 @@ class Program:
     def features_of(self, at: int) -> list[int]:
         """The features that are read from an accumulator."""
         return [feature for feature, fold in enumerate(self.folds) if fold == at]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the columns of an answer."""
-        return tuple(each.name for each in self.features) or self.passthrough
 
     @staticmethod
     def of(layout: Layout) -> Program:
@@ -134,10 +141,13 @@ class Program:
         by_window = [reads[at] for at in native]
         if layout.passthrough:
             rows, by_window = [(0, 0, 0)], [0]
+        triples = {row: at for at, row in enumerate(dict.fromkeys(rows))}
         outputs = tuple(_output(each, layout.types) for each in layout.features)
         used = dict.fromkeys(
             name for each in layout.accumulators for name in (each.input, each.bucket) if name
         ) or dict.fromkeys(layout.passthrough)
+        columns = [(at, place, outputs[place]) for at, place in enumerate(native)]
+        raw = [raw_default(layout.features[place].default, type_) for _, place, type_ in columns]
         return Program(
             layout.accumulators,
             tuple(_part(each) for each in layout.accumulators),
@@ -151,19 +161,33 @@ class Program:
             reads,
             outputs,
             tuple(reader_of(each) for each in outputs),
-            tuple(
-                raw_default(each.default, type_)
-                for each, type_ in zip(layout.features, outputs, strict=True)
-            ),
-            tuple(each in (pa.int64(), pa.float64()) for each in outputs),
+            tuple(each.name for each in layout.features) or layout.passthrough,
+            _schema(layout, native, outputs),
             layout.passthrough,
             {name: to_arrow(layout.types[name]) for name in used},
             dict(layout.types),
             tuple(_inner(each, layout) for each in layout.accumulators),
             tuple(native),
-            np.array(rows, np.int32).reshape(-1, 3),
+            tuple(each for each in columns if each[2] in _WIDE),
+            tuple(each for each in columns if each[2] not in _WIDE),
+            np.argsort(np.array(native, np.int64)),
+            np.array([(*row, triples[row]) for row in rows], np.int32).reshape(-1, 4),
+            np.array(
+                [(each is not None, each or 0) for each in raw] or [(0, 0)] * len(rows), np.int64
+            ).reshape(-1, 2),
+            len(triples),
             np.searchsorted(by_window, np.arange(len(windows) + 1)).astype(np.int32),
         )
+
+
+def _schema(
+    layout: Layout, native: list[int], outputs: tuple[pa.DataType, ...]
+) -> pa.Schema | None:
+    if not native or len(native) < len(outputs) or any(each not in _WIDE for each in outputs):
+        return None
+    return pa.schema(
+        [(each.name, type_) for each, type_ in zip(layout.features, outputs, strict=True)]
+    )
 
 
 def is_row(accumulator: Accumulator) -> bool:

@@ -51,13 +51,19 @@ def _answer(
 ) -> Answer:
     routes = route(program, tiles, packed, offsets, entity, ts)
     results = NativeResults.of(program, packed, routes, entity)
+    table = results.table()
+    if table is not None:
+        seen, overflow = results.seen, results.overflow
+        return table, routes.status, seen, overflow, routes.stale, routes.cut
     arrays = results.columns()
     seen, overflow = results.seen, results.overflow
     for fold in program.others:
         arrays |= _read(program, fold, packed, routes, entity, seen, overflow)
-    names = list(program.names)
-    table = pa.Table.from_arrays([arrays[at] for at in range(len(names))], names)
-    table = table if names else _no_columns(len(ts))
+    names = program.names
+    if names:
+        table = pa.Table.from_arrays([arrays[at] for at in range(len(names))], names)
+    else:
+        table = _no_columns(len(ts))
     return table, routes.status, seen, overflow, routes.stale, routes.cut
 
 

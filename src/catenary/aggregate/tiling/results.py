@@ -24,6 +24,7 @@ from catenary.aggregate.tiling.columns import (
 )
 from catenary.aggregate.tiling.opening import damage
 from catenary.aggregate.tiling.values import reader_of
+from catenary.compiled import handed as handing
 from catenary.compiled import partials as compiled
 from catenary.compiled import tile_rows
 
@@ -43,8 +44,11 @@ class NativeResults:
         program: whose they are.
         packed, routes: what the addresses of texts point into; held for as long as they are used.
         entity: of each read.
-        values, lengths: int64[features, reads], see `columns.result`.
+        values, lengths: int64[features, reads], see `columns.result`; defaults that are 64-bit numbers
+            are among them.
         said: uint8[features, reads].
+        valid: uint8, the bits of values, feature after feature without a gap.
+        nulls: int64[features], how many reads have no value.
         side: partials whose results Python finds.
         items: int64[items, 4], of lists and maps: a value, its length, what is said, a count.
         seen, overflow: bool[reads].
@@ -57,6 +61,8 @@ class NativeResults:
     values: Array
     lengths: Array
     said: Array
+    valid: Array
+    nulls: Array
     side: bytes
     items: Array
     seen: Array
@@ -72,6 +78,8 @@ class NativeResults:
         shape = len(program.native_reads), len(entity)
         values, lengths = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         said = np.zeros(shape, np.uint8)
+        valid = np.zeros(said.size // 8 + 1, np.uint8)
+        nulls = np.zeros(len(said), np.int64)
         seen, overflow = np.zeros(len(entity), np.uint8), np.zeros(len(entity), np.uint8)
         failure = np.zeros(2, np.int64)
         blocks = routes.blocks
@@ -89,9 +97,13 @@ class NativeResults:
             routes.begins,
             routes.order,
             routes.cuts,
+            program.native_defaults,
+            np.empty((program.triples, 3), np.int64),
             values,
             lengths,
             said,
+            valid,
+            nulls,
             seen,
             overflow,
             failure,
@@ -109,48 +121,59 @@ class NativeResults:
             values,
             lengths,
             said,
+            valid,
+            nulls,
             side,
             np.frombuffer(items, np.int64).reshape(-1, 4),
             seen.view(bool),
             overflow.view(bool),
         )
 
+    def table(self) -> pa.Table | None:
+        """The columns as a table, where all there is are 64-bit numbers of these; else None."""
+        program = self.program
+        if program.schema is None:
+            return None
+        if self.side:
+            self._finish_all_aside()
+        owner = self.values, self.valid
+        handed = handing.columns(*owner, self.nulls, program.native_places, owner)
+        # PyArrow's documented entry for memory that C made: all columns at once, none by itself.
+        batch = pa.RecordBatch._import_from_c(handed.address, program.schema)
+        return pa.Table.from_batches([batch])
+
     def columns(self) -> dict[int, pa.Array]:
         """The columns by their places."""
         if self.program.passthrough:
             return self._passed_through()
-        program = self.program
-        self._fill()
-        many = len(self.entity)
-        present = self.said == VALUE
-        whole = present.all(axis=1).tolist()
-        bits = np.packbits(present, axis=1, bitorder="little")
-        found: dict[int, pa.Array] = {}
-        for at, place in enumerate(program.native):
-            type_ = program.outputs[place]
-            if program.wide[place]:  # by far the most, and all there is to do for them
-                valid = None if whole[at] else pa.py_buffer(bits[at])
-                buffers = [valid, pa.py_buffer(self.values[at])]
-                found[place] = pa.Array.from_buffers(type_, many, buffers)
-                continue
+        program, many = self.program, len(self.entity)
+        if self.side:
+            self._finish_all_aside()
+        values, valid = pa.py_buffer(self.values), pa.py_buffer(self.valid)
+        nulls = self.nulls.tolist()
+        # All columns are parts of the same memory, which costs less than a buffer for each.
+        found = {
+            place: pa.Array.from_buffers(
+                type_, many, [valid if nulls[at] else None, values], nulls[at], at * many
+            )
+            for at, place, type_ in program.wide
+        }
+        for at, place, type_ in program.narrow:
             column, default = self._column(at, type_), program.features[place].default
             if default is not None:
                 column = with_default(column, self.said[at] == EMPTY, default)
             found[place] = column
         return found
 
-    def _fill(self) -> None:
-        """Put in what Python has to find, and defaults that are numbers."""
-        aside = (self.said == ASIDE).any(axis=1).tolist()
-        empty = (self.said == EMPTY).any(axis=1).tolist()
-        for at, place in enumerate(self.program.native):
-            if aside[at]:
-                self._finish_aside(at, place)
-            raw = self.program.defaults[place] if empty[at] else None
-            if raw is not None:
-                none = self.said[at] == EMPTY
-                self.values[at][none] = raw
-                self.said[at][none] = VALUE
+    def _finish_all_aside(self) -> None:
+        """Put in what Python has to find."""
+        for at in np.flatnonzero((self.said == ASIDE).any(axis=1)).tolist():
+            self._finish_aside(at, self.program.native[at])
+        present = self.said == VALUE
+        self.valid[:] = np.packbits(
+            np.append(present.ravel(), np.zeros(8, bool)), bitorder="little"
+        )[: len(self.valid)]
+        self.nulls[:] = (~present).sum(axis=1)
 
     def row(self) -> dict[int, object]:
         """The Python values of a single read by their places."""

@@ -78,6 +78,11 @@ class _Blocks:
     packed: Packed
 
 
+_NO_BLOCKS: Final = _Blocks(
+    np.zeros((0, 0), np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), Packed.none()
+)
+
+
 def route(
     program: Program, tiles: Tiles, packed: Packed, offsets: Array, entity: Array, ts: Array
 ) -> Routes:
@@ -128,18 +133,13 @@ def _blocks(
     program: Program, packed: Packed, end: Array, status: Array, offsets: Array, entity: Array
 ) -> _Blocks:
     """Blocks of the entities for which they are worth it."""
+    if len(entity) < _MANY_READS or len(end) < _MANY_TILES:
+        return _NO_BLOCKS
     sizes = np.diff(offsets)
-    hot: Array = np.zeros(0, np.int64)
-    if len(entity) >= _MANY_READS and len(sizes) and int(sizes.max()) >= _MANY_TILES:
-        reads = np.bincount(entity[entity >= 0], minlength=len(sizes))
-        hot = np.flatnonzero((sizes >= _MANY_TILES) & (reads >= _MANY_READS))
+    reads = np.bincount(entity[entity >= 0], minlength=len(sizes))
+    hot = np.flatnonzero((sizes >= _MANY_TILES) & (reads >= _MANY_READS))
     if not len(hot):
-        return _Blocks(
-            np.full((len(sizes), 0), -1, np.int64),
-            np.zeros(0, np.int64),
-            np.zeros(0, np.int64),
-            Packed.none(),
-        )
+        return _NO_BLOCKS
     levels: list[Array] = []
     ends: list[Array] = []
     statuses: list[Array] = []

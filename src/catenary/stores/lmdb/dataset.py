@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LONGEST_KEY: Final = 480
-_PAST: Final = b"\xff" * (LONGEST_KEY + 1)
-"""After a prefix: greater than every key that begins so."""
 _READERS: Final = 512
 _NO_SPACE_BYTES: Final = 1 << 20
 
@@ -53,9 +51,11 @@ class LmdbSnapshot:
                     return
                 yield key, value
 
-    def scan_many(self, prefixes: Sequence[bytes]) -> list[list[tuple[bytes, bytes]]]:
-        """`scan` of each prefix, by one cursor."""
-        return self.scan_spans([(prefix, prefix + _PAST) for prefix in prefixes])
+    def walk(self) -> Callable[[bytes], Iterator[tuple[bytes, bytes]]]:
+        """From a key to the rows from it on, by one cursor; it ends with the transaction."""
+        cursor = self._transaction.cursor()
+        seek, rows = cursor.set_range, cursor.iternext
+        return lambda key: rows() if seek(key) else iter(())
 
     def scan_spans(self, spans: Sequence[tuple[bytes, bytes]]) -> list[list[tuple[bytes, bytes]]]:
         """The keys of each span, its end not included, and their values; by one cursor."""

@@ -1,0 +1,256 @@
+"""The tiles of many entities from a store's rows: walked, parsed and sorted, no object kept per tile.
+
+    bounds, per entity:   lane 0, level 0 [….) lane 0, level 1 [….) … late tiles of the upload [….)
+    walk(key) ──► rows ──► tiles within the bounds, beside those of the upload's value ──► columns
+
+A row that lies before the next bound is passed by seeking it; an entity without rows costs one comparison.
+
+Read next: ``ranges.h`` (what keys and values hold), ``catenary/state/held.py``.
+"""
+
+import cython
+from cython.cimports.catenary.compiled.ranges import (
+    catenary_compare_keys,
+    catenary_end_entity,
+    catenary_gathered,
+    catenary_leave_room,
+    catenary_span,
+    catenary_take_room,
+    catenary_take_row,
+    catenary_take_upload,
+    catenary_tile,
+)
+from cython.cimports.cpython.bytes import (
+    PyBytes_AS_STRING,
+    PyBytes_FromStringAndSize,
+    PyBytes_GET_SIZE,
+)
+from cython.cimports.libc.string import memcmp
+
+COLUMNS = cython.declare(cython.Py_ssize_t, 6)
+LATEST = cython.declare(cython.longlong, 9223372036854775807)
+
+tiles_type = cython.typedef(cython.pointer(catenary_tile))
+numbers_type = cython.typedef(cython.pointer(cython.longlong))
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def _compare(key: cython.p_char, size: cython.Py_ssize_t, other: bytes) -> cython.int:
+    return catenary_compare_keys(key, size, PyBytes_AS_STRING(other), PyBytes_GET_SIZE(other))
+
+
+@cython.cfunc
+def _columns(found: cython.pointer(catenary_gathered)) -> tuple:
+    """The tiles' columns, where their partials begin and end, and these."""
+    many: cython.Py_ssize_t = found.tiles.size // cython.sizeof(catenary_tile)
+    tile: tiles_type = cython.cast(tiles_type, found.tiles.data)
+    columns: bytes = PyBytes_FromStringAndSize(cython.NULL, COLUMNS * many * 8)
+    places: bytes = PyBytes_FromStringAndSize(cython.NULL, (many + 1) * 8)
+    out: numbers_type = cython.cast(numbers_type, PyBytes_AS_STRING(columns))
+    place: numbers_type = cython.cast(numbers_type, PyBytes_AS_STRING(places))
+    at: cython.Py_ssize_t
+    for at in range(many):
+        out[at] = tile[at].start
+        out[many + at] = tile[at].end
+        out[2 * many + at] = tile[at].level
+        out[3 * many + at] = tile[at].status
+        out[4 * many + at] = tile[at].collapsed
+        out[5 * many + at] = tile[at].upload
+        place[at] = tile[at].place
+    place[many] = found.data.size
+    data: bytes = PyBytes_FromStringAndSize(
+        cython.cast(cython.p_char, found.data.data), found.data.size
+    )
+    return columns, places, data
+
+
+def gather(
+    walk,
+    prefixes: list,
+    bounds: list,
+    sizes: cython.const[cython.longlong][::1],
+    since: cython.longlong,
+    until: cython.longlong,
+    uploaded: list,
+    offsets: cython.longlong[::1],
+):
+    """The tiles of entities that end after `since` and begin before `until`.
+
+    Args:
+        walk: gives the rows of a store from a key on, ascending.
+        prefixes: where each entity's rows are, ascending; none begins with another.
+        bounds: (start, end) of what follows the prefix, ascending: only rows within are read.
+        sizes: the tiles' lengths by level.
+        since: milliseconds.
+        until: milliseconds.
+        uploaded: for each entity an upload's value, or None; empty if there is no upload.
+        offsets: receives where each entity's tiles begin, and where the last one's end.
+
+    Returns:
+        The bytes of int64[6, tiles] (start, end, level, status, collapsed, upload: see `state.held`), of
+        int64[tiles + 1] (where the partials begin), and of the partials; None for damaged bytes. Each
+        entity's tiles are sorted by start and end.
+    """
+    found: catenary_gathered
+    span: catenary_span
+    entity: cython.Py_ssize_t
+    at: cython.Py_ssize_t
+    many: cython.Py_ssize_t = len(bounds)
+    skip: cython.Py_ssize_t
+    failed: cython.int = 0
+    ended: cython.bint = many == 0
+    key: bytes = b""
+    value: bytes
+    prefix: bytes
+    wanted: bytes
+    row: tuple = None
+    rows: object = None
+    catenary_take_room(cython.address(found))
+    span.sizes = cython.address(sizes[0])
+    span.levels = sizes.shape[0]
+    span.since = since
+    span.until = until
+    try:
+        for entity in range(len(prefixes)):
+            offsets[entity] = found.tiles.size // cython.sizeof(catenary_tile)
+            prefix = prefixes[entity]
+            skip = PyBytes_GET_SIZE(prefix)
+            at = 0
+            if not ended:
+                wanted = prefix + cython.cast(bytes, bounds[0][0])
+                if (
+                    row is None
+                    or _compare(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), wanted) < 0
+                ):
+                    rows = walk(wanted)
+                    row = next(rows, None)
+            while row is not None:
+                key = row[0]
+                if PyBytes_GET_SIZE(key) <= skip:
+                    break
+                if memcmp(PyBytes_AS_STRING(key), PyBytes_AS_STRING(prefix), skip):
+                    break
+                while (
+                    at < many
+                    and _compare(
+                        PyBytes_AS_STRING(key) + skip, PyBytes_GET_SIZE(key) - skip, bounds[at][1]
+                    )
+                    >= 0
+                ):
+                    at += 1
+                if at == many:
+                    break
+                wanted = bounds[at][0]
+                if (
+                    _compare(PyBytes_AS_STRING(key) + skip, PyBytes_GET_SIZE(key) - skip, wanted)
+                    < 0
+                ):
+                    rows = walk(prefix + wanted)
+                    row = next(rows, None)
+                    continue
+                value = row[1]
+                failed = catenary_take_row(
+                    cython.address(found),
+                    cython.address(span),
+                    PyBytes_AS_STRING(key) + skip,
+                    PyBytes_GET_SIZE(key) - skip,
+                    PyBytes_AS_STRING(value),
+                    PyBytes_GET_SIZE(value),
+                )
+                if failed:
+                    break
+                row = next(rows, None)
+            ended = ended or row is None
+            if not failed and uploaded and uploaded[entity] is not None:
+                value = uploaded[entity]
+                failed = catenary_take_upload(
+                    cython.address(found),
+                    cython.address(span),
+                    PyBytes_AS_STRING(value),
+                    PyBytes_GET_SIZE(value),
+                )
+            if not failed:
+                failed = catenary_end_entity(cython.address(found))
+            if failed:
+                break
+        if failed == -2:
+            raise MemoryError
+        if failed:
+            return None
+        offsets[len(prefixes)] = found.tiles.size // cython.sizeof(catenary_tile)
+        return _columns(cython.address(found))
+    finally:
+        catenary_leave_room(cython.address(found))
+
+
+def ends(
+    offsets: cython.const[cython.longlong][::1],
+    start: cython.const[cython.longlong][::1],
+    end: cython.const[cython.longlong][::1],
+    level: cython.const[cython.longlong][::1],
+    reach: cython.const[cython.longlong][::1],
+    entity: cython.const[cython.int][::1],
+    firsts: cython.longlong[:, ::1],
+    ts: cython.longlong[::1],
+):
+    """Move each read's instant to the start of the tile that it falls in, until it falls in none.
+
+    A tile that begins before an instant and ends after it cannot be taken apart. Tiles may overlap, so a
+    read that has moved to the start of one may be inside another.
+
+    Args:
+        offsets: where each entity's tiles begin; they are sorted by start.
+        start: of the tiles.
+        end: of the tiles.
+        level: of the tiles; 0 for the head's.
+        reach: the latest end of each tile and those before it of its entity.
+        entity: of each read; -1 for none.
+        firsts: int64[entities, 2], room.
+        ts: the instants.
+
+    Returns:
+        How many reads come after a closed tile or an upload's, and after a head tile.
+    """
+    read: cython.Py_ssize_t
+    at: cython.Py_ssize_t
+    low: cython.Py_ssize_t
+    high: cython.Py_ssize_t
+    first: cython.Py_ssize_t
+    head: cython.Py_ssize_t
+    moved: cython.longlong
+    closed: cython.longlong = 0
+    heads: cython.longlong = 0
+    with cython.nogil:
+        for at in range(offsets.shape[0] - 1):
+            firsts[at, 0] = LATEST
+            firsts[at, 1] = LATEST
+            for low in range(offsets[at], offsets[at + 1]):
+                head = level[low] == 0
+                if end[low] < firsts[at, head]:
+                    firsts[at, head] = end[low]
+        for read in range(entity.shape[0]):
+            if entity[read] < 0:
+                continue
+            first = offsets[entity[read]]
+            while True:
+                low = first
+                high = offsets[entity[read] + 1]
+                while low < high:
+                    at = (low + high) // 2
+                    if start[at] < ts[read]:
+                        low = at + 1
+                    else:
+                        high = at
+                moved = ts[read]
+                at = low - 1
+                while at >= first and reach[at] > ts[read]:
+                    if end[at] > ts[read] and start[at] < moved:
+                        moved = start[at]
+                    at -= 1
+                if moved == ts[read]:
+                    break
+                ts[read] = moved
+            closed += ts[read] >= firsts[entity[read], 0]
+            heads += ts[read] >= firsts[entity[read], 1]
+    return closed, heads
