@@ -64,6 +64,14 @@ class Expression:
 
         return compiled(self.node)
 
+    @cached_property
+    def bare_column(self) -> str | None:
+        """The column that it merely names, if it does no more."""
+        if len(self.inputs) != 1:
+            return None
+        (column,) = self.inputs
+        return column if self.text.strip().strip("`") == column else None
+
     def __reduce__(self) -> tuple[object, ...]:
         # Generated functions don't travel; the text does, and compiles to the same.
         return compile_expression, (

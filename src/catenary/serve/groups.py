@@ -24,9 +24,8 @@ from catenary.schema.arrow import schema_to_arrow
 from catenary.serve.guard import guarded, nulls, without
 from catenary.state.keys import entities
 from catenary.state.layouts import dataset_name, layout_of
-from catenary.state.one import uploads_in
 from catenary.state.reading import Read, read_snapshot, read_temporal
-from catenary.state.records import UPLOADS_KEY, check_format
+from catenary.state.records import check_format, uploads_of
 from catenary.windows import DAY_MS, format_instant
 
 if TYPE_CHECKING:
@@ -126,7 +125,7 @@ class Group:
             return np.zeros(len(at), bool)
         if snapshot is None:
             return np.ones(len(at), bool)
-        active = uploads_in(snapshot.get(UPLOADS_KEY)).active
+        active = uploads_of(snapshot)[0].active
         if not active:
             return np.ones(len(at), bool)
         if self.holds:
@@ -165,7 +164,8 @@ class Group:
         status[lost] = statuses.MISSING
         base = without(read.columns, refused)
         columns, failed = self._derived(base, keys, times)
-        status[list(failed)] |= statuses.ERROR
+        if failed:
+            status[list(failed)] |= statuses.ERROR
         too_old = np.flatnonzero(status & statuses.BEFORE_RETENTION)
         lacking = {row: self.lacking(int(at[row])) for row in too_old.tolist()}
         return Found(without(columns, refused), status, failed, lacking, read.closed, read.head)
@@ -201,7 +201,7 @@ class Group:
         """Where all that is known ends, if nothing brings events after the newest upload."""
         if self.is_streamed or self.is_snapshot:
             return None
-        active = uploads_in(snapshot.get(UPLOADS_KEY)).active
+        active = uploads_of(snapshot)[0].active
         return active[-1].cutoff_ms if active else None
 
     def _refused(

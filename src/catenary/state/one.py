@@ -10,7 +10,6 @@ Held to account by: ``tests/unit/serve/test_single.py``, which compares the two.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -22,13 +21,13 @@ from catenary.ports import statuses
 from catenary.state import tiles
 from catenary.state.held import Span, sought
 from catenary.state.reading import known_from
-from catenary.state.records import ANCIENT_MS, LANES, UPLOADS_KEY, Lane, Uploads, unpack
+from catenary.state.records import ANCIENT_MS, lanes_of, uploads_of
 from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
     from catenary.aggregate.layout import Layout
     from catenary.ports import Snapshot
-    from catenary.state.records import Upload
+    from catenary.state.records import Lane, Upload, Uploads
 
 _UPLOAD_LEVEL: Final = -1
 _MANY: Final = 96
@@ -61,18 +60,6 @@ class _Tile(NamedTuple):
     packed: bytes
 
 
-@lru_cache(maxsize=64)
-def uploads_in(data: bytes | None) -> Uploads:
-    """The uploads that a record tells of."""
-    return Uploads() if data is None else unpack(data, Uploads)
-
-
-@lru_cache(maxsize=1024)
-def lane_in(data: bytes) -> Lane:
-    """The lane that a record tells of."""
-    return unpack(data, Lane)
-
-
 def read_temporal(layout: Layout, snapshot: Snapshot, entity: bytes, ts: int) -> One:
     """An entity to the millisecond; see `reading.read_temporal`.
 
@@ -82,8 +69,8 @@ def read_temporal(layout: Layout, snapshot: Snapshot, entity: bytes, ts: int) ->
         entity: its bytes.
         ts: milliseconds; events strictly before it count.
     """
-    uploads = uploads_in(snapshot.get(UPLOADS_KEY))
-    held = {key[1:]: lane_in(value) for key, value in snapshot.scan(LANES)}
+    uploads, _ = uploads_of(snapshot)
+    held = lanes_of(snapshot)
     lanes = list(held.values())
     upload = uploads.newest(ts)
     since = ANCIENT_MS // 2 if upload is None else upload.cutoff_ms
@@ -113,7 +100,7 @@ def read_snapshot(
         ts: milliseconds.
         holds: one snapshot stands until the next.
     """
-    uploads = uploads_in(snapshot.get(UPLOADS_KEY))
+    uploads, _ = uploads_of(snapshot)
     wanted = ts // DAY_MS * DAY_MS
     upload = uploads.newest(wanted)
     if upload is None:

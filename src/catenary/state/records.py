@@ -7,6 +7,7 @@ whoever decides on a record has it checked when what was decided is written.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -257,15 +258,27 @@ def check_format(snapshot: Snapshot, fingerprint: str, where: str) -> bytes | No
     return data
 
 
+@lru_cache(maxsize=1024)
+def lane_in(data: bytes) -> Lane:
+    """The lane that a record tells of."""
+    return unpack(data, Lane)
+
+
+@lru_cache(maxsize=64)
+def uploads_in(data: bytes | None) -> Uploads:
+    """The uploads that a record tells of; none without one."""
+    return Uploads() if data is None else unpack(data, Uploads)
+
+
 def lanes_of(snapshot: Snapshot) -> dict[bytes, Lane]:
     """All lanes by their three bytes."""
-    return {key[1:]: unpack(value, Lane) for key, value in snapshot.scan(LANES)}
+    return {key[1:]: lane_in(value) for key, value in snapshot.scan(LANES)}
 
 
 def uploads_of(snapshot: Snapshot) -> tuple[Uploads, bytes | None]:
     """All uploads, and their bytes."""
     data = snapshot.get(UPLOADS_KEY)
-    return (Uploads() if data is None else unpack(data, Uploads)), data
+    return uploads_in(data), data
 
 
 def readers_of(snapshot: Snapshot) -> tuple[Readers, bytes | None]:

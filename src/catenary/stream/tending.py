@@ -22,9 +22,9 @@ from catenary.state.records import (
     UPLOADS_KEY,
     Lane,
     LaneId,
+    lane_in,
     lanes_of,
     pack,
-    unpack,
     uploads_of,
 )
 from catenary.stream.floors import held_by_readers, risen
@@ -230,7 +230,7 @@ class Tended(Lanes):
                 data = snapshot.get(LaneId(letter.source, letter.partition).record)
                 if data is None or snapshot.get(letter.store_key) is None:
                     return False
-                lane = unpack(data, Lane)
+                lane = lane_in(data)
                 ready = pipeline.enrich(pipeline.decode(lane, record))
                 if ready.letters or any(x.status & statuses.SET_ASIDE for x in ready.batch.aside):
                     return False

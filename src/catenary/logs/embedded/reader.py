@@ -185,6 +185,8 @@ def _part(whole: Records, max_records: int, max_bytes: int) -> tuple[Records, Re
     """As many records as asked for, at least one, and what is left of the batch."""
     count = len(whole)
     sizes = _ends(whole.values) + _ends(whole.keys)
+    if not count or (count <= max_records and sizes[-1] <= max_bytes):
+        return whole, None
     fit = int(np.searchsorted(sizes, max_bytes, side="right"))
     taken = min(max_records, max(fit, 1), count)
     if taken == count:

@@ -115,8 +115,7 @@ class LmdbStore:
 
     def wait(self, version: int, timeout_s: float) -> bool:
         """Sleep until `version()` differs."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with self._bell.waiter() as waiter:
+        with self._bell.waiting() as waiter:
             if self.version() == version:
                 waiter.wait(timeout_s)
         return self.version() != version
@@ -125,6 +124,7 @@ class LmdbStore:
         """Forget the datasets; their files are shared within the process and stay open."""
         self._mine.clear()
         self._met = -1
+        self._bell.close()
 
     def _make(self, folder: Path) -> None:
         """The dataset's folder, whole or not at all: its format comes last."""
