@@ -80,7 +80,8 @@ class Tended(Lanes):
                     return statuses.LATE_PARENT
                 self._store.wait(version, min(left, _PATIENCE_S))
             else:
-                self._store.wait(version, _PATIENCE_S)
+                # Each of them has to come on, so it is enough to hear of one.
+                self._store.wait(version, _PATIENCE_S, dataset=lacking[-1].dataset)
 
     def tend(self, stopped: Callable[[], bool] = lambda: False) -> bool:
         """One piece of upkeep: settle an upload, raise a floor, merge or remove tiles.
