@@ -20,7 +20,7 @@ from catenary.errors import CatenaryError, RunError
 from catenary.ports import statuses
 from catenary.rows.columns import dates_of
 from catenary.rows.joins import beside
-from catenary.rows.query import filtered, projected
+from catenary.rows.query import columns_read, filtered, projected
 from catenary.schema.arrow import to_arrow
 from catenary.state.fold import Batch, Mark
 from catenary.state.keys import encode_key, entities
@@ -110,6 +110,7 @@ class Pipeline:
         self._lookup = lookup
         self._settings = settings
         self._keys = [name for name, _ in node.keys]
+        self._dated = ["ds" in columns_read(scan) for scan in scans]
         self._folded = list(dict.fromkeys((*inputs_of(node), "ts")))
 
     @property
@@ -152,7 +153,7 @@ class Pipeline:
             status, aside = status | statuses.SET_ASIDE, np.ones(rows.num_rows, bool)
             for record in rows.column(ROW).to_pylist():
                 done.letters.append(self._letter(done.lane, done.records, record, step, reason))
-        for scan in self._scans[1:]:
+        for scan, dated in zip(self._scans[1:], self._dated[1:], strict=True):
             join = scan.parent
             assert join is not None, "every scan after the first reads a Join"
             if done.refused is not None:
@@ -160,7 +161,7 @@ class Pipeline:
             else:
                 found = self._with_features(join, rows, status, aside, done, counted)
                 rows, status, aside = found
-            rows, status, aside = self._join_query(scan, rows, status, aside, done)
+            rows, status, aside = self._join_query(scan, dated, rows, status, aside, done)
         return self._ready(rows, status, aside, done, counted)
 
     def _with_features(
@@ -232,6 +233,7 @@ class Pipeline:
     def _join_query(
         self,
         scan: ScanNode,
+        dated: bool,
         rows: pa.Table,
         status: np.ndarray,
         aside: np.ndarray,
@@ -242,7 +244,7 @@ class Pipeline:
         Rows that were set aside stay, whatever the conditions say: their key is to be marked. So is
         that of a row which the conditions leave out on the word of a doubtful value.
         """
-        kept = rows.append_column("ds", dates_of(rows.column("ts")))
+        kept = rows.append_column("ds", dates_of(rows.column("ts"))) if dated else rows
         at = np.arange(rows.num_rows)
         if scan.wheres:
             kept, at, aside = _filtered(scan, kept, at, status, aside)

@@ -59,6 +59,9 @@ class Tended(Lanes):
             The status that the batch's rows inherit; None if the stage was stopped meanwhile.
         """
         self._phase("wait")
+        if self.ready(cut):
+            self.status.waited(0.0)
+            return statuses.OK
         began = advanced = time.monotonic()
         before: dict[tuple[str, SourcePartition], int | None] = {}
         while True:
@@ -145,7 +148,7 @@ class Tended(Lanes):
             found, _ = uploads_of(snapshot)
         after: dict[bytes, Lane] = {}
         for key, lane in self._lanes.items():
-            floor = risen(lane, self.layout.base_ms, self._settings, held)
+            floor = risen(lane, lane.passed_ms, self.layout.base_ms, self._settings, held)
             raised = replace(lane, floor_ms=floor)
             kept = compact.kept_from(self.layout, raised, found, self._settings.history_ms)
             raised = replace(raised, kept_ms=kept)
