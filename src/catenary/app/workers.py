@@ -10,6 +10,7 @@ batch at hand is committed. The word `finish` makes it stop once nothing is queu
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -189,6 +190,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         log, store = opened(argv[0])
         stage = open_stage(spec, log, store, siblings, owned=owned)
+        # What was made so far stays: a full collection of it would hold a batch up for long.
+        gc.freeze()
         teller = threading.Thread(target=_tell, args=(stage, stopped), daemon=True)
         teller.start()
         stage.run(stopped.is_set, finishing.is_set)

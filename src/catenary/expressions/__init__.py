@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from catenary.expressions.tree import Node, columns_read
 
@@ -63,6 +63,21 @@ class Expression:
         from catenary.expressions.row import compiled
 
         return compiled(self.node)
+
+    @cached_property
+    def batch_form(self) -> Any:
+        """The Polars expression behind `batch.evaluate`, made once."""
+        from catenary.expressions.batch import expression_of
+
+        return expression_of(self.node)
+
+    @cached_property
+    def bare_column(self) -> str | None:
+        """The column that it merely names, if it does no more."""
+        if len(self.inputs) != 1:
+            return None
+        (column,) = self.inputs
+        return column if self.text.strip().strip("`") == column else None
 
     def __reduce__(self) -> tuple[object, ...]:
         # Generated functions don't travel; the text does, and compiles to the same.

@@ -24,6 +24,7 @@ from catenary.schema.arrow import to_arrow
 if TYPE_CHECKING:
     from catenary.expressions import Expression
 
+_FEW: Final = 10_000
 _compute: Any = importlib.import_module("pyarrow.compute")  # its functions are made at import
 _DTYPES: Final[dict[str, Any]] = {
     "boolean": pl.Boolean, "tinyint": pl.Int8, "smallint": pl.Int16, "int": pl.Int32,
@@ -57,7 +58,7 @@ def evaluate(
     """
     pairs = list(exprs.items() if isinstance(exprs, Mapping) else exprs)
     columns: list[Any] = [None] * len(pairs)
-    work: list[tuple[int, Node]] = []
+    work: list[tuple[int, Expression]] = []
     clean: dict[str, pa.ChunkedArray] = {}
     for at, (_, expression) in enumerate(pairs):
         node = expression.node
@@ -68,9 +69,9 @@ def evaluate(
         elif not expression.inputs:
             columns[at] = _repeated(expression.evaluate_row({}), node.type, table.num_rows)
         else:
-            work.append((at, node))
+            work.append((at, expression))
     if work:
-        results = _selected([node for _, node in work], table, clean)
+        results = _selected([each for _, each in work], table, clean)
         for (at, _), array in zip(work, results, strict=True):
             columns[at] = array
     schema = pa.schema([pa.field(name, to_arrow(each.type)) for name, each in pairs])
@@ -138,18 +139,20 @@ def arrow_value(value: Any, type_: Type) -> Any:
 
 
 def _selected(
-    nodes: list[Node], table: pa.Table, clean: dict[str, pa.ChunkedArray]
+    work: list[Expression], table: pa.Table, clean: dict[str, pa.ChunkedArray]
 ) -> list[pa.Array]:
     read: dict[str, Column] = {}
-    for node in nodes:
-        for column in columns_read(node):
+    for each in work:
+        for column in columns_read(each.node):
             read.setdefault(column.name, column)
     arrow = pa.table({name: _cleaned(column, table, clean) for name, column in read.items()})
     frame = pl.from_arrow(arrow, rechunk=False)
     assert isinstance(frame, pl.DataFrame)
-    exprs = [expression_of(node).alias(str(at)) for at, node in enumerate(nodes)]
-    done = frame.lazy().select(exprs).collect()
-    return [_result(done.get_column(str(at)), node.type) for at, node in enumerate(nodes)]
+    exprs = [each.batch_form.alias(str(at)) for at, each in enumerate(work)]
+    # For a micro-batch, planning and handing work to threads would cost more than the work itself.
+    few = table.num_rows <= _FEW
+    done = frame.select_seq(exprs) if few else frame.lazy().select(exprs).collect()
+    return [_result(done.get_column(str(at)), each.type) for at, each in enumerate(work)]
 
 
 def _result(series: pl.Series, type_: Type) -> pa.Array:

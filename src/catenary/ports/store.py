@@ -96,8 +96,14 @@ class Store(Protocol):
         """A number that changes with every commit to any dataset, of any process."""
         ...
 
-    def wait(self, version: int, timeout_s: float) -> bool:
-        """Sleep until `version()` differs; False after the timeout."""
+    def wait(self, version: int, timeout_s: float, *, dataset: str | None = None) -> bool:
+        """Sleep until `version()` differs; False after the timeout.
+
+        Args:
+            version: as it was before the look that found nothing.
+            timeout_s: how long at most.
+            dataset: the only one that matters; commits to others need not wake the sleeper.
+        """
         ...
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ What enters a run passes here once (semantics 10 and 14); what comes after may r
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,7 +89,7 @@ def instants(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_timestamp(column.type):
         chunks = [_floored(chunk) for chunk in column.chunks]
         return pa.chunked_array(chunks, type=pa.int64())
-    return column.cast(pa.int64())
+    return column if column.type == pa.int64() else column.cast(pa.int64())
 
 
 def _floored(chunk: pa.Array) -> pa.Array:
@@ -118,12 +119,20 @@ def floored_to_day(column: pa.ChunkedArray) -> pa.Array:
 
 def day_texts(days: np.ndarray, nulls: np.ndarray | None = None) -> pa.Array:
     """Days since the epoch as `yyyy-mm-dd`, each distinct one written once."""
-    distinct, codes = np.unique(days, return_inverse=True)
-    texts = np.datetime_as_string(distinct.astype("datetime64[D]"))
-    taken = pa.array(texts.astype(object), type=pa.string()).take(pa.array(codes))
+    if len(days) and (days == days[0]).all():  # as in most small batches
+        taken = pa.repeat(_day_text(int(days[0])), len(days))
+    else:
+        distinct, codes = np.unique(days, return_inverse=True)
+        texts = np.array([_day_text(day) for day in distinct.tolist()], object)
+        taken = pa.array(texts, type=pa.string()).take(pa.array(codes))
     if nulls is None:
         return taken
     return pc.if_else(pa.array(nulls), pa.scalar(None, pa.string()), taken)
+
+
+@lru_cache(maxsize=4096)
+def _day_text(day: int) -> str:
+    return str(np.datetime64(day, "D"))
 
 
 def dates_of(times: pa.ChunkedArray) -> pa.Array:

@@ -24,8 +24,9 @@ def reads_of(part: PartNode, left: pa.Table) -> pa.Table:
 
 def renamed(part: PartNode, columns: pa.Table) -> pa.Table:
     """A part's columns under their joined names."""
-    return columns.select([own for own, _ in part.columns]).rename_columns(
-        [joined for _, joined in part.columns]
+    return pa.Table.from_arrays(
+        [columns.column(own) for own, _ in part.columns],
+        names=[joined for _, joined in part.columns],
     )
 
 
@@ -59,7 +60,11 @@ def features_of(join: JoinNode, left: pa.Table, parts: Sequence[pa.Table]) -> pa
     """
     if join.derivations is None and len(parts) == 1:
         return parts[0]
-    base = {name: part.column(name) for part in parts for name in part.column_names}
+    base = {
+        name: column
+        for part in parts
+        for name, column in zip(part.column_names, part.columns, strict=True)
+    }
     if join.derivations is None:
         return pa.Table.from_arrays(list(base.values()), list(base))
     # A feature hides a left column of its name: a derivation fills that column afterwards.
@@ -69,11 +74,11 @@ def features_of(join: JoinNode, left: pa.Table, parts: Sequence[pa.Table]) -> pa
 
 def beside(left: pa.Table, features: pa.Table, carried: Sequence[str]) -> pa.Table:
     """Columns of the left, filled where a feature of the same name fills them, then the features."""
+    found = dict(zip(features.column_names, features.columns, strict=True))
     output: dict[str, pa.ChunkedArray] = {}
     for name in carried:
         column = left.column(name)
-        fills = name in features.column_names
-        output[name] = pc.coalesce(column, features.column(name)) if fills else column
-    for name in features.column_names:
-        output.setdefault(name, features.column(name))
-    return pa.table(output)
+        output[name] = pc.coalesce(column, found[name]) if name in found else column
+    for name, column in found.items():
+        output.setdefault(name, column)
+    return pa.Table.from_arrays(list(output.values()), list(output))

@@ -39,28 +39,20 @@ def projected(scan: ScanNode, rows: pa.Table) -> pa.Table:
         wanted.append(("ts", scan.time))
     columns = evaluated(wanted, rows)
     ts = instants(columns.pop()) if scan.time is not None else pa.nulls(rows.num_rows, pa.int64())
-    return pa.table([*columns, ts], names=[*(name for name, _ in scan.selects), "ts"])
+    return pa.Table.from_arrays([*columns, ts], names=[*(name for name, _ in scan.selects), "ts"])
 
 
 def evaluated(wanted: Sequence[tuple[str, Expression]], rows: pa.Table) -> list[pa.ChunkedArray]:
     """The expressions' values; a bare column is passed on as it is."""
-    bare = {name: _bare_column(each) for name, each in wanted}
-    computed = [(name, each) for name, each in wanted if bare[name] is None]
+    computed = [(name, each) for name, each in wanted if each.bare_column is None]
     if not computed:
-        return [rows.column(bare[name]) for name, _ in wanted]
+        return [rows.column(each.bare_column) for _, each in wanted]
     from catenary.expressions import batch
 
     results = batch.evaluate(computed, rows)
     columns: list[pa.ChunkedArray] = []
     for name, each in wanted:
-        column = rows.column(bare[name]) if bare[name] is not None else results.column(name)
+        bare = each.bare_column
+        column = results.column(name) if bare is None else rows.column(bare)
         columns.append(clean_floats(column) if holds_floats(each.type) else column)
     return columns
-
-
-def _bare_column(expression: Expression) -> str | None:
-    """The column that the expression merely names, if it does no more."""
-    if len(expression.inputs) != 1:
-        return None
-    (column,) = expression.inputs
-    return column if expression.text.strip().strip("`") == column else None

@@ -7,7 +7,7 @@ Every stage below counts, parents' parents too: a value reflects a record only w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from catenary.definitions import Accuracy
 from catenary.plan.nodes import GroupByNode
@@ -23,6 +23,18 @@ if TYPE_CHECKING:
     from catenary.ports import Dataset, Store
 
 Frontier = dict[SourcePartition, int]
+
+
+class Lack(NamedTuple):
+    """What a stage has not reached of a token.
+
+    Attributes:
+        dataset: the stage's.
+        words: which stage it is, where it is, and what is asked for.
+    """
+
+    dataset: str
+    words: str
 
 
 class Below:
@@ -61,16 +73,18 @@ class Below:
         self._seen = None if None in found.values() else (version, reached, token)
         return reached, token
 
-    def lacking(self, token: Token, reached: dict[str, Frontier]) -> list[str]:
-        """What stages have not reached of a token, in words; empty when all is reflected."""
-        found: list[str] = []
-        for stage, have in reached.items():
+    def lacking(self, token: Token, reached: dict[str, Frontier]) -> list[Lack]:
+        """What stages have not reached of a token, parents first; empty when all is reflected."""
+        found: list[Lack] = []
+        for stage, dataset in self._datasets:
+            have = reached[stage]
             followed = self._topics[stage] | {place.topic for place in have}
             for place, wanted in sorted(token.positions.items()):
                 at = have.get(place)
                 if place.topic in followed and wanted > (at or 0):
                     where = "has no position" if at is None else f"is at {at}"
-                    found.append(f"{stage} {where} in {place}, {wanted} is asked for")
+                    words = f"{stage} {where} in {place}, {wanted} is asked for"
+                    found.append(Lack(dataset, words))
         return found
 
     def datasets(self) -> list[Dataset]:

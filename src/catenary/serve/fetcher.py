@@ -277,10 +277,11 @@ class Fetcher:
                 more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
                 raise NotYetError(
                     f"{target.node.name} does not reflect the token after {timeout_s:g} s:"
-                    f" {lacking[0]}{more}",
+                    f" {lacking[0].words}{more}",
                     hint="`catenary status` shows whether the stage runs, and how far it lags",
                 )
-            self._store.wait(version, min(left, _PATIENCE_S))
+            # Each of them has to come on, so it is enough to hear of the last in the chain.
+            self._store.wait(version, min(left, _PATIENCE_S), dataset=lacking[-1].dataset)
 
     def _wait_for_snapshots(self, target: _Target, at: np.ndarray, until: float) -> None:
         """Wait while a snapshot is late; the read itself says which one, after the timeout."""

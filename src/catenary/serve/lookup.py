@@ -101,17 +101,7 @@ class StoreLookup:
         left = timed(rows, at) if _reads_times(join) else rows
         parts = self._parts(join, left, at + self._shift_ms, lambda: timed(rows, at).select(_TIMES))
         columns = [renamed(part, parts[at].columns) for at, part in enumerate(join.parts)]
-        if join.derivations is None:
-            features, failed = features_of(join, left, columns), dict[int, str]()
-        else:
-            features, failed = guarded(
-                lambda first, many: features_of(
-                    join, left.slice(first, many), [each.slice(first, many) for each in columns]
-                ),
-                len(at),
-                self._schema(join),
-                join.name,
-            )
+        features, failed = self._features(join, left, columns)
         status = np.zeros(len(at), np.int64)
         by_name: dict[str, np.ndarray] = {}
         refused: dict[int, str] = {}
@@ -176,6 +166,21 @@ class StoreLookup:
             found = self._groups.setdefault(node.fingerprint, Group(node, self._store))
         return found
 
+    def _features(
+        self, join: JoinNode, left: pa.Table, columns: list[pa.Table]
+    ) -> tuple[pa.Table, dict[int, str]]:
+        """The Join's features, with nulls where a derivation raises, and the reasons."""
+        if join.derivations is None:
+            return features_of(join, left, columns), {}
+        return guarded(
+            lambda first, many: features_of(
+                join, left.slice(first, many), [each.slice(first, many) for each in columns]
+            ),
+            left.num_rows,
+            self._schema(join),
+            join.name,
+        )
+
     def _parts(
         self, join: JoinNode, left: pa.Table, at: np.ndarray, times: Callable[[], pa.Table]
     ) -> list[Found]:
@@ -214,9 +219,10 @@ def _reads_times(join: JoinNode) -> bool:
 
 def timed(rows: pa.Table, at: np.ndarray) -> pa.Table:
     """The rows with `ts` and `ds`; those of the instants where they are not there."""
-    if "ts" not in rows.column_names:
+    names = rows.column_names
+    if "ts" not in names:
         rows = rows.append_column("ts", pa.array(at, pa.int64()))
-    if "ds" not in rows.column_names:
+    if "ds" not in names:
         rows = rows.append_column("ds", dates_of(rows.column("ts")))
     return rows
 

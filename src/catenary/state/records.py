@@ -293,9 +293,21 @@ def check_format(snapshot: Snapshot, fingerprint: str, where: str) -> bytes | No
     return data
 
 
+@lru_cache(maxsize=1024)
+def lane_in(data: bytes) -> Lane:
+    """The lane that a record tells of."""
+    return unpack(data, Lane)
+
+
+@lru_cache(maxsize=64)
+def uploads_in(data: bytes | None) -> Uploads:
+    """The uploads that a record tells of; none without one."""
+    return Uploads() if data is None else unpack(data, Uploads)
+
+
 def lanes_of(snapshot: Snapshot) -> dict[bytes, Lane]:
     """All lanes by their three bytes."""
-    return {key[1:]: _lane(value) for key, value in snapshot.scan(LANES)}
+    return {key[1:]: lane_in(value) for key, value in snapshot.scan(LANES)}
 
 
 def told_in(snapshot: Snapshot) -> list[Told]:
@@ -308,17 +320,7 @@ def told_in(snapshot: Snapshot) -> list[Told]:
 def uploads_of(snapshot: Snapshot) -> tuple[Uploads, bytes | None]:
     """All uploads, and their bytes."""
     data = snapshot.get(UPLOADS_KEY)
-    return (Uploads() if data is None else _uploads(data)), data
-
-
-@lru_cache(maxsize=1024)
-def _lane(data: bytes) -> Lane:
-    return unpack(data, Lane)
-
-
-@lru_cache(maxsize=64)
-def _uploads(data: bytes) -> Uploads:
-    return unpack(data, Uploads)
+    return uploads_in(data), data
 
 
 def readers_of(snapshot: Snapshot) -> tuple[Readers, bytes | None]:

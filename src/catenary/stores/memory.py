@@ -120,8 +120,9 @@ class MemoryStore:
         """How many commits there were."""
         return self._version
 
-    def wait(self, version: int, timeout_s: float) -> bool:
-        """Sleep until `version()` differs."""
+    def wait(self, version: int, timeout_s: float, *, dataset: str | None = None) -> bool:
+        """Sleep until `version()` differs; any dataset's commit wakes, whichever is meant."""
+        del dataset
         with self._condition:
             return self._condition.wait_for(lambda: self._version != version, timeout_s)
 

@@ -30,20 +30,23 @@ if TYPE_CHECKING:
     from catenary.state.records import Lane, Reader
 
 
-def risen(lane: Lane, base_ms: int, settings: ChainSettings, held_ms: int | None) -> int:
+def risen(
+    lane: Lane, passed_ms: int, base_ms: int, settings: ChainSettings, held_ms: int | None
+) -> int:
     """The lane's floor, given what it has passed and what its readers hold.
 
     Args:
-        lane: with what it has passed by now.
+        lane: with the floor that it has.
+        passed_ms: what it has passed by now.
         base_ms: the base tile.
         settings: the head's horizon and its limit.
         held_ms: the least that a reader has passed; None if none holds.
     """
-    if lane.passed_ms == ANCIENT_MS:
+    if passed_ms == ANCIENT_MS:
         return lane.floor_ms
-    reached = lane.passed_ms
+    reached = passed_ms
     if held_ms is not None and held_ms < reached:
-        reached = max(held_ms, lane.passed_ms - settings.head_limit_ms)
+        reached = max(held_ms, passed_ms - settings.head_limit_ms)
     return max(lane.floor_ms, (reached - settings.head_horizon_ms) // base_ms * base_ms)
 
 

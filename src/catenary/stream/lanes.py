@@ -23,9 +23,9 @@ from catenary.state.records import (
     Reader,
     Readers,
     check_format,
+    lane_in,
     pack,
     readers_of,
-    unpack,
     uploads_of,
 )
 from catenary.stream.status import Status
@@ -128,9 +128,7 @@ class Lanes:
                     id_ = LaneId(source, place.partition)
                     expects[id_.record] = data = snapshot.get(id_.record)
                     lane = (
-                        self._new_lane(source, place, found.held)
-                        if data is None
-                        else unpack(data, Lane)
+                        self._new_lane(source, place, found.held) if data is None else lane_in(data)
                     )
                     self._check_position(lane)
                     lane = replace(lane, epoch=lane.epoch + 1, owner=self._owner)
@@ -213,7 +211,7 @@ class Lanes:
         """
         for key, lane in self._lanes.items():
             data = snapshot.get(lane.id.record)
-            held = None if data is None else unpack(data, Lane)
+            held = None if data is None else lane_in(data)
             if held is None or (held.epoch, held.position) != (lane.epoch, lane.position):
                 owner = "nobody" if held is None else held.owner or "another copy"
                 raise FencedError(

@@ -20,7 +20,7 @@ from catenary.errors import CatenaryError, RunError
 from catenary.ports import statuses
 from catenary.rows.columns import dates_of
 from catenary.rows.joins import beside
-from catenary.rows.query import filtered, projected
+from catenary.rows.query import columns_read, filtered, projected
 from catenary.schema.arrow import to_arrow
 from catenary.state.fold import Batch, Mark
 from catenary.state.keys import encode_key, entities
@@ -28,7 +28,7 @@ from catenary.state.layouts import inputs_of
 from catenary.stream.letters import Letter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from catenary.codecs import Codec
     from catenary.plan.nodes import GroupByNode, JoinNode, ScanNode
@@ -109,6 +109,9 @@ class Pipeline:
         self._codec = codec
         self._lookup = lookup
         self._settings = settings
+        self._keys = [name for name, _ in node.keys]
+        self._dated = ["ds" in columns_read(scan) for scan in scans]
+        self._folded = list(dict.fromkeys((*inputs_of(node), "ts")))
 
     @property
     def joins(self) -> tuple[JoinNode, ...]:
@@ -118,7 +121,7 @@ class Pipeline:
     def decode(self, lane: Lane, records: Records) -> Decoded:
         """The rows after the topic's own query; what cannot be read is set aside."""
         found = self._codec.decode(records.values)
-        done = Decoded(lane, records, pa.table({}))
+        done = Decoded(lane, records, found.rows)
         for each in found.rejected:
             done.letters.append(self._letter(lane, records, each.row, "decode", each.reason))
         rows = found.rows.append_column(ROW, pa.array(found.kept, pa.int64()))
@@ -150,7 +153,7 @@ class Pipeline:
             status, aside = status | statuses.SET_ASIDE, np.ones(rows.num_rows, bool)
             for record in rows.column(ROW).to_pylist():
                 done.letters.append(self._letter(done.lane, done.records, record, step, reason))
-        for scan in self._scans[1:]:
+        for scan, dated in zip(self._scans[1:], self._dated[1:], strict=True):
             join = scan.parent
             assert join is not None, "every scan after the first reads a Join"
             if done.refused is not None:
@@ -158,7 +161,7 @@ class Pipeline:
             else:
                 found = self._with_features(join, rows, status, aside, done, counted)
                 rows, status, aside = found
-            rows, status, aside = self._join_query(scan, rows, status, aside, done)
+            rows, status, aside = self._join_query(scan, dated, rows, status, aside, done)
         return self._ready(rows, status, aside, done, counted)
 
     def _with_features(
@@ -186,8 +189,8 @@ class Pipeline:
             time.sleep(_BACKOFF_S * 2**number)
             looked = self._lookup.join(join, left, at)
         for part, bits in looked.parts.items():
-            for each, many in zip(*np.unique(bits, return_counts=True), strict=True):
-                counted[part, statuses.worst(int(each))] += int(many)
+            for each, many in _counts(bits):
+                counted[part, statuses.worst(each)] += many
         status = status | (looked.status & statuses.INHERITED) | extra
         carried = [*(name for name, _ in join.left.selects), "ts"]
         output = beside(left, looked.columns, carried).append_column(ROW, rows.column(ROW))
@@ -230,6 +233,7 @@ class Pipeline:
     def _join_query(
         self,
         scan: ScanNode,
+        dated: bool,
         rows: pa.Table,
         status: np.ndarray,
         aside: np.ndarray,
@@ -240,15 +244,10 @@ class Pipeline:
         Rows that were set aside stay, whatever the conditions say: their key is to be marked. So is
         that of a row which the conditions leave out on the word of a doubtful value.
         """
-        place = pa.array(np.arange(rows.num_rows))
-        rows = rows.append_column("__at", place).append_column("ds", dates_of(rows.column("ts")))
-        kept = filtered(scan, rows.filter(pa.array(~aside)))
-        left_out = (status & statuses.INHERITED) != 0
-        left_out[kept.column("__at").to_numpy()] = False
-        aside = aside | left_out
-        if aside.any():
-            kept = pa.concat_tables([kept, rows.filter(pa.array(aside))])
-        at = kept.column("__at").to_numpy()
+        kept = rows.append_column("ds", dates_of(rows.column("ts"))) if dated else rows
+        at = np.arange(rows.num_rows)
+        if scan.wheres:
+            kept, at, aside = _filtered(scan, kept, at, status, aside)
         record = kept.column(ROW)
         output, failed = _guarded(lambda some: projected(scan, some), kept)
         if failed:
@@ -293,23 +292,19 @@ class Pipeline:
         counted: Counter[tuple[str, str]],
     ) -> Enriched:
         """Rows with their entities; marks instead of rows that were set aside or doubtfully left out."""
-        keys = [name for name, _ in self._node.keys]
         marks: list[Mark] = []
         if aside.any():
             lost = rows.filter(pa.array(aside))
-            columns = [lost.column(name).to_pylist() for name in keys]
+            columns = [lost.column(name).to_pylist() for name in self._keys]
             places = done.records.offsets[lost.column(ROW).to_numpy()].tolist()
             for at, ts in enumerate(lost.column("ts").to_pylist()):
                 entity = encode_key([column[at] for column in columns])
                 if entity is not None:
                     marks.append(Mark(entity, ts, int(status[aside][at]), places[at]))
             rows, status = rows.filter(pa.array(~aside)), status[~aside]
-        codes, known = entities(rows.select(keys))
-        wanted = dict.fromkeys((*inputs_of(self._node), "ts"))
+        codes, known = entities(rows.select(self._keys))
         offsets = done.records.offsets[rows.column(ROW).to_numpy()]
-        batch = Batch(
-            rows.select(list(wanted)), codes, known, status, offsets.astype(np.int64), tuple(marks)
-        )
+        batch = Batch(rows.select(self._folded), codes, known, status, offsets, tuple(marks))
         return Enriched(batch, done.letters, int((codes < 0).sum()), counted)
 
     def _letter(self, lane: Lane, records: Records, row: int, step: str, reason: str) -> Letter:
@@ -347,7 +342,31 @@ def _guarded(
             half = some.num_rows // 2
             return [*attempt(first, some.slice(0, half)), *attempt(first + half, some.slice(half))]
 
-    return pa.concat_tables(attempt(0, rows)), failed
+    found = attempt(0, rows)
+    return found[0] if len(found) == 1 else pa.concat_tables(found), failed
+
+
+def _filtered(
+    scan: ScanNode, rows: pa.Table, places: np.ndarray, status: np.ndarray, aside: np.ndarray
+) -> tuple[pa.Table, np.ndarray, np.ndarray]:
+    """The rows that a JoinSource's conditions keep, their places, and what is set aside by now."""
+    rows = rows.append_column("__at", pa.array(places))
+    kept = filtered(scan, rows.filter(pa.array(~aside)))
+    left_out = (status & statuses.INHERITED) != 0
+    left_out[kept.column("__at").to_numpy()] = False
+    aside = aside | left_out
+    if aside.any():
+        kept = pa.concat_tables([kept, rows.filter(pa.array(aside))])
+    return kept, kept.column("__at").to_numpy(), aside
+
+
+def _counts(bits: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Each status, and how many rows have it."""
+    if len(bits) and (bits == bits[0]).all():  # as in most batches
+        yield int(bits[0]), len(bits)
+        return
+    for each, many in zip(*np.unique(bits, return_counts=True), strict=True):
+        yield int(each), int(many)
 
 
 def _without(column: pa.ChunkedArray, rows: dict[int, str]) -> pa.ChunkedArray:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _IDLE_S: Final = 0.25
 _SNAPSHOT_S: Final = 1.0
+_TENDED_AFTER: Final = 4
+"""Batches from one upkeep to the next, while there are batches."""
 
 
 @dataclass
@@ -130,7 +132,8 @@ class Stage(Tended, Traced):
                     moved = self._advanced(lane, records, each, held)
                     # The floor that this commit brings decides already: what lies before it would
                     # go into the head only to be merged out of it.
-                    under = replace(lane, floor_ms=moved.floor_ms)
+                    same = lane.floor_ms == moved.floor_ms
+                    under = lane if same else replace(lane, floor_ms=moved.floor_ms)
                     folded = fold(self.layout, snapshot, under, each.batch, current)
                     _add(changes, folded)
                     for letter in each.letters:
@@ -153,16 +156,16 @@ class Stage(Tended, Traced):
         """The lane after a batch."""
         ts = each.batch.rows.column("ts").to_numpy()
         passed = max(lane.passed_ms, int(ts.max())) if len(ts) else lane.passed_ms
-        moved = replace(
+        return replace(
             lane,
             position=records.next_offset,
             passed_ms=passed,
+            floor_ms=risen(lane, passed, self.layout.base_ms, self._settings, held),
             rows=lane.rows + len(ts),
             folds=lane.folds + 1,
             set_aside=lane.set_aside + len(each.letters),
             committed_ms=now_ms(),
         )
-        return replace(moved, floor_ms=risen(moved, self.layout.base_ms, self._settings, held))
 
     def step(self, stopped: Callable[[], bool] = lambda: False) -> bool:
         """One micro-batch; False if nothing was queued, or the stage was stopped while it waited."""
@@ -174,8 +177,8 @@ class Stage(Tended, Traced):
         inherited = self.wait(cut, stopped)
         if inherited is None:
             return False
+        version: int | None = None
         while True:
-            version = self._store.version()
             try:
                 enriched = self.enrich(reads, inherited)
                 break
@@ -183,7 +186,9 @@ class Stage(Tended, Traced):
                 self.status.waiting_for = late.problem
                 if stopped():
                     return False
-                self._store.wait(version, _SNAPSHOT_S)
+                if version is not None:
+                    self._store.wait(version, _SNAPSHOT_S)
+                version = self._store.version()
                 self.decode(reads)
         self.commit(reads, enriched)
         return True
@@ -202,22 +207,28 @@ class Stage(Tended, Traced):
             RunError: what a log or a store says that cannot go on.
         """
         self.take()
-        batches = 0
+        untended, quiet = 0, True
         while not stopped():
             worked = self.step(stopped)
-            batches += worked
-            if not worked or batches % 4 == 0 or self.crowded():
-                tended = self.tend(stopped)
-                # A head that is over its limit is brought below it before more is read.
-                while tended and self.crowded() and not stopped():
-                    tended = self.tend(stopped)
-                if worked or tended:
+            untended += worked
+            if (
+                untended >= _TENDED_AFTER
+                or self.crowded()
+                or (not worked and (quiet or finishing()))
+            ):
+                untended = 0
+                if self.tend(stopped):
+                    # A head that is over its limit is brought below it before more is read.
+                    while self.crowded() and not stopped() and self.tend(stopped):
+                        pass
+                    quiet = True
                     continue
-                if finishing():
+                if not worked and finishing():
                     break
+            if not worked:
                 self.tell()
                 positions = {lane.place: lane.position for lane in self._lanes.values()}
-                self._log.wait(positions, _IDLE_S)
+                quiet = not self._log.wait(positions, _IDLE_S)
         self.tell(last=True)
 
 

@@ -24,9 +24,9 @@ from catenary.state.records import (
     Lane,
     LaneId,
     Told,
+    lane_in,
     lanes_of,
     pack,
-    unpack,
     uploads_of,
 )
 from catenary.stream.floors import crowded, held_by_readers, pressed, risen
@@ -67,6 +67,9 @@ class Tended(Lanes):
             The status that the batch's rows inherit; None if the stage was stopped meanwhile.
         """
         self._phase("wait")
+        if self.ready(cut):
+            self.status.waited(dict.fromkeys(self._parents.names, 0.0))
+            return statuses.OK
         began = advanced = time.monotonic()
         waited = dict.fromkeys(self._parents.names, 0.0)
         before: dict[tuple[str, SourcePartition], int | None] = {}
@@ -89,7 +92,8 @@ class Tended(Lanes):
                     return statuses.LATE_PARENT
                 self._store.wait(version, min(left, _PATIENCE_S))
             else:
-                self._store.wait(version, _PATIENCE_S)
+                # Each of them has to come on, so it is enough to hear of one.
+                self._store.wait(version, _PATIENCE_S, dataset=lacking[-1].dataset)
             now_s = time.monotonic()
             waited |= {each.parent: now_s - began for each in lacking}
             if now_s - began > _PATIENCE_S:
@@ -181,7 +185,7 @@ class Tended(Lanes):
             )
         after: dict[bytes, Lane] = {}
         for key, lane in self._lanes.items():
-            floor = risen(lane, self.layout.base_ms, self._settings, held)
+            floor = risen(lane, lane.passed_ms, self.layout.base_ms, self._settings, held)
             floor = max(floor, least.get(key, ANCIENT_MS))
             raised = replace(lane, floor_ms=floor)
             kept = compact.kept_from(self.layout, raised, found, self._settings.history_ms)
@@ -272,7 +276,7 @@ class Tended(Lanes):
                 data = snapshot.get(LaneId(letter.source, letter.partition).record)
                 if data is None or snapshot.get(letter.store_key) is None:
                     return False
-                lane = unpack(data, Lane)
+                lane = lane_in(data)
                 ready = pipeline.enrich(pipeline.decode(lane, record))
                 if ready.letters or any(x.status & statuses.SET_ASIDE for x in ready.batch.aside):
                     return False

@@ -35,9 +35,18 @@ class Edge:
 
 @dataclass(frozen=True)
 class Lacking:
-    """What one parent has not reached yet."""
+    """What one parent has not reached yet.
+
+    Attributes:
+        parent: the GroupBy's name.
+        dataset: where its frontier is.
+        place: the source partition.
+        position: how far it has come; None without a frontier.
+        wanted: how far it has to come.
+    """
 
     parent: str
+    dataset: str
     place: SourcePartition
     position: int | None
     wanted: int
@@ -75,7 +84,8 @@ class Parents:
             for place in edge.places:
                 position = reached.get(place)
                 if (position is None and cut[place] > 0) or (position or 0) < cut[place]:
-                    found.append(Lacking(edge.parent.name, place, position, cut[place]))
+                    name = edge.parent.name
+                    found.append(Lacking(name, edge.dataset, place, position, cut[place]))
         return found
 
     def _frontier(self, edge: Edge) -> dict[SourcePartition, int]:

@@ -201,6 +201,40 @@ class StoreConformance:
         late.join()
         assert store.wait(version, 0.0)
 
+    def test_a_commit_wakes_who_waits_for_its_dataset_amid_others(self, tmp_path: Path) -> None:
+        store = self.opened(tmp_path)
+        meant, other = (_there(store.dataset(name, create=True)) for name in ("d", "e"))
+
+        def write() -> None:
+            other.commit({}, [(b"a", b"1")])
+            meant.commit({}, [(b"a", b"1")])
+
+        late = threading.Timer(0.05, write)
+        late.start()
+        begun = time.monotonic()
+        while True:
+            version = store.version()
+            with meant.snapshot() as snapshot:
+                if snapshot.get(b"a") is not None:
+                    break
+            store.wait(version, 20.0, dataset="d")
+        assert time.monotonic() - begun < 10.0
+        late.join()
+
+    def test_a_dataset_that_is_not_there_yet_is_waited_for(self, tmp_path: Path) -> None:
+        store = self.opened(tmp_path)
+
+        def make() -> None:
+            _there(store.dataset("d", create=True)).commit({}, [(b"a", b"1")])
+
+        late = threading.Timer(0.05, make)
+        version = store.version()
+        late.start()
+        begun = time.monotonic()
+        assert store.wait(version, 20.0, dataset="d")
+        assert time.monotonic() - begun < 10.0
+        late.join()
+
     def test_what_was_committed_is_there_after_closing(self, tmp_path: Path) -> None:
         self._needs_processes()
         store = self.opened(tmp_path)

@@ -18,16 +18,19 @@ import os
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Self
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Self
 
 from catenary.errors import StorageError
 from catenary.wakes.listing import Listing
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
 _UNBORN = ".opening-"
 _UNBORN_KEPT_S = 60.0
+_SPARE: Final = 4
 _numbers = itertools.count()
 
 
@@ -46,6 +49,8 @@ class Bell:
         self._lock = threading.Lock()
         self._ringer: socket.socket | None = None
         self._handle = -1
+        self._spare: list[Waiter] = []
+        self._closed = False
 
     def ring(self) -> None:
         """Wake every waiter of every process; those who do not wait yet will not sleep then."""
@@ -105,8 +110,34 @@ class Bell:
                 f"a waiter's socket cannot be made: {error.strerror}", where=self._folder
             ) from error
 
+    @contextmanager
+    def waiting(self) -> Generator[Waiter]:
+        """A waiter on loan; rings count from here on.
+
+        It stays open for the next one: a socket made for each wait would cost more than most waits
+        last, and change the folder that every ringer looks at.
+
+        Raises:
+            StorageError: if its socket cannot be made.
+        """
+        try:
+            waiter = self._spare.pop()
+        except IndexError:
+            waiter = self.waiter()
+        try:
+            waiter.clear()
+            yield waiter
+        finally:
+            if self._closed or len(self._spare) >= _SPARE:
+                waiter.close()
+            else:
+                self._spare.append(waiter)
+
     def close(self) -> None:
-        """Release the ringer's socket; waiters are closed by their owners."""
+        """Release the ringer's socket and the waiters that nobody has; no more are kept then."""
+        self._closed = True
+        while self._spare:
+            self._spare.pop().close()
         with self._lock:
             if self._ringer is not None:
                 self._ringer.close()

@@ -142,6 +142,27 @@ def test_a_chunked_and_sliced_table_gives_the_same_values():
     assert evaluate(exprs, parts).equals(evaluate(exprs, whole))
 
 
+def test_many_rows_at_once_give_what_they_give_a_micro_batch_at_a_time():
+    rows = 25_000
+    columns = {
+        "n": [None if at % 7 == 0 else at for at in range(rows)],
+        "x": [None if at % 11 == 0 else at / 8 - 1000 for at in range(rows)],
+        "s": [f" {at}é" for at in range(rows)],
+    }
+    table = pa.table(columns)
+    schema = Schema.of(n=BIGINT, x=DOUBLE, s=STRING)
+    texts = (
+        "n * 2 + 1",
+        "exp(x / 500) - sqrt(abs(x))",
+        "if(x > 0, x / n, n / 3)",
+        "lpad(trim(s), 8, '0')",
+        "concat(upper(trim(s)), '-', CAST(n AS STRING))",
+    )
+    exprs = {text: compile_expression(text, schema) for text in texts}
+    parts = [evaluate(exprs, table.slice(at, 100)) for at in range(0, rows, 100)]
+    assert evaluate(exprs, table).equals(pa.concat_tables(parts))
+
+
 def test_a_long_chain_of_terms_and_of_arms_evaluates():
     total = compile_expression(" + ".join(["b"] * 90), SCHEMA)
     assert total.evaluate_row({"b": 2}) == 180

@@ -198,3 +198,37 @@ def test_a_listing_notices_every_change_at_once(tmp_path: Path) -> None:
     assert listing.names() == tuple(names)
     (tmp_path / "folder" / "000").unlink()
     assert listing.names() == tuple(names[1:])
+
+
+def test_a_waiter_on_loan_is_lent_again_and_has_forgotten_the_rings_between(
+    tmp_path: Path,
+) -> None:
+    bell = Bell(tmp_path)
+    with bell.waiting() as first:
+        bell.ring()
+        assert first.wait(0)
+    bell.ring()
+    with bell.waiting() as second:
+        assert second is first
+        assert not second.wait(0)
+        bell.ring()
+        assert second.wait(0)
+
+
+def test_waiters_on_loan_are_no_ones_but_the_borrowers(tmp_path: Path) -> None:
+    bell = Bell(tmp_path)
+    with bell.waiting() as first, bell.waiting() as second:
+        assert first is not second
+        bell.ring()
+        assert first.wait(0)
+        assert second.wait(0)
+
+
+def test_a_closed_bell_keeps_no_waiters(tmp_path: Path) -> None:
+    bell = Bell(tmp_path)
+    with bell.waiting():
+        pass
+    assert len(os.listdir(tmp_path)) == 1
+    with bell.waiting():
+        bell.close()
+    assert os.listdir(tmp_path) == []

@@ -119,6 +119,9 @@ class Gathered:
 
     def _numbers(self) -> tuple[np.ndarray, np.ndarray]:
         """Offsets and times of the records."""
+        if len(self._frames) == 1:
+            count, first, append_ms = self._frames[0]
+            return np.arange(first, first + count), np.full(count, append_ms)
         table = np.array(self._frames, np.int64).reshape(-1, 3)
         counts, bases, times = table[:, 0], table[:, 1], table[:, 2]
         before = np.cumsum(counts) - counts

@@ -37,11 +37,9 @@ if TYPE_CHECKING:
 
     from catenary.logs.embedded.frames import Body
     from catenary.ports.log import Records
-    from catenary.wakes import Waiter
 
 # A waiter looks this often even if no bell rings: a writer may lack the right to ring.
 _LOOK_S = 1.0
-_KEPT_WAITERS = 4
 
 
 def _now_ms() -> int:
@@ -83,7 +81,6 @@ class EmbeddedLog:
         self._topics: dict[str, tuple[SourcePartition, ...]] = {}
         self._readers: dict[SourcePartition, PartitionReader] = {}
         self._writers: dict[SourcePartition, PartitionWriter] = {}
-        self._waiters: list[Waiter] = []
         self._closed = False
 
     def create(self, topic: str, *, partitions: int = 1) -> None:
@@ -226,21 +223,14 @@ class EmbeddedLog:
         if self._has_more(positions):
             return True
         until = time.monotonic() + timeout_s
-        waiter = self._waiters.pop() if self._waiters else self._bell.waiter()
-        try:
-            waiter.clear()
+        with self._bell.waiting() as waiter:
             # Looked at once more now that rings are heard: an append in between is not missed.
             while not self._has_more(positions):
                 left = until - time.monotonic()
                 if left <= 0:
                     return False
                 waiter.wait(min(left, _LOOK_S))
-            return True
-        finally:
-            if self._closed or len(self._waiters) >= _KEPT_WAITERS:
-                waiter.close()
-            else:
-                self._waiters.append(waiter)
+        return True
 
     def _has_more(self, positions: Mapping[SourcePartition, int]) -> bool:
         return any(self._reader(place).end().end > at for place, at in positions.items())
@@ -253,8 +243,6 @@ class EmbeddedLog:
                 writer.close()
             self._writers.clear()
             self._readers.clear()
-        while self._waiters:
-            self._waiters.pop().close()
         self._bell.close()
 
     def __enter__(self) -> Self:

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+import pyarrow as pa
 
 from catenary.errors import PositionError
 from catenary.logs.embedded.end import EndFile
@@ -24,13 +25,13 @@ from catenary.wakes import Listing
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pyarrow as pa
-
     from catenary.logs.embedded.end import End
     from catenary.ports.token import SourcePartition
 
 _T = TypeVar("_T")
 
+_NO_NUMBERS = np.empty(0, np.int64)
+_NO_BYTES = pa.array([], pa.large_binary())
 _READ_MOST = 1 << 20
 _READ_LEAST = 1 << 16
 _RECORD_GUESS = 256
@@ -81,6 +82,8 @@ class PartitionReader:
         """See `catenary.ports.log.Log.read`."""
         assert max_records > 0
         end = self.end()
+        if offset == end.end:  # perhaps there is no segment yet
+            return Records(_NO_NUMBERS, _NO_BYTES, _NO_BYTES, _NO_NUMBERS, offset)
         start = self._start(end)
         if offset > end.end:
             raise PositionError(
@@ -96,8 +99,6 @@ class PartitionReader:
                 where=str(self._folder),
                 hint=f"begin at {start} and accept the loss, or keep logs for longer",
             )
-        if offset == end.end:  # perhaps there is no segment yet
-            return Gathered().records(offset)
         with self._lock:
             kept = self._batches.pop(offset, None)
         whole = kept if kept is not None else self._gather(offset, end, max_records, max_bytes)
@@ -185,6 +186,8 @@ def _part(whole: Records, max_records: int, max_bytes: int) -> tuple[Records, Re
     """As many records as asked for, at least one, and what is left of the batch."""
     count = len(whole)
     sizes = _ends(whole.values) + _ends(whole.keys)
+    if not count or (count <= max_records and sizes[-1] <= max_bytes):
+        return whole, None
     fit = int(np.searchsorted(sizes, max_bytes, side="right"))
     taken = min(max_records, max(fit, 1), count)
     if taken == count:

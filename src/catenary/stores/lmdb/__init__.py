@@ -1,6 +1,7 @@
 """A store in a folder: one LMDB file per dataset, readers and writers in any process.
 
-    <folder>/.bell/                      sockets of those who wait for a commit
+    <folder>/.bell/                      sockets of those who wait for any commit
+    <folder>/<dataset>/.bell/            of those who wait for one to this dataset
     <folder>/<dataset>/format            who wrote it: the layout's version, LMDB's
     <folder>/<dataset>/data.mdb          keys and values; lock.mdb beside it
 

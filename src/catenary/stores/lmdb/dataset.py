@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 import lmdb
 
 from catenary.errors import StorageError, UnreadableError
+from catenary.wakes import Bell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
+BELL: Final = ".bell"
 LONGEST_KEY: Final = 480
 _READERS: Final = 512
 _NO_SPACE_BYTES: Final = 1 << 20
@@ -81,12 +83,16 @@ class LmdbDataset:
         power: whether commits are synced.
         map_bytes: how large the file may grow; address space, not disk.
         committed: called after each commit.
+
+    Attributes:
+        bell: rung after each commit.
     """
 
     def __init__(
         self, name: str, folder: Path, *, power: bool, map_bytes: int, committed: Callable[[], None]
     ) -> None:
         self.name = name
+        self.bell = Bell(folder / BELL)
         self._committed = committed
         self._folder = folder
         try:
@@ -136,6 +142,7 @@ class LmdbDataset:
                     cursor.putmulti(list(puts))
         except lmdb.Error as error:
             raise _refused(self.name, self._folder, error) from error
+        self.bell.ring()
         self._committed()
         return True
 

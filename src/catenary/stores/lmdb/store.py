@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 import lmdb
 
 from catenary.errors import StorageError, UnreadableError
-from catenary.stores.lmdb.dataset import LmdbDataset
+from catenary.stores.lmdb.dataset import BELL, LmdbDataset
 from catenary.wakes import Bell
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 _FORMAT_FILE: Final = "format"
-_BELL: Final = ".bell"
 _MAP_BYTES: Final = 64 << 30
 _SETTLED_NS: Final = 2_000_000_000
 
@@ -45,7 +44,7 @@ class LmdbStore:
         self._folder = folder
         self._power = durability == "power"
         self._map_bytes = map_bytes
-        self._bell = Bell(folder / _BELL)
+        self._bell = Bell(folder / BELL)
         self._mine: dict[str, LmdbDataset] = {}
         self._met = -1
 
@@ -113,10 +112,11 @@ class LmdbStore:
         if settled:
             self._met = changed
 
-    def wait(self, version: int, timeout_s: float) -> bool:
-        """Sleep until `version()` differs."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with self._bell.waiter() as waiter:
+    def wait(self, version: int, timeout_s: float, *, dataset: str | None = None) -> bool:
+        """Sleep until `version()` differs; if a dataset is named, until it is committed to."""
+        meant = None if dataset is None else self.dataset(dataset)
+        bell = self._bell if meant is None else meant.bell
+        with bell.waiting() as waiter:
             if self.version() == version:
                 waiter.wait(timeout_s)
         return self.version() != version
@@ -125,6 +125,7 @@ class LmdbStore:
         """Forget the datasets; their files are shared within the process and stay open."""
         self._mine.clear()
         self._met = -1
+        self._bell.close()
 
     def _make(self, folder: Path) -> None:
         """The dataset's folder, whole or not at all: its format comes last."""
