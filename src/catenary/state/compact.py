@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from catenary.aggregate import tiles as kernel
 from catenary.state import tiles
-from catenary.state.fold import Changes
+from catenary.state.fold import Changes, index_key
 from catenary.state.records import ANCIENT_MS
 
 if TYPE_CHECKING:
@@ -151,6 +151,5 @@ def _level(
         for target, status, text in zip(targets, statuses, merged.to_pylist(), strict=True):
             changes.puts[target] = tiles.value(status, text)
     for bucket, entities in listed.items():
-        index = tiles.index_bucket(lane_key, level + 1, bucket)
-        number = min(each for each, _, _ in found)[-16:]
-        changes.puts[index + number] = tiles.pack_entities(entities)
+        # A row of this commit's own: one that is listed under an earlier commit's stays so.
+        changes.puts[index_key(lane, level + 1, bucket)] = tiles.pack_entities(entities)
