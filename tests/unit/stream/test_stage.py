@@ -155,6 +155,24 @@ def catch_up(stage: Stage) -> None:
         pass
 
 
+def test_all_lanes_of_a_stage_begin_with_the_first_copy_that_takes_some(wide: Chain) -> None:
+    wide.stage("spent", partition=1).take()
+    assert [lane.epoch for lane in wide.lanes("spent")] == [0, 1]
+    wide.stage("spent", partition=0).take()
+    assert [lane.epoch for lane in wide.lanes("spent")] == [1, 1]
+
+
+def test_a_head_is_held_for_a_childs_partition_that_nobody_has_taken_yet(wide: Chain) -> None:
+    wide.publish("views", ("ann", HOUR_MS), partition=1)
+    child = wide.stage("worth", partition=0)
+    child.take()
+    parent = wide.stage("spent")
+    parent.take()
+    wide.publish("clicks", ("ann", 0), ("ann", DAY_MS))
+    catch_up(parent)
+    assert max(lane.floor_ms for lane in wide.lanes("spent")) < START_MS + HOUR_MS
+
+
 def test_tiles_of_one_commit_that_are_merged_in_several_are_all_merged_further(
     chain: Chain,
 ) -> None:
