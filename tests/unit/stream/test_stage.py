@@ -173,6 +173,15 @@ def test_a_head_is_held_for_a_childs_partition_that_nobody_has_taken_yet(wide: C
     assert max(lane.floor_ms for lane in wide.lanes("spent")) < START_MS + HOUR_MS
 
 
+def test_a_parent_that_has_not_begun_is_awaited_whatever_was_published(chain: Chain) -> None:
+    child = chain.stage("worth")
+    child.take()
+    chain.publish("views", ("ann", 0))
+    assert not child.ready(child.cut())
+    chain.stage("spent").take()
+    assert child.ready(child.cut())
+
+
 def test_tiles_of_one_commit_that_are_merged_in_several_are_all_merged_further(
     chain: Chain,
 ) -> None:
