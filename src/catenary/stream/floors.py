@@ -1,8 +1,8 @@
 """The head floor: how far it may rise, given what the lane has seen and what its readers have passed.
 
 It trails the least of these by the head horizon, is a multiple of the base tile, and never falls. A
-reader at its topic's end holds nothing; neither does one that is further behind than the head's limit,
-whose reads then say `as_of_tile`. (protocol 4)
+reader at its topic's end holds nothing. The head is no older than its limit, readers or not: one that is
+left further behind reads `as_of_tile`. (protocol 4)
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ def risen(lane: Lane, base_ms: int, settings: ChainSettings, held_ms: int | None
     """
     if lane.passed_ms == ANCIENT_MS:
         return lane.floor_ms
-    reached = lane.passed_ms
-    if held_ms is not None and held_ms < reached:
-        reached = max(held_ms, lane.passed_ms - settings.head_limit_ms)
-    return max(lane.floor_ms, (reached - settings.head_horizon_ms) // base_ms * base_ms)
+    least = lane.passed_ms
+    if held_ms is not None:
+        least = min(least, held_ms)
+    wanted = max(least - settings.head_horizon_ms, lane.passed_ms - settings.head_limit_ms)
+    return max(lane.floor_ms, wanted // base_ms * base_ms)
 
 
 def held_by_readers(snapshot: Snapshot, store: Store, log: Log, now_ms: int) -> int | None:
