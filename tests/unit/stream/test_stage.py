@@ -182,6 +182,16 @@ def test_a_parent_that_has_not_begun_is_awaited_whatever_was_published(chain: Ch
     assert child.ready(child.cut())
 
 
+def test_a_row_that_was_set_aside_has_been_passed(chain: Chain) -> None:
+    chain.stage("spent").take()
+    child = chain.stage("worth", refusing=True)
+    child.take()
+    chain.publish("views", ("ann", HOUR_MS))
+    catch_up(child)
+    (lane,) = chain.lanes("worth")
+    assert (lane.set_aside, lane.passed_ms) == (1, START_MS + HOUR_MS)
+
+
 def test_tiles_of_one_commit_that_are_merged_in_several_are_all_merged_further(
     chain: Chain,
 ) -> None:
