@@ -10,7 +10,7 @@ Nothing here waits; `lookup.py` and `fetcher.py` decide what a late snapshot mea
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +25,7 @@ from catenary.serve.guard import guarded, nulls, without
 from catenary.state.keys import entities
 from catenary.state.layouts import dataset_name, layout_of
 from catenary.state.one import uploads_in
-from catenary.state.reading import Read, read_snapshot, read_temporal
+from catenary.state.reading import read_snapshot, read_temporal, told
 from catenary.state.records import UPLOADS_KEY, check_format
 from catenary.windows import DAY_MS, format_instant
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from catenary.plan.nodes import GroupByNode
     from catenary.ports import Snapshot, Store
+    from catenary.state.reading import Read
 
 PREVIOUS: Final = "previous"
 NULL: Final = "null"
@@ -161,12 +162,12 @@ class Group:
             return Found(nulls(self.schema, len(at)), status.astype(np.int64))
         read = self._distinct(snapshot, known, codes, at)
         status = read.status.copy()
-        refused = self._refused(snapshot, status, at, late) & ~lost
+        refused = self._refused(snapshot, read.own, at, late) & ~lost
         status[lost] = statuses.MISSING
         base = without(read.columns, refused)
         columns, failed = self._derived(base, keys, times)
         status[list(failed)] |= statuses.ERROR
-        too_old = np.flatnonzero(status & statuses.BEFORE_RETENTION)
+        too_old = np.flatnonzero(np.where(lost, 0, read.own) & statuses.BEFORE_RETENTION)
         lacking = {row: self.lacking(int(at[row])) for row in too_old.tolist()}
         return Found(without(columns, refused), status, failed, lacking, read.closed, read.head)
 
@@ -183,8 +184,13 @@ class Group:
         back[order] = np.cumsum(first) - 1
         chosen = order[first]
         read = self._read(snapshot, known, codes[chosen], at[chosen])
-        columns = read.columns.take(pa.array(back))
-        return Read(columns, read.status[back], read.uploads[back], read.closed, read.head)
+        return replace(
+            read,
+            columns=read.columns.take(pa.array(back)),
+            status=read.status[back],
+            own=read.own[back],
+            uploads=read.uploads[back],
+        )
 
     def _read(
         self, snapshot: Snapshot, known: list[bytes], codes: np.ndarray, at: np.ndarray
@@ -193,9 +199,7 @@ class Group:
             return read_snapshot(self.layout, snapshot, known, codes, at, holds=self.holds)
         read = read_temporal(self.layout, snapshot, known, codes, at)
         cutoff = self._ends_ms(snapshot)
-        if cutoff is not None:
-            read.status[at > cutoff] |= statuses.STALE_BATCH
-        return read
+        return read if cutoff is None else told(read, at > cutoff, statuses.STALE_BATCH)
 
     def _ends_ms(self, snapshot: Snapshot) -> int | None:
         """Where all that is known ends, if nothing brings events after the newest upload."""
@@ -205,10 +209,10 @@ class Group:
         return active[-1].cutoff_ms if active else None
 
     def _refused(
-        self, snapshot: Snapshot, status: np.ndarray, at: np.ndarray, late: str
+        self, snapshot: Snapshot, own: np.ndarray, at: np.ndarray, late: str
     ) -> np.ndarray:
         """Which reads have no values, whatever defaults say."""
-        refused = (status & self.refusals) != 0
+        refused = (own & self.refusals) != 0
         if late == NULL:
             refused |= self.late(snapshot, at)
         return refused

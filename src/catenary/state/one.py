@@ -21,13 +21,14 @@ from catenary.aggregate import tiles as kernel
 from catenary.ports import statuses
 from catenary.state import tiles
 from catenary.state.held import Span, sought
-from catenary.state.reading import known_from
+from catenary.state.reading import ALL, known_by
 from catenary.state.records import ANCIENT_MS, LANES, UPLOADS_KEY, Lane, Uploads, unpack
 from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
     from catenary.aggregate.layout import Layout
     from catenary.ports import Snapshot
+    from catenary.state.reading import Known
     from catenary.state.records import Upload
 
 _UPLOAD_LEVEL: Final = -1
@@ -41,13 +42,19 @@ class One(NamedTuple):
     Attributes:
         values: the GroupBy's columns before derivations, in the layout's order.
         status: of the read.
+        own: what of it is the read's own, and not inherited from the rows that it merged.
         closed, head: whether closed tiles were merged, and head tiles.
     """
 
     values: tuple[object, ...]
     status: int
+    own: int
     closed: bool = False
     head: bool = False
+
+    def told(self, status: int) -> One:
+        """With a status more of its own."""
+        return self._replace(status=self.status | status, own=self.own | status)
 
 
 class _Tile(NamedTuple):
@@ -92,13 +99,9 @@ def read_temporal(layout: Layout, snapshot: Snapshot, entity: bytes, ts: int) ->
         since = max(since, ts - layout.reach_ms - layout.sizes_ms[-1])
     rows = _rows(layout, snapshot, tiles.TILE + entity, Span(tuple(held), since, ts))
     found = _lane_tiles(layout, rows, len(entity) + 1, ts, upload)
-    if upload is None:
-        doubt = _beyond_lanes(layout, ts, uploads, lanes)
-    else:
+    if upload is not None:
         found += _upload_tiles(snapshot, upload, entity, ts)
-        doubt = _beyond_upload(layout, ts, upload, lanes)
-    one = _answer(layout, found, ts)
-    return one._replace(status=one.status | doubt)
+    return _answer(layout, found, ts, known_by(upload, uploads, lanes))
 
 
 def read_snapshot(
@@ -118,12 +121,10 @@ def read_snapshot(
     upload = uploads.newest(wanted)
     if upload is None:
         doubt = statuses.BEFORE_RETENTION if uploads.active else statuses.MISSING_UPLOAD
-        one = _answer(layout, [], wanted)
-        return one._replace(status=one.status | doubt)
+        return _answer(layout, [], wanted).told(doubt)
     at = min(wanted, upload.cutoff_ms)
     one = _answer(layout, _upload_tiles(snapshot, upload, entity, at), at)
-    stale = statuses.STALE_BATCH if wanted > upload.cutoff_ms and not holds else 0
-    return one._replace(status=one.status | stale)
+    return one.told(statuses.STALE_BATCH if wanted > upload.cutoff_ms and not holds else 0)
 
 
 def _rows(
@@ -174,26 +175,17 @@ def _upload_tiles(snapshot: Snapshot, upload: Upload, entity: bytes, ts: int) ->
     ]
 
 
-def _beyond_lanes(layout: Layout, ts: int, uploads: Uploads, lanes: list[Lane]) -> int:
-    """What to say where lanes alone do not reach back to the window's start."""
-    known = max((max(each.since_ms, each.kept_ms) for each in lanes), default=None)
-    if known == ANCIENT_MS:
-        return 0
-    if known is not None and layout.reach_ms is not None and ts - layout.reach_ms >= known:
-        return 0
-    return statuses.BEFORE_RETENTION if uploads.active else statuses.MISSING_UPLOAD
+def _lacks(layout: Layout, known: Known, at: int) -> bool:
+    """Whether a read reaches back further than all is known."""
+    if known.cutoff_ms >= known.begins_ms:
+        return False
+    spans = layout.spans_ms
+    return spans is None or any(
+        (at - window_ms) // hop_ms * hop_ms < known.begins_ms for window_ms, hop_ms in spans
+    )
 
 
-def _beyond_upload(layout: Layout, ts: int, upload: Upload, lanes: list[Lane]) -> int:
-    """What to say where a lane never had, or has no more, what came after the upload."""
-    needed = upload.cutoff_ms
-    if layout.reach_ms is not None:
-        needed = max(needed, ts - layout.reach_ms)
-    lacking = any(needed < known_from(each, upload) for each in lanes)
-    return statuses.BEFORE_RETENTION if lacking else 0
-
-
-def _answer(layout: Layout, found: list[_Tile], ts: int) -> One:
+def _answer(layout: Layout, found: list[_Tile], ts: int, known: Known = ALL) -> One:
     """What the tiles say."""
     at = ts
     # A tile that begins before an instant and ends after it cannot be taken apart.
@@ -208,11 +200,12 @@ def _answer(layout: Layout, found: list[_Tile], ts: int) -> One:
         packed=pa.array([each.packed for each in merged], pa.large_binary()),
     )
     answer = kernel.answer_one(layout, held, at)
-    status = answer.status
-    status |= statuses.AS_OF_TILE if at < ts else 0
-    status |= statuses.STALE_BATCH if answer.stale else 0
-    status |= statuses.BEFORE_RETENTION if answer.cut else 0
-    status |= statuses.OVERFLOW if answer.overflow else 0
-    status |= 0 if answer.seen else statuses.MISSING
+    own = statuses.AS_OF_TILE if at < ts else 0
+    own |= statuses.STALE_BATCH if answer.stale else 0
+    own |= statuses.BEFORE_RETENTION if answer.cut else 0
+    own |= statuses.OVERFLOW if answer.overflow else 0
+    own |= 0 if answer.seen else statuses.MISSING
+    own |= known.doubt if _lacks(layout, known, at) else 0
     head = any(each.level == 0 for each in merged)
-    return One(answer.values, status, any(each.level != 0 for each in merged), head)
+    closed = any(each.level != 0 for each in merged)
+    return One(answer.values, answer.status | own, own, closed, head)

@@ -10,8 +10,8 @@ a glimpse of the future (protocol 6).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,7 @@ from catenary.state.records import ANCIENT_MS, lanes_of, uploads_of
 from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from catenary.aggregate.layout import Layout
     from catenary.ports import Snapshot
@@ -37,15 +37,35 @@ class Read:
     Attributes:
         columns: the GroupBy's columns before derivations, one row per read.
         status: int64 per read.
+        own: what of it is the read's own, and not inherited from the rows that it merged.
         uploads: which upload each read merged, by id; 0 for none.
         closed, head: how many reads merged closed tiles, and head tiles.
     """
 
     columns: pa.Table
     status: np.ndarray
+    own: np.ndarray
     uploads: np.ndarray
     closed: int = 0
     head: int = 0
+
+
+class Known(NamedTuple):
+    """From when on reads have all that they need.
+
+    Attributes:
+        begins_ms: from here on the lanes have all that the upload does not hold.
+        cutoff_ms: what lies before it is the upload's; `ANCIENT_MS` where there is none.
+        doubt: the status of a read that reaches back further.
+    """
+
+    begins_ms: int
+    cutoff_ms: int
+    doubt: int
+
+
+NEVER_MS: Final = 1 << 61
+ALL: Final = Known(ANCIENT_MS, ANCIENT_MS, statuses.OK)
 
 
 def read_temporal(
@@ -116,14 +136,13 @@ def read_snapshot(
         if upload is None:
             status = statuses.BEFORE_RETENTION if uploads.active else statuses.MISSING_UPLOAD
             read = _answer(layout, NONE, entities, codes[rows], wanted[rows])
-            parts.append((rows, _with(read, status)))
+            parts.append((rows, told(read, slice(None), status)))
             continue
         at = np.minimum(wanted[rows], upload.cutoff_ms)
         found = of_upload(snapshot, upload, entities)
         read = _answer(layout, found, entities, codes[rows], at, upload_id=upload.id)
         stale = (wanted[rows] > upload.cutoff_ms) & (not holds)
-        read.status[stale] |= statuses.STALE_BATCH
-        parts.append((rows, read))
+        parts.append((rows, told(read, stale, statuses.STALE_BATCH)))
     return _together(parts, len(ts))
 
 
@@ -176,22 +195,26 @@ def _read_by(
     lanes: dict[bytes, Lane],
 ) -> Read:
     """Reads by one upload, or by none."""
-    if upload is None:
-        read = _answer(layout, fitting(held, None), entities, codes, ts)
-        _judge_without_upload(layout, read, ts, uploads, lanes)
-        return read
-    found = of_upload(snapshot, upload, entities).and_(fitting(held, upload))
-    read = _answer(layout, found, entities, codes, ts, upload_id=upload.id)
-    read.status[_lost(layout, ts, upload, lanes)] |= statuses.BEFORE_RETENTION
-    return _refused(read)
+    found = fitting(held, upload)
+    if upload is not None:
+        found = of_upload(snapshot, upload, entities).and_(found)
+    known = known_by(upload, uploads, lanes.values())
+    return _refused(
+        _answer(
+            layout, found, entities, codes, ts, upload_id=upload.id if upload else 0, known=known
+        )
+    )
 
 
-def _lost(layout: Layout, ts: np.ndarray, upload: Upload, lanes: dict[bytes, Lane]) -> np.ndarray:
-    """Which reads need events after the upload that a lane never had, or has no more."""
-    needed = np.full(len(ts), upload.cutoff_ms, np.int64)
-    if layout.reach_ms is not None:
-        needed = np.maximum(needed, ts - layout.reach_ms)
-    return needed < max((known_from(each, upload) for each in lanes.values()), default=ANCIENT_MS)
+def known_by(upload: Upload | None, uploads: Uploads, lanes: Collection[Lane]) -> Known:
+    """What is known to reads beside an upload, or by lanes alone."""
+    if upload is not None:
+        begins = max((known_from(each, upload) for each in lanes), default=ANCIENT_MS)
+        return Known(begins, upload.cutoff_ms, statuses.BEFORE_RETENTION)
+    begins = max((max(each.since_ms, each.kept_ms) for each in lanes), default=NEVER_MS)
+    too_new = bool(uploads.active)
+    doubt = statuses.BEFORE_RETENTION if too_new else statuses.MISSING_UPLOAD
+    return Known(begins, ANCIENT_MS, doubt)
 
 
 def known_from(lane: Lane, upload: Upload) -> int:
@@ -205,21 +228,14 @@ def known_from(lane: Lane, upload: Upload) -> int:
     return lane.kept_ms if whole else max(lane.kept_ms, lane.since_ms)
 
 
-def _judge_without_upload(
-    layout: Layout, read: Read, ts: np.ndarray, uploads: Uploads, lanes: dict[bytes, Lane]
-) -> None:
-    """Say where lanes alone do not reach back to the window's start."""
-    known = max((max(lane.since_ms, lane.kept_ms) for lane in lanes.values()), default=None)
-    if known is None:
-        lacking = np.ones(len(ts), bool)
-    elif known == ANCIENT_MS:
-        lacking = np.zeros(len(ts), bool)
-    elif layout.reach_ms is None:
-        lacking = np.ones(len(ts), bool)
-    else:
-        lacking = ts - layout.reach_ms < known
-    too_new = bool(uploads.active)
-    read.status[lacking] |= statuses.BEFORE_RETENTION if too_new else statuses.MISSING_UPLOAD
+def _lacking(layout: Layout, known: Known, at: np.ndarray) -> np.ndarray:
+    """Which reads reach back further than all is known."""
+    if known.cutoff_ms >= known.begins_ms:
+        return np.zeros(len(at), bool)
+    if layout.spans_ms is None:
+        return np.ones(len(at), bool)
+    starts = [(at - window_ms) // hop_ms * hop_ms for window_ms, hop_ms in layout.spans_ms]
+    return np.min(starts, axis=0) < known.begins_ms
 
 
 def _answer(
@@ -230,6 +246,7 @@ def _answer(
     ts: np.ndarray,
     *,
     upload_id: int = 0,
+    known: Known = ALL,
 ) -> Read:
     """What the tiles say, with the statuses that the kernel finds."""
     if len(found):
@@ -238,15 +255,17 @@ def _answer(
     at, early = _ends(found, codes, ts)
     held = found.for_kernel()
     answers = kernel.answer(layout, held, offsets, codes.astype(np.int32), at)
-    status = answers.status.copy()
-    status[early] |= statuses.AS_OF_TILE
-    status[answers.stale] |= statuses.STALE_BATCH
-    status[answers.cut] |= statuses.BEFORE_RETENTION
-    status[answers.overflow] |= statuses.OVERFLOW
-    status[~answers.seen] |= statuses.MISSING
+    own = np.zeros(len(ts), np.int64)
+    own[early] |= statuses.AS_OF_TILE
+    own[answers.stale] |= statuses.STALE_BATCH
+    own[answers.cut] |= statuses.BEFORE_RETENTION
+    own[answers.overflow] |= statuses.OVERFLOW
+    own[~answers.seen] |= statuses.MISSING
+    own[_lacking(layout, known, at)] |= known.doubt
     return Read(
         answers.columns,
-        status,
+        answers.status | own,
+        own,
         np.full(len(ts), upload_id, np.int64),
         *_merged(found, len(entities), codes, at),
     )
@@ -312,16 +331,17 @@ def _cut(
 
 def _refused(read: Read) -> Read:
     """Reads before the retained history have no values (runtime, fetch)."""
-    refused = (read.status & statuses.BEFORE_RETENTION) != 0
+    refused = (read.own & statuses.BEFORE_RETENTION) != 0
     if not refused.any():
         return read
     rows = np.arange(len(refused), dtype=np.int64)
-    places = pa.array(rows, mask=refused)
-    return Read(read.columns.take(places), read.status, read.uploads, read.closed, read.head)
+    return replace(read, columns=read.columns.take(pa.array(rows, mask=refused)))
 
 
-def _with(read: Read, status: int) -> Read:
-    read.status[:] |= status
+def told(read: Read, which: np.ndarray | slice, status: int) -> Read:
+    """The read with a status more of its own, for some of its rows."""
+    read.own[which] |= status
+    read.status[which] |= status
     return read
 
 
@@ -333,7 +353,9 @@ def _together(parts: list[tuple[np.ndarray, Read]], count: int) -> Read:
     back = np.empty(count, np.int64)
     back[order] = np.arange(count)
     columns = pa.concat_tables([read.columns for _, read in parts]).take(pa.array(back))
-    status = np.concatenate([read.status for _, read in parts])[back]
-    uploads = np.concatenate([read.uploads for _, read in parts])[back]
+    status, own, uploads = (
+        np.concatenate(each)[back]
+        for each in zip(*((read.status, read.own, read.uploads) for _, read in parts), strict=True)
+    )
     closed = sum(read.closed for _, read in parts)
-    return Read(columns, status, uploads, closed, sum(read.head for _, read in parts))
+    return Read(columns, status, own, uploads, closed, sum(read.head for _, read in parts))
