@@ -67,7 +67,7 @@ def test_a_trace_tells_the_same_story_twice_and_changes_nothing() -> None:
     one, other = Schedule(7, traced=True), Schedule(7, traced=True)
     assert one.run() == other.run() == run(7)
     assert one.world.trace.steps == other.world.trace.steps
-    assert {"publish", "take", "read", "cut", "ready", "enrich", "commit", "floor"} <= {
+    assert {"publish", "take", "read", "cut", "ready", "enrich", "commit", "tend"} <= {
         step.name for step in one.world.trace.steps
     }
 
@@ -75,7 +75,7 @@ def test_a_trace_tells_the_same_story_twice_and_changes_nothing() -> None:
 def test_in_a_trace_positions_and_floors_never_fall() -> None:
     schedule = Schedule(7, traced=True)
     schedule.run()
-    reached: dict[tuple[int, object], tuple[int, int, int]] = {}
+    reached: dict[tuple[int, object], tuple[int, ...]] = {}
     for step in schedule.world.trace.steps:
         if step.after is not None:
             lanes = step.after["lanes"]

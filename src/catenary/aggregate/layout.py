@@ -110,6 +110,14 @@ class Layout:
             reach = max(reach, each.window_ms + (each.hop_ms or 1))
         return reach if self.features else None
 
+    @cached_property
+    def spans_ms(self) -> tuple[tuple[int, int], ...] | None:
+        """Windows' lengths and hops, each pair once; None where `reach_ms` is."""
+        if self.reach_ms is None:
+            return None
+        spans = ((each.window_ms or 0, each.hop_ms or 1) for each in self.features)
+        return tuple(dict.fromkeys(spans))
+
     @property
     def _hops(self) -> list[int]:
         return sorted({each.hop_ms or 1 for each in self.features if each.window_ms is not None})

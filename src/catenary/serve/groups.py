@@ -170,7 +170,7 @@ class Group:
             return Found(nulls(self.schema, len(at)), status.astype(np.int64))
         read = self._distinct(snapshot, known, codes, at)
         status = read.status
-        refused = self._refused(snapshot, status, at, late) & ~lost
+        refused = self._refused(snapshot, read.own, at, late) & ~lost
         status[lost] = statuses.MISSING
         base = without(read.columns, refused)
         base = base if self.is_whole else base.select(list(self.node.base_schema))
@@ -181,7 +181,7 @@ class Group:
             columns = without(columns, refused)
         if failed:
             status[list(failed)] |= statuses.ERROR
-        too_old = np.flatnonzero(status & statuses.BEFORE_RETENTION)
+        too_old = np.flatnonzero(np.where(lost, 0, read.own) & statuses.BEFORE_RETENTION)
         lacking = {row: self.lacking(int(at[row])) for row in too_old.tolist()}
         return Found(columns, status, failed, lacking, read.closed, read.head)
 
@@ -201,7 +201,7 @@ class Group:
         chosen = order[first]
         read = self._read(snapshot, known, codes[chosen], at[chosen])
         columns = read.columns.take(pa.array(back))
-        return Read(columns, read.status[back], read.closed, read.head)
+        return Read(columns, read.status[back], read.own[back], read.closed, read.head)
 
     def _read(
         self, snapshot: Snapshot, known: list[bytes], codes: np.ndarray, at: np.ndarray
@@ -211,7 +211,8 @@ class Group:
         read = read_temporal(self.layout, snapshot, known, codes, at)
         cutoff = self._ends_ms(snapshot)
         if cutoff is not None:
-            read.status[at > cutoff] |= statuses.STALE_BATCH
+            for bits in (read.status, read.own):
+                bits[at > cutoff] |= statuses.STALE_BATCH
         return read
 
     def _ends_ms(self, snapshot: Snapshot) -> int | None:
@@ -222,10 +223,10 @@ class Group:
         return active[-1].cutoff_ms if active else None
 
     def _refused(
-        self, snapshot: Snapshot, status: np.ndarray, at: np.ndarray, late: str
+        self, snapshot: Snapshot, own: np.ndarray, at: np.ndarray, late: str
     ) -> np.ndarray:
         """Which reads have no values, whatever defaults say."""
-        refused = (status & self.refusals) != 0
+        refused = (own & self.refusals) != 0
         if late == NULL:
             refused |= self.late(snapshot, at)
         return refused

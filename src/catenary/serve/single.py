@@ -135,8 +135,8 @@ class SinglePath:
         self._lookup.merged.closed += read.closed
         self._lookup.merged.head += read.head
         late = self._late == NULL and group.is_late(snapshot, ts)
-        if late or read.status & group.refusals:
-            too_old = read.status & statuses.BEFORE_RETENTION
+        if late or read.own & group.refusals:
+            too_old = read.own & statuses.BEFORE_RETENTION
             return dict(group.nothing), read.status, group.lacking(ts) if too_old else None
         base = dict(zip(group.columns, read.values, strict=True))
         return self._with_derivations(group, base, keys, left), read.status, None
@@ -146,7 +146,7 @@ class SinglePath:
         if group.is_snapshot:
             return one.read_snapshot(group.layout, snapshot, entity, ts, holds=group.holds)
         read = one.read_temporal(group.layout, snapshot, entity, ts)
-        return read._replace(status=read.status | group.beyond_uploads(snapshot, ts))
+        return read.told(group.beyond_uploads(snapshot, ts))
 
     @staticmethod
     def _with_derivations(group: Group, base: Values, keys: list[object], left: Values) -> Values:

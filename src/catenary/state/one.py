@@ -16,7 +16,7 @@ import numpy as np
 
 from catenary.aggregate import tiles as kernel
 from catenary.state.held import Held, Span, none, of_lanes, of_upload
-from catenary.state.reading import doubts, ends_of, late, told
+from catenary.state.reading import ALL, Known, ends_of, known_by, lacking, late, told
 from catenary.state.records import lanes_of, uploads_of
 from catenary.windows import DAY_MS
 
@@ -33,13 +33,19 @@ class One(NamedTuple):
     Attributes:
         values: the GroupBy's columns before derivations, in the layout's order.
         status: of the read.
+        own: what of it is the read's own, and not inherited from the rows that it merged.
         closed, head: whether closed tiles were merged, and head tiles.
     """
 
     values: tuple[object, ...]
     status: int
+    own: int
     closed: bool = False
     head: bool = False
+
+    def told(self, status: int) -> One:
+        """With a status more of its own."""
+        return self._replace(status=self.status | status, own=self.own | status)
 
 
 def read_temporal(layout: Layout, snapshot: Snapshot, entity: bytes, ts: int) -> One:
@@ -55,7 +61,7 @@ def read_temporal(layout: Layout, snapshot: Snapshot, entity: bytes, ts: int) ->
     lanes = lanes_of(snapshot)
     upload = uploads.newest(ts)
     held = of_lanes(layout, snapshot, [entity], Span.of(layout, ts, ts), lanes, upload)
-    return _answer(layout, held, ts, doubts(layout, ts, uploads, lanes.values(), upload))
+    return _answer(layout, held, ts, known_by(upload, uploads, lanes.values()))
 
 
 def read_snapshot(
@@ -74,15 +80,16 @@ def read_snapshot(
     wanted = ts // DAY_MS * DAY_MS
     upload = uploads.newest(wanted)
     if upload is None:
-        return _answer(layout, none(1), wanted, doubts(layout, wanted, uploads, (), None))
+        return _answer(layout, none(1), wanted, known_by(None, uploads, ()))
     at = min(wanted, upload.cutoff_ms)
     held = of_upload(layout, snapshot, [entity], Span.of(layout, at, at), upload)
-    return _answer(layout, held, at, late(wanted, upload, holds=holds))
+    return _answer(layout, held, at).told(late(wanted, upload, holds=holds))
 
 
-def _answer(layout: Layout, found: Held, ts: int, doubt: int) -> One:
+def _answer(layout: Layout, found: Held, ts: int, known: Known = ALL) -> One:
     """What the tiles say, and what is to be said of it."""
     ends, closed, head = ends_of(found, _ENTITY, np.array([ts], np.int64))
     at = int(ends[0])
     answer = kernel.answer_one(layout, found.for_kernel(), at)
-    return One(answer.values, told(answer, at < ts) | doubt, closed > 0, head > 0)
+    own = int(told(answer, at < ts) | lacking(layout, known, at))
+    return One(answer.values, answer.status | own, own, closed > 0, head > 0)

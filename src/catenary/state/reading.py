@@ -11,7 +11,7 @@ a glimpse of the future (protocol 6).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +24,7 @@ from catenary.state.records import ANCIENT_MS, lanes_of, uploads_of
 from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection
 
     from catenary.aggregate.layout import Layout
     from catenary.ports import Snapshot
@@ -38,13 +38,33 @@ class Read:
     Attributes:
         columns: the GroupBy's columns before derivations, one row per read.
         status: int64 per read.
+        own: what of it is the read's own, and not inherited from the rows that it merged.
         closed, head: how many reads merged closed tiles, and head tiles.
     """
 
     columns: pa.Table
     status: np.ndarray
+    own: np.ndarray
     closed: int = 0
     head: int = 0
+
+
+class Known(NamedTuple):
+    """From when on reads have all that they need.
+
+    Attributes:
+        begins_ms: from here on the lanes have all that the upload does not hold.
+        cutoff_ms: what lies before it is the upload's; `ANCIENT_MS` where there is none.
+        doubt: the status of a read that reaches back further.
+    """
+
+    begins_ms: int
+    cutoff_ms: int
+    doubt: int
+
+
+_NEVER_MS: Final = 1 << 61
+ALL: Final = Known(ANCIENT_MS, ANCIENT_MS, statuses.OK)
 
 
 def read_temporal(
@@ -69,8 +89,7 @@ def read_temporal(
     def read(upload: Upload | None, own: list[bytes], codes: np.ndarray, ts: np.ndarray) -> Read:
         span = Span.of(layout, int(ts.min()), int(ts.max()))
         held = of_lanes(layout, snapshot, own, span, lanes, upload)
-        doubt = doubts(layout, ts, uploads, lanes.values(), upload)
-        return _answer(layout, held, codes, ts, doubt)
+        return _answer(layout, held, codes, ts, known=known_by(upload, uploads, lanes.values()))
 
     return _by_upload(layout, uploads, entities, codes, ts, read)
 
@@ -100,12 +119,12 @@ def read_snapshot(
         upload: Upload | None, own: list[bytes], codes: np.ndarray, wanted: np.ndarray
     ) -> Read:
         if upload is None:
-            doubt = doubts(layout, wanted, uploads, (), None)
-            return _answer(layout, none(len(own)), codes, wanted, doubt)
+            known = known_by(None, uploads, ())
+            return _answer(layout, none(len(own)), codes, wanted, known=known)
         at = np.minimum(wanted, upload.cutoff_ms)
         span = Span.of(layout, int(at.min()), int(at.max()))
         held = of_upload(layout, snapshot, own, span, upload)
-        return _answer(layout, held, codes, at, late(wanted, upload, holds=holds))
+        return _answer(layout, held, codes, at, doubt=late(wanted, upload, holds=holds))
 
     return _by_upload(layout, uploads, entities, codes, ts // DAY_MS * DAY_MS, read)
 
@@ -120,7 +139,7 @@ def _by_upload(
 ) -> Read:
     """Reads by the upload that fits each: of one, or without any, those that fall to it together."""
     if not len(ts):
-        return _answer(layout, none(len(entities)), codes, ts, 0)
+        return _answer(layout, none(len(entities)), codes, ts)
     by_id = {each.id: each for each in uploads.active}
     if not by_id:
         return read(None, entities, codes, ts)
@@ -158,32 +177,24 @@ def _known_from(lane: Lane, upload: Upload) -> int:
     return lane.kept_ms if whole else max(lane.kept_ms, lane.since_ms)
 
 
-def doubts(
-    layout: Layout, ts: Any, uploads: Uploads, lanes: Iterable[Lane], upload: Upload | None
-) -> Any:
-    """What to say where a lane never had, or has no more, events that a read needs.
+def known_by(upload: Upload | None, uploads: Uploads, lanes: Collection[Lane]) -> Known:
+    """What is known to reads beside an upload, or by lanes alone."""
+    if upload is not None:
+        begins = max((_known_from(each, upload) for each in lanes), default=ANCIENT_MS)
+        return Known(begins, upload.cutoff_ms, statuses.BEFORE_RETENTION)
+    begins = max((max(each.since_ms, each.kept_ms) for each in lanes), default=_NEVER_MS)
+    doubt = statuses.BEFORE_RETENTION if uploads.active else statuses.MISSING_UPLOAD
+    return Known(begins, ANCIENT_MS, doubt)
 
-    Args:
-        layout: of the GroupBy.
-        ts: of the read; or int64, of many.
-        uploads: all that there are.
-        lanes: all that there are.
-        upload: that the read merges; None for none.
 
-    Returns:
-        Statuses; one for all reads, or one per read.
-    """
-    if upload is None:
-        bit = statuses.BEFORE_RETENTION if uploads.active else statuses.MISSING_UPLOAD
-        known = max((max(lane.since_ms, lane.kept_ms) for lane in lanes), default=None)
-        if known == ANCIENT_MS:
-            return 0
-    else:
-        bit = statuses.BEFORE_RETENTION
-        known = max((_known_from(lane, upload) for lane in lanes), default=ANCIENT_MS)
-        if upload.cutoff_ms >= known:
-            return 0
-    return bit if known is None or layout.reach_ms is None else (ts - layout.reach_ms < known) * bit
+def lacking(layout: Layout, known: Known, at: Any) -> Any:
+    """The doubt of a read that reaches back further than all is known, or of many; 0 if none does."""
+    if known.cutoff_ms >= known.begins_ms:
+        return 0
+    if layout.spans_ms is None:
+        return known.doubt
+    starts = [(at - window_ms) // hop_ms * hop_ms for window_ms, hop_ms in layout.spans_ms]
+    return (np.min(starts, axis=0) < known.begins_ms) * known.doubt
 
 
 def late(wanted: Any, upload: Upload, *, holds: bool) -> Any:
@@ -192,10 +203,9 @@ def late(wanted: Any, upload: Upload, *, holds: bool) -> Any:
 
 
 def told(answer: kernel.Answers | kernel.OneAnswer, early: Any) -> Any:
-    """The statuses that the kernel finds, of a read or of many; `early`, whether it ended before its instant."""
+    """What the kernel finds to say of a read or of many; `early`, whether it ended before its instant."""
     return (
-        answer.status
-        | early * statuses.AS_OF_TILE
+        early * statuses.AS_OF_TILE
         | answer.stale * statuses.STALE_BATCH
         | answer.cut * statuses.BEFORE_RETENTION
         | answer.overflow * statuses.OVERFLOW
@@ -203,12 +213,21 @@ def told(answer: kernel.Answers | kernel.OneAnswer, early: Any) -> Any:
     )
 
 
-def _answer(layout: Layout, found: Held, codes: np.ndarray, ts: np.ndarray, doubt: Any) -> Read:
+def _answer(
+    layout: Layout,
+    found: Held,
+    codes: np.ndarray,
+    ts: np.ndarray,
+    *,
+    known: Known = ALL,
+    doubt: Any = 0,
+) -> Read:
     """What the tiles say, and what is to be said of it."""
     codes = codes.astype(np.int32, copy=False)
     at, closed, head = ends_of(found, codes, ts)
     answers = kernel.answer(layout, found.for_kernel(), found.offsets, codes, at)
-    return Read(answers.columns, told(answers, at < ts) | doubt, closed, head)
+    own = told(answers, at < ts) | lacking(layout, known, at) | doubt
+    return Read(answers.columns, answers.status | own, own, closed, head)
 
 
 def ends_of(found: Held, codes: np.ndarray, ts: np.ndarray) -> tuple[np.ndarray, int, int]:
@@ -234,5 +253,6 @@ def _together(parts: list[tuple[np.ndarray, Read]], count: int) -> Read:
     back[order] = np.arange(count)
     columns = pa.concat_tables([read.columns for _, read in parts]).take(pa.array(back))
     status = np.concatenate([read.status for _, read in parts])[back]
+    own = np.concatenate([read.own for _, read in parts])[back]
     closed = sum(read.closed for _, read in parts)
-    return Read(columns, status, closed, sum(read.head for _, read in parts))
+    return Read(columns, status, own, closed, sum(read.head for _, read in parts))

@@ -30,6 +30,8 @@ _STATUS: Final = struct.Struct("<I")
 _COUNT: Final = struct.Struct("<I")
 _GROWN: Final = struct.Struct("<q")
 STATUS_BYTES: Final = _STATUS.size
+LANE_SUFFIX: Final = 13
+"""Bytes after the entity: kind, lane, level, start."""
 LATE_SUFFIX: Final = 17
 """Bytes after the entity: kind, upload, lane, level, start."""
 

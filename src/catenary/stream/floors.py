@@ -1,9 +1,8 @@
 """The head floor: how far it may rise, given what the lane has seen and what its readers have passed.
 
 It trails the least of these by the head horizon, is a multiple of the base tile, and never falls. A
-reader at its topic's end holds nothing; neither does one that is further behind than the head's limit
-in time, or for which the head would hold more bytes than its limit: its reads then say `as_of_tile`.
-(protocol 4)
+reader at its topic's end holds nothing. The head is no older than its limit, and holds no more bytes than
+its other limit, readers or not: one that is left further behind reads `as_of_tile`. (protocol 4)
 """
 
 from __future__ import annotations
@@ -44,10 +43,11 @@ def risen(
     """
     if passed_ms == ANCIENT_MS:
         return lane.floor_ms
-    reached = passed_ms
-    if held_ms is not None and held_ms < reached:
-        reached = max(held_ms, passed_ms - settings.head_limit_ms)
-    return max(lane.floor_ms, (reached - settings.head_horizon_ms) // base_ms * base_ms)
+    least = passed_ms
+    if held_ms is not None:
+        least = min(least, held_ms)
+    wanted = max(least - settings.head_horizon_ms, passed_ms - settings.head_limit_ms)
+    return max(lane.floor_ms, wanted // base_ms * base_ms)
 
 
 def crowded(lanes: Iterable[Lane], settings: ChainSettings) -> bool:

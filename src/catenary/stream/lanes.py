@@ -109,6 +109,9 @@ class Lanes:
     def take(self) -> None:
         """Take the lanes: whoever had them before cannot commit any more.
 
+        All lanes of the GroupBy begin with the first copy, those that others are to take, too: to
+        its parents what nobody has read yet is behind, not unheard of.
+
         Raises:
             PositionError: if a stored position means nothing in the log.
             UnreadableError: if the dataset is of another release or definition.
@@ -117,6 +120,7 @@ class Lanes:
             expects: dict[bytes, bytes | None] = {}
             puts: list[tuple[bytes, bytes]] = []
             taken: dict[bytes, Lane] = {}
+            new = 0
             with self.dataset.snapshot() as snapshot:
                 expects[FORMAT_KEY] = check_format(snapshot, self.node.fingerprint, self.node.name)
                 if expects[FORMAT_KEY] is None:
@@ -126,15 +130,19 @@ class Lanes:
                 found, expects[UPLOADS_KEY] = uploads_of(snapshot)
                 for source, place in self._places():
                     id_ = LaneId(source, place.partition)
-                    expects[id_.record] = data = snapshot.get(id_.record)
+                    data = snapshot.get(id_.record)
+                    if data is not None and not self._owns(place):
+                        continue
+                    expects[id_.record] = data
                     lane = (
                         self._new_lane(source, place, found.held) if data is None else lane_in(data)
                     )
-                    self._check_position(lane)
-                    lane = replace(lane, epoch=lane.epoch + 1, owner=self._owner)
-                    taken[id_.key] = lane
+                    new += data is None
+                    if self._owns(place):
+                        self._check_position(lane)
+                        lane = replace(lane, epoch=lane.epoch + 1, owner=self._owner)
+                        taken[id_.key] = lane
                     puts.append((id_.record, pack(lane)))
-                new = sum(lane.epoch == 1 for lane in taken.values())
                 if new:
                     # An upload that lands just now has not seen them: it is to look again.
                     puts.append((UPLOADS_KEY, pack(replace(found, lanes=found.lanes + new))))
@@ -143,12 +151,10 @@ class Lanes:
                 return
 
     def _places(self) -> list[tuple[int, SourcePartition]]:
-        return [
-            (each.source, place)
-            for each in self._inputs.values()
-            for place in each.places
-            if self._owned is None or place in self._owned
-        ]
+        return [(each.source, place) for each in self._inputs.values() for place in each.places]
+
+    def _owns(self, place: SourcePartition) -> bool:
+        return self._owned is None or place in self._owned
 
     def _registered(self, held: Readers) -> list[tuple[bytes, bytes]]:
         """The children among the readers, if they are not yet."""

@@ -153,14 +153,17 @@ class Stage(Tended, Traced):
                 return
 
     def _advanced(self, lane: Lane, records: Records, each: Enriched, held: int | None) -> Lane:
-        """The lane after a batch."""
+        """The lane after a batch; what was set aside has been passed, too."""
         ts = each.batch.rows.column("ts").to_numpy()
-        passed = max(lane.passed_ms, int(ts.max())) if len(ts) else lane.passed_ms
+        passed = [lane.passed_ms, *(mark.ts_ms for mark in each.batch.aside)]
+        if len(ts):
+            passed.append(int(ts.max()))
+        passed_ms = max(passed)
         return replace(
             lane,
             position=records.next_offset,
-            passed_ms=passed,
-            floor_ms=risen(lane, passed, self.layout.base_ms, self._settings, held),
+            passed_ms=passed_ms,
+            floor_ms=risen(lane, passed_ms, self.layout.base_ms, self._settings, held),
             rows=lane.rows + len(ts),
             folds=lane.folds + 1,
             set_aside=lane.set_aside + len(each.letters),

@@ -77,13 +77,17 @@ class Parents:
         return self._log.ends(self._places) if self._places else {}
 
     def lacking(self, cut: dict[SourcePartition, int]) -> list[Lacking]:
-        """What the parents have not reached of a cut; empty when the batch may be enriched."""
+        """What the parents have not reached of a cut; empty when the batch may be enriched.
+
+        A parent that has not taken its lanes is behind whatever was published: read now, it could
+        not say that it knows of nothing.
+        """
         found: list[Lacking] = []
         for edge in self.edges:
             reached = self._frontier(edge)
             for place in edge.places:
                 position = reached.get(place)
-                if (position is None and cut[place] > 0) or (position or 0) < cut[place]:
+                if position is None or position < cut[place]:
                     name = edge.parent.name
                     found.append(Lacking(name, edge.dataset, place, position, cut[place]))
         return found

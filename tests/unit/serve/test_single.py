@@ -199,3 +199,33 @@ def test_one_request_is_checked_like_many(made):
     world = made.World(made.ranking(made.shops(made.offer([made.spending()]))))
     with pytest.raises(DataError, match="'shop' is no int: 1099511627776"):
         world.fetcher.fetch("ranking", {"shop": 1 << 40})
+
+
+def windowed() -> GroupBy:
+    """Windows that begin at full hours."""
+    source = EventSource(
+        table="clicks",
+        topic="log:///shop/clicks",
+        query=Query(["user", "amount"], time_column="at"),
+    )
+    folds = [Aggregation("amount", Operation.SUM, windows=["12h", "1d"])]
+    return GroupBy("windowed", sources=source, keys="user", aggregations=folds)
+
+
+def test_a_read_is_doubted_only_if_a_window_begins_before_what_is_known(made):
+    world = made.World(windowed())
+    world.stream("windowed", made.clicks(("ann", 1.0, made.DAY), ("ann", 2.0, made.DAY + 1)))
+    world.change_lane("windowed", since_ms=made.DAY)
+    at = made.DAY + DAY_MS + np.array([-1, 0, 1, HOUR_MS - 1])
+    many = compare(world, "windowed", [{"user": "ann"}] * 4, at)
+    assert [many.row(row).status for row in range(4)] == ["missing_upload", "ok", "ok", "ok"]
+    assert many.row(1)["amount_sum_1d"] == 3.0
+
+
+def test_a_row_that_was_enriched_too_early_in_history_is_a_doubt_and_not_a_refusal(made):
+    world = made.World(windowed())
+    rows = made.clicks(("ann", 1.0, made.DAY))
+    world.stream("windowed", rows, status=statuses.BEFORE_RETENTION)
+    many = compare(world, "windowed", [{"user": "ann"}], np.array([made.DAY + 1]))
+    one = many.row(0)
+    assert (one["amount_sum_1d"], one.status, one.reason) == (1.0, "before_retention", None)

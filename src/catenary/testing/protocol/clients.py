@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catenary.testing.protocol.shapes import HORIZON
 from catenary.testing.protocol.store import Reader
 
 if TYPE_CHECKING:
@@ -31,21 +30,25 @@ def follow(world: World, processes: Processes) -> None:
     for name, reader in list(dataset.readers.items()):
         if reader.until <= world.step:
             del dataset.readers[name]
+            world.trace.outside("leave", name, dataset)
             continue
         for key in KEYS:
             world.look(shape, key, reader.passed, reader)
         if rng.random() < 0.5:
-            reader.passed = min(world.now, reader.passed + rng.randrange(8))
+            further = reader.passed + world.units.span(rng.randrange(8))
+            reader.passed = max(reader.passed, min(world.now, further))
+            world.trace.outside("go on", name, dataset)
     if not dataset.readers and dataset.lanes:
         register(world, dataset)
 
 
 def register(world: World, dataset: Dataset) -> None:
     """A client begins at or after the floor as it finds it."""
-    passed = max(0, dataset.floor()) + world.rng.choice((0, 3, 6, 15))
+    passed = max(0, dataset.floor()) + world.units.span(world.rng.choice((0, 3, 6, 15)))
     until = world.step + world.rng.randrange(20, 200)
     dataset.readers["client"] = Reader(passed, max(passed, dataset.floor()), until)
     dataset.registrations += 1
+    world.trace.outside("register", "client", dataset)
 
 
 def look(world: World) -> None:
@@ -57,10 +60,12 @@ def look(world: World) -> None:
     dataset = world.datasets[shape.number]
     for reader in dataset.readers.values():
         if reader.until > world.step:
-            at = rng.randint(max(reader.passed, reader.exact_from), world.now + 1 + HORIZON)
+            at = rng.randint(
+                max(reader.passed, reader.exact_from), world.now + 1 + world.units.horizon
+            )
             world.look(shape, rng.choice(KEYS), at, reader)
     newest, any_time = world.now + 1, rng.randint(0, world.now + 1)
-    near_the_floor = max(0, dataset.floor()) + rng.randrange(9)
+    near_the_floor = max(0, dataset.floor()) + world.units.span(rng.randrange(9))
     world.look(shape, rng.choice(KEYS), rng.choice((newest, any_time, near_the_floor)))
 
 

@@ -9,21 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from catenary.testing.protocol.shapes import Edge, Shape, Source, Window
+from catenary.testing.protocol.shapes import TICKS, Edge, Shape, Source, Units
 
 if TYPE_CHECKING:
     import random
-
-WINDOWS: Final = (
-    Window(40, 10),
-    Window(30, 10),
-    Window(20, 5),
-    Window(90, 30),
-    Window(120, 60),
-    Window(180, 60),
-    Window(None, 10),
-)
-
 
 KINDS: Final = ("gentle", "wild", "haste", "settling", "letters", "readers")
 """Of worlds: publishers that keep their side of the promise; any; and four that stress one thing."""
@@ -31,7 +20,7 @@ KINDS: Final = ("gentle", "wild", "haste", "settling", "letters", "readers")
 
 @dataclass(frozen=True)
 class Habits:
-    """What happens in a world.
+    """What happens in a world; times are in ticks.
 
     Attributes:
         records: how many are published.
@@ -77,7 +66,9 @@ def draw_topics(rng: random.Random) -> dict[str, int]:
     return {name: rng.choice((1, 1, 2, 3)) for name in "xyz"[: rng.choice((1, 2, 2, 3))]}
 
 
-def draw_shapes(rng: random.Random, topics: dict[str, int], kind: str) -> tuple[Shape, ...]:
+def draw_shapes(
+    rng: random.Random, topics: dict[str, int], kind: str, units: Units = TICKS
+) -> tuple[Shape, ...]:
     """A chain of two to five GroupBys."""
     gentle = kind == "gentle"
     count = rng.choice((2, 2, 3, 3, 4, 5))
@@ -96,19 +87,32 @@ def draw_shapes(rng: random.Random, topics: dict[str, int], kind: str) -> tuple[
         names = list(topics)
         sources = [Source(rng.choice(names), edges)]
         if rng.random() < 0.25:
-            sources.append(Source(rng.choice(names), rng.choice((edges, ()))))
+            sources.append(Source(rng.choice(names), rng.choice((edges, edges[:1]))))
+        is_snapshot = snapshot and number == 0
+        windows = [
+            each
+            for each in units.windows
+            if each.length is None or each.length % units.day == 0 or not is_snapshot
+        ]
         shapes.append(
             Shape(
                 number,
                 tuple(sources),
-                tuple(rng.sample(WINDOWS, rng.choice((1, 1, 2)))),
-                snapshot=snapshot and number == 0,
+                tuple(rng.sample(windows, rng.choice((1, 1, 2)))),
+                snapshot=is_snapshot,
                 proceed=not gentle and rng.random() < (0.6 if kind == "settling" else 0.2),
                 on_snapshot_late="hold" if gentle else rng.choice(("hold", "previous", "null")),
-                tail_buffer=rng.choice((None, 120) if gentle else (None, 0, 20, 60)),
+                tail_buffer=_spanned(
+                    units, rng.choice((None, 120) if gentle else (None, 0, 20, 60))
+                ),
+                units=units,
             )
         )
     return tuple(shapes)
+
+
+def _spanned(units: Units, ticks: int | None) -> int | None:
+    return None if ticks is None else units.span(ticks)
 
 
 def draw_habits(rng: random.Random, shapes: tuple[Shape, ...], kind: str) -> Habits:

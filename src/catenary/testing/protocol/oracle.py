@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from catenary.testing.protocol.partials import finished, merged, one
-from catenary.testing.protocol.shapes import DAY, Values, enriched
+from catenary.testing.protocol.shapes import Values, enriched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -182,7 +182,7 @@ class Oracle:
 
 def read_at(parent: Shape, ts: int) -> int:
     """The instant as of which a row's parent is read."""
-    return ts // DAY * DAY if parent.snapshot else ts
+    return ts // parent.units.day * parent.units.day if parent.snapshot else ts
 
 
 def looked_up(edge: Edge, record: Record) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catenary.testing.protocol.shapes import DAY
 from catenary.testing.protocol.tending import land
 from catenary.testing.protocol.uploads import Upload, fill
 
@@ -42,11 +41,13 @@ class Outside:
         if habits.markers and rng.random() < 0.3:
             world.mark(place)
             return
-        world.now += rng.choice(habits.pace)
+        world.now += world.units.span(rng.choice(habits.pace))
         late = rng.randint(0, habits.latest) if rng.random() < habits.late else 0
         poison = rng.random() < habits.poison
         key, other, value = rng.choice("ab"), rng.choice("ab"), rng.randrange(1, 9)
-        world.publish(place, max(0, world.now - late), key, other, value, poison=poison)
+        world.publish(
+            place, max(0, world.now - world.units.span(late)), key, other, value, poison=poison
+        )
 
     def upload(self) -> None:
         """Begin an upload, if a midnight has passed since the last: read the tables."""
@@ -56,7 +57,7 @@ class Outside:
             shape = world.shapes[self.habits.newcomer]
         known = [each for _, owner, each in self.landing if owner is shape]
         known += world.datasets[shape.number].uploads
-        cutoff = world.now // DAY * DAY
+        cutoff = world.now // world.units.day * world.units.day
         if shape.snapshot or cutoff <= max([each.cutoff for each in known], default=0):
             return
         self.uploads -= 1
@@ -77,13 +78,16 @@ class Outside:
         for number, cutoff in self.snapshots.items():
             if cutoff <= world.now:
                 shape, extent = world.shapes[number], world.log.sequence
-                upload = Upload(cutoff // DAY + 1, cutoff, {}, {}, extent, active=True)
+                upload = Upload(
+                    cutoff // world.units.day + 1, cutoff, {}, extent, extent, active=True
+                )
                 fill(upload, shape, world.oracle.backfill(shape, extent, extent))
                 world.oracle.snapshot_taken(shape, cutoff, extent)
                 dataset = world.datasets[number]
                 dataset.uploads.append(upload)
                 dataset.late[upload.number] = {}
-                self.snapshots[number] = cutoff + DAY
+                world.trace.outside("land", upload, dataset)
+                self.snapshots[number] = cutoff + world.units.day
 
     def letters(self, processes: Processes) -> None:
         """What made rows fail goes away at some time; then dead letters are replayed."""
@@ -128,14 +132,10 @@ class Outside:
             own, ancestors = sequence, rng.randrange(sequence // 2, sequence + 1)
         places = {lane.place for lane in world.lanes[shape.number]}
         if self.habits.unknown and rng.random() < 0.5:
-            upload = Upload(number, cutoff, None, dict.fromkeys(places, 0), own)
+            upload = Upload(number, cutoff, None, own, ancestors)
             world.oracle.upload_of_unknown(shape, cutoff, own)
         else:
             frontier = {place: world.log.extent(place, own) for place in places}
-            starts = {
-                place: world.log.first_offset(place, cutoff, before=end)
-                for place, end in frontier.items()
-            }
-            upload = Upload(number, cutoff, frontier, starts, own)
+            upload = Upload(number, cutoff, frontier, own, ancestors)
         fill(upload, shape, world.oracle.backfill(shape, own, ancestors))
         return upload

@@ -55,7 +55,7 @@ class Processes:
 
     Args:
         world: that they work in.
-        split: whether a stage's lanes are owned by a copy each.
+        split: whether each source partition of a stage is owned by a copy of its own.
     """
 
     def __init__(self, world: World, *, split: bool) -> None:
@@ -69,7 +69,9 @@ class Processes:
         world = self.world
         world.running.add(shape.number)
         lanes = world.lanes[shape.number]
-        for owned in [(lane,) for lane in lanes] if self.split else [lanes]:
+        places = dict.fromkeys(lane.place for lane in lanes)
+        each_its_own = [tuple(x for x in lanes if x.place == place) for place in places]
+        for owned in each_its_own if self.split else [lanes]:
             process = self.spawn(shape, partial(life, world, shape, owned))
             process.wakes = world.step + world.rng.choice((0, 0, *PAUSES))
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from catenary.ports import statuses
 from catenary.testing.protocol.partials import Partial, finished, merged
-from catenary.testing.protocol.shapes import ANCIENT, DAY, Values
+from catenary.testing.protocol.shapes import ANCIENT, Values
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -124,6 +124,8 @@ def answer(
     if all(each is None for each in values):
         own |= statuses.MISSING
     own |= lacking(dataset, at, upload, rules)
+    if own & statuses.BEFORE_RETENTION:
+        values = [None] * len(values)
     number = None if upload is None else upload.number
     return Answer(tuple(values), own, inherited, at, number)
 
@@ -149,15 +151,17 @@ def lacking(dataset: Dataset, at: int, upload: Upload | None, rules: Rules) -> i
 
 def read_snapshot(dataset: Dataset, key: str, at: int, rules: Rules) -> Answer:
     """The key's features as of the last midnight at or before `at`, from uploads alone."""
-    wanted = at // DAY * DAY
+    day = dataset.shape.units.day
+    wanted = at // day * day
     upload = dataset.newest(wanted)
     if upload is not None and upload.cutoff == wanted:
         tiles = [Found(*each, 0, True) for each in upload.tiles.get(key, ())]
         return answer(dataset, tiles, wanted, upload, rules)
     nothing: Values = (None,) * len(dataset.shape.windows)
-    if upload is None or dataset.shape.on_snapshot_late == "null":
-        return Answer(nothing, statuses.STALE_BATCH | statuses.MISSING, 0, wanted)
+    if upload is None:
+        return Answer(nothing, statuses.MISSING_UPLOAD | statuses.MISSING, 0, wanted)
     tiles = [Found(*each, 0, True) for each in upload.tiles.get(key, ())]
     found = answer(dataset, tiles, upload.cutoff, upload, rules)
     told = statuses.STALE_BATCH if rules.staleness_is_told else 0
-    return found._replace(own=found.own | told, at=upload.cutoff)
+    values = nothing if dataset.shape.on_snapshot_late == "null" else found.values
+    return found._replace(values=values, own=found.own | told, at=upload.cutoff)

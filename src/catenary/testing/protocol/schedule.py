@@ -18,6 +18,7 @@ from catenary.testing.protocol import clients
 from catenary.testing.protocol.draws import draw_habits, draw_shapes, draw_topics
 from catenary.testing.protocol.outside import Outside
 from catenary.testing.protocol.processes import Processes
+from catenary.testing.protocol.shapes import TICKS, Units
 from catenary.testing.protocol.stage import Copy
 from catenary.testing.protocol.topics import Log
 from catenary.testing.protocol.variants import PROTOCOL, Rules
@@ -61,25 +62,35 @@ class Schedule:
         seed: draws it.
         rules: that its stages hold to.
         kind: of world, one of `KINDS`.
+        units: of all times.
         traced: whether its steps are kept, in `world.trace`.
+        whole: whether what a real stage does at once is one step.
     """
 
     def __init__(
-        self, seed: int, rules: Rules = PROTOCOL, *, kind: str = "wild", traced: bool = False
+        self,
+        seed: int,
+        rules: Rules = PROTOCOL,
+        *,
+        kind: str = "wild",
+        units: Units = TICKS,
+        traced: bool = False,
+        whole: bool = False,
     ) -> None:
         self.seed = seed
         rng = random.Random(seed)
         topics = draw_topics(rng)
-        shapes = draw_shapes(rng, topics, kind)
+        shapes = draw_shapes(rng, topics, kind, units)
         self.habits = habits = draw_habits(rng, shapes, kind)
         self.world = World(
             rng,
             rules,
             Log(topics),
             shapes,
-            head_limit=habits.head_limit,
-            history=habits.history,
+            head_limit=None if habits.head_limit is None else units.span(habits.head_limit),
+            history=units.span(habits.history),
             traced=traced,
+            whole=whole,
         )
         self.processes = Processes(self.world, split=habits.split)
         self.outside = Outside(self.world, habits)

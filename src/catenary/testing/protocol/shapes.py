@@ -1,4 +1,4 @@
-"""What is modelled: chains of small GroupBys, in a time whose day has sixty ticks.
+"""What is modelled: chains of small GroupBys, in a time whose day has sixty ticks unless it is told.
 
     topic ──► source ──► GroupBy ──► (windows, levels of tiles)
                  ▲
@@ -16,10 +16,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, NamedTuple
 
-BASE: Final = 10
-DAY: Final = 60
-HORIZON: Final = 20
-"""How far the head floor trails."""
 ANCIENT: Final = -(1 << 40)
 """Before every event."""
 MODULUS: Final = 10007
@@ -46,6 +42,52 @@ class Window(NamedTuple):
         (10, True)
         """
         return ANCIENT if self.length is None else (at - self.length) // self.hop * self.hop
+
+
+@dataclass(frozen=True)
+class Units:
+    """How long things are: in a few ticks, or as a real stage has them.
+
+    Attributes:
+        base: the finest stored tile, where no hop is finer.
+        day: from one midnight to the next.
+        windows: that features are drawn from.
+    """
+
+    base: int
+    day: int
+    windows: tuple[Window, ...]
+
+    def span(self, ticks: int) -> int:
+        """A span that was drawn in ticks, ten to a base tile and sixty to a day, in these units.
+
+        >>> TICKS.span(9), TICKS.span(35), Units(5, 1440, ()).span(35)
+        (9, 35, 722)
+        """
+        if ticks <= 10:
+            return ticks * self.base // 10
+        return self.base + (ticks - 10) * (self.day - self.base) // 50
+
+    @property
+    def horizon(self) -> int:
+        """How far the head floor trails."""
+        return self.span(20)
+
+
+TICKS: Final = Units(
+    base=10,
+    day=60,
+    windows=(
+        Window(40, 10),
+        Window(30, 10),
+        Window(20, 5),
+        Window(90, 30),
+        Window(120, 60),
+        Window(180, 60),
+        Window(None, 10),
+    ),
+)
+"""Small, so that equal times and boundaries are common."""
 
 
 class Edge(NamedTuple):
@@ -92,6 +134,7 @@ class Shape:
         proceed: whether a batch goes on after a bounded wait for its parents.
         on_snapshot_late: `hold`, `previous` or `null`.
         tail_buffer: how far into a window an upload keeps tiles; None for all of it.
+        units: of all times.
     """
 
     number: int
@@ -101,6 +144,7 @@ class Shape:
     proceed: bool = False
     on_snapshot_late: str = "previous"
     tail_buffer: int | None = None
+    units: Units = TICKS
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -110,8 +154,8 @@ class Shape:
         (1, 10, 30, 60)
         """
         hops = {each.hop for each in self.windows if each.length is not None}
-        base = min(BASE, *hops) if hops else BASE
-        return (1, base, *sorted({hop for hop in hops if hop > base} | {DAY}))
+        base = min(self.units.base, *hops) if hops else self.units.base
+        return (1, base, *sorted({hop for hop in hops if hop > base} | {self.units.day}))
 
     @property
     def base(self) -> int:

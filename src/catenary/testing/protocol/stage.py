@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from catenary.ports import statuses
-from catenary.testing.protocol.oracle import looked_up
+from catenary.testing.protocol.oracle import looked_up, read_at
 from catenary.testing.protocol.partials import one
 from catenary.testing.protocol.reading import Answer, read, read_snapshot, torn
-from catenary.testing.protocol.shapes import DAY, LaneId, Place, enriched
+from catenary.testing.protocol.shapes import LaneId, Place, enriched
 from catenary.testing.protocol.store import Lane
-from catenary.testing.protocol.tending import tend
+from catenary.testing.protocol.tending import floor_for, lift, tend
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -106,9 +106,12 @@ class Copy:
             yield "read"
             if batch.parts:
                 batch.cut = self.cut() if rules.cut_after_read else early
+                self.told("cut", batch.cut)
                 yield "cut"
-                yield from self.wait(batch)
+                yield from self.wait(batch, "wait")
+                self.told("ready", not batch.late)
                 rows = yield from self.enrich(batch)
+                self.told("enrich", rows)
                 yield "enrich"
                 if not (yield from self.commit(batch, rows)):
                     return
@@ -119,11 +122,17 @@ class Copy:
                 yield "idle"
 
     def take(self) -> None:
-        """Become the owner: raise the epoch of each lane; open those that nobody had."""
+        """Become the owner: raise the epoch of each lane.
+
+        A GroupBy's lanes begin together, those of other copies, too: what nobody has read yet is
+        behind, and not unheard of.
+        """
+        together = self.world.rules.begins_together
+        for lane_id in self.world.lanes[self.shape.number] if together else self.lanes:
+            if lane_id not in self.dataset.lanes:
+                self.dataset.lanes[lane_id] = self._opened(lane_id)
         for lane_id in self.lanes:
-            lane = self.dataset.lanes.get(lane_id)
-            if lane is None:
-                lane = self.dataset.lanes[lane_id] = self._opened(lane_id)
+            lane = self.dataset.lanes[lane_id]
             lane.epoch += 1
             self.epochs[lane_id] = lane.epoch
         self.told("take", dict(self.epochs), wrote=True)
@@ -141,20 +150,20 @@ class Copy:
                 rest, _ = log.read(lane_id.place, lane.position, 1 << 30)
                 after = found[-1].offset + 1 if found else after if rest else lane.position
             if after > lane.position:
-                batch.parts.append(Part(lane_id, lane.position, after, found))
+                cutoff, included = lane.covered
+                ours = [each for each in found if each.ts >= cutoff or each.offset >= included]
+                batch.parts.append(Part(lane_id, lane.position, after, ours))
         self.told("read", [part[:3] for part in batch.parts])
         return batch
 
     def cut(self) -> dict[tuple[int, LaneId], int]:
         """The visible ends of all source partitions of all parents, asked of the log itself."""
-        ends = {
+        return {
             (number, lane): self.world.log.end(lane.place)
             for number in self.shape.parents
             if not self.world.shapes[number].snapshot
             for lane in self.world.lanes[number]
         }
-        self.told("cut", ends)
-        return ends
 
     def lacking(self, batch: Batch) -> tuple[object, ...]:
         """Where each parent stands that has not reached the cut; empty when all have."""
@@ -165,18 +174,27 @@ class Copy:
             position = -1 if lane is None else lane.position
             if position < end:
                 behind.append((number, lane_id, position))
+        return tuple(behind)
+
+    def unlanded(self, batch: Batch) -> tuple[object, ...]:
+        """Midnights of snapshots that the batch's rows are held for."""
+        datasets = self.world.datasets
+        missing: list[object] = []
         for part in batch.parts:
             for record in part.records:
                 for edge in self.shape.sources[part.lane.source].edges:
                     parent = self.world.shapes[edge.parent]
                     if parent.snapshot and parent.on_snapshot_late == "hold":
-                        midnight = record.ts // DAY * DAY
+                        midnight = read_at(parent, record.ts)
                         if all(each.cutoff < midnight for each in datasets[parent.number].active()):
-                            behind.append((parent.number, midnight))
-        return tuple(behind)
+                            missing.append((parent.number, midnight))
+        return tuple(missing)
 
-    def wait(self, batch: Batch) -> Generator[str, None, None]:
-        """Until every parent has reached the cut; or, where the stage proceeds, not for ever."""
+    def wait(self, batch: Batch, what: str) -> Generator[str, None, None]:
+        """Until every parent has reached the cut; or, where the stage proceeds, not for ever.
+
+        Snapshots that are held for are waited for all the same.
+        """
         looks = 0
         before: tuple[object, ...] = ()
         while behind := self.lacking(batch):
@@ -185,8 +203,11 @@ class Copy:
                 batch.late = True
                 break
             before = behind
+            self.told(what, behind)
             yield "wait"
-        self.told("ready", not batch.late)
+        while missing := self.unlanded(batch):
+            self.told(what, missing)
+            yield "wait"
 
     def enrich(self, batch: Batch) -> Generator[str, None, list[Ready]]:
         """Every row beside its parents, each as of the row's own time."""
@@ -214,11 +235,10 @@ class Copy:
                 value: int | None = enriched(record.value, [each.values for each in answers])
                 if record.poison and edges and not self.world.cured:
                     value = None
-                    status |= statuses.SET_ASIDE
+                    status |= statuses.SET_ASIDE | statuses.ERROR
                 rows.append(Ready(part.lane, record, value, status, own))
-                if self.world.rng.random() < 0.1:
+                if not self.world.whole and self.world.rng.random() < 0.1:
                     yield "enriching"
-        self.told("enrich", [(row.lane, row.record.offset, *row[2:4]) for row in rows])
         return rows
 
     def holds(self, parts: Sequence[Part] = ()) -> bool:
@@ -231,11 +251,18 @@ class Copy:
         )
 
     def commit(self, batch: Batch, rows: list[Ready]) -> Generator[str, None, bool]:
-        """Tiles, late tiles, positions and greatest event times at once; False if fenced."""
+        """Floors, tiles, late tiles, positions, greatest times, all at once; False if fenced."""
         if not self.holds(batch.parts):
             self.told("commit", False)
             return False
         uploads = self.dataset.uploads if self.world.rules.decides_at_commit else batch.uploads
+        passed = {
+            part.lane: max([self.dataset.lanes[part.lane].passed, *(x.ts for x in part.records)])
+            for part in batch.parts
+        }
+        # The floor that a batch brings decides already where its rows go.
+        for lane_id, ts in passed.items():
+            lift(self.world, self.dataset.lanes[lane_id], floor_for(self.world, self.shape, ts))
         for row in rows:
             self._fold(row, uploads)
             if row.value is None:
@@ -246,23 +273,28 @@ class Copy:
         for part in batch.parts:
             lane = self.dataset.lanes[part.lane]
             lane.position = part.after
-            lane.passed = max([lane.passed, *(each.ts for each in part.records)])
+            lane.passed = passed[part.lane]
         self.told("commit", True, wrote=True)
         return True
 
     def replay(self) -> Generator[str, None, None]:
         """Try the dead letters again, beside whoever runs the stage; what passes is folded in."""
+        before = len(self.dataset.letters)
         for (lane_id, offset), record in list(self.dataset.letters.items()):
             batch = Batch([Part(lane_id, offset, offset + 1, [record])], self.cut())
-            yield "replay"
-            yield from self.wait(batch)
+            if not self.world.whole:
+                yield "replay"
+                yield from self.wait(batch, "replay wait")
+            elif self.lacking(batch) or self.unlanded(batch):
+                continue
             (row,) = yield from self.enrich(batch)
-            yield "enrich"
+            if not self.world.whole:
+                yield "enrich"
             if row.value is not None and (lane_id, offset) in self.dataset.letters:
                 del self.dataset.letters[lane_id, offset]
                 self._fold(row, self.dataset.uploads)
                 self.world.checked(self.shape, row)
-                self.told("replay", (lane_id, offset), wrote=True)
+        self.told("replay", (before, len(self.dataset.letters)), wrote=True)
 
     def told(self, name: str, detail: object, *, wrote: bool = False) -> None:
         """Leave a step in the trace."""
@@ -300,17 +332,17 @@ class Copy:
         self.dataset.fold(row.lane, record.key, record.ts, partial, row.status)
 
     def _opened(self, lane_id: LaneId) -> Lane:
-        """A new lane: from the newest upload of which it is known where to go on, else from 0."""
+        """A new lane: from the log's beginning; what the newest upload holds is left to it."""
         place: Place = lane_id.place
         lane = Lane(incarnation=self.world.log.incarnations[place])
         known = [each for each in self.dataset.active() if each.frontier is not None]
         if known:
             upload = known[-1]
             assert upload.frontier is not None
-            early = self.world.rules.starts_at_cutoff
-            lane.position = upload.starts[place] if early else upload.frontier[place]
-            lane.began = upload.starts[place]
             lane.since = upload.cutoff
+            lane.covered = upload.cutoff, upload.frontier[place]
+            if not self.world.rules.begins_at_the_beginning:
+                lane.position = upload.frontier[place]
         lane.settled = {
             each.number for each in self.dataset.uploads if not each.passed_by(place, lane.position)
         }

@@ -36,8 +36,9 @@ class Lane:
         epoch: raised by whoever takes it.
         position: the offset to be read next.
         incarnation: the log's, of the position.
-        began: the offset that was read first.
         since: the event time from which the lane holds everything.
+        covered: the cut-off and the frontier of the upload that it began with; what lies before both
+            is left to that.
         passed: greatest event time committed.
         floor: of the head; never falls.
         kept: tiles that ended at or before it are gone.
@@ -47,8 +48,8 @@ class Lane:
     epoch: int = 0
     position: int = 0
     incarnation: int = 0
-    began: int = 0
     since: int = ANCIENT
+    covered: tuple[int, int] = (ANCIENT, 0)
     passed: int = ANCIENT
     floor: int = ANCIENT
     kept: int = ANCIENT
@@ -125,18 +126,25 @@ class Dataset:
     def summary(self) -> dict[str, object]:
         """What may be compared with a real dataset, step by step.
 
-        Per lane its position, greatest event time and floor; all tiles, late tiles by upload, the
-        uploads that are read.
+        Per lane its epoch, position, greatest event time, floor, and what is gone; all tiles; by
+        cut-off, the uploads: whether they are read, who has to settle them, their late tiles; what
+        readers have passed; dead letters.
         """
         return {
             "lanes": {
-                lane: (state.position, state.passed, state.floor)
+                lane: (state.epoch, state.position, state.passed, state.floor, state.kept)
                 for lane, state in sorted(self.lanes.items())
             },
             "tiles": listed(self.tiles),
-            "late": {upload: listed(late) for upload, late in sorted(self.late.items())},
-            "active": [each.number for each in self.active()],
+            "uploads": {each.cutoff: (each.active, self.unsettled(each)) for each in self.uploads},
+            "late": {each.cutoff: listed(self.late[each.number]) for each in self.uploads},
+            "readers": {name: each.passed for name, each in self.readers.items()},
+            "letters": sorted(self.letters),
         }
+
+    def unsettled(self, upload: Upload) -> list[LaneId]:
+        """Lanes that have still to bring an upload what it lacks."""
+        return sorted(id_ for id_, lane in self.lanes.items() if upload.number not in lane.settled)
 
 
 def put(tiles: Tiles, ts: int, size: int, partial: Partial | None, status: int) -> None:

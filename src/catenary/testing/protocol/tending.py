@@ -12,11 +12,11 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from catenary.ports import statuses
-from catenary.testing.protocol.shapes import ANCIENT, DAY, HORIZON, LaneId
+from catenary.testing.protocol.shapes import ANCIENT, LaneId
 from catenary.testing.protocol.store import Lane, Tiles, put
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from catenary.testing.protocol.shapes import Shape
     from catenary.testing.protocol.stage import Copy
@@ -28,42 +28,59 @@ if TYPE_CHECKING:
 def tend(copy: Copy) -> Generator[str, None, bool]:
     """One round; False once the copy finds itself fenced."""
     world, dataset = copy.world, copy.dataset
+    while (pending := unsettled(copy)) is not None:
+        if not (yield from settle(copy, *pending)):
+            return False
     seen = dataset.registrations
-    floors = {each: floor_for(world, copy.shape, each) for each in copy.lanes}
-    yield "floor"
+    # A lane's own time is taken before the log is asked for ends.
+    floors = {each: floor_for(world, copy.shape, dataset.lanes[each].passed) for each in copy.lanes}
+    if not world.whole:
+        yield "floor"
     if not copy.holds():
+        copy.told("tend", False)
         return False
     if dataset.registrations == seen or not world.rules.floor_heeds_registrations:
         for lane_id, floor in floors.items():
-            lane = dataset.lanes[lane_id]
-            lane.floor = max(lane.floor, floor) if world.rules.floor_never_falls else floor
-    copy.told("floor", floors, wrote=True)
-    if world.rng.random() < 0.5:
-        lane_id = world.rng.choice(copy.lanes)
-        for level in range(len(copy.shape.sizes) - 1):
-            if world.rng.random() < 0.8:
-                roll_up(world, dataset, lane_id, level)
-        remove(world, dataset, lane_id)
-        remove_uploads(world, dataset)
-        copy.told("compact", lane_id, wrote=True)
-    for upload in list(dataset.uploads):
-        for lane_id in copy.lanes:
-            if upload.number not in dataset.lanes[lane_id].settled and not (
-                yield from settle(copy, lane_id, upload)
-            ):
-                return False
-    activate(dataset)
+            lift(world, dataset.lanes[lane_id], floor)
+    if world.whole:
+        compact(copy, copy.lanes, lazily=False)
+    elif world.rng.random() < 0.5:
+        compact(copy, (world.rng.choice(copy.lanes),), lazily=True)
+    copy.told("tend", True, wrote=True)
     return True
 
 
-def floor_for(world: World, shape: Shape, lane_id: LaneId) -> int:
-    """Where a lane's head may begin. Its own time is taken before the log is asked for ends."""
-    dataset = world.datasets[shape.number]
-    own = dataset.lanes[lane_id].passed
+def unsettled(copy: Copy) -> tuple[LaneId, Upload] | None:
+    """The next lane of a copy that has to settle an upload, and which."""
+    for upload in copy.dataset.uploads:
+        for lane_id in copy.lanes:
+            if upload.number not in copy.dataset.lanes[lane_id].settled:
+                return lane_id, upload
+    return None
+
+
+def compact(copy: Copy, lanes: Sequence[LaneId], *, lazily: bool) -> None:
+    """Merge tiles into longer ones and remove what is out of reach; lazily, not all that is due."""
+    world, dataset = copy.world, copy.dataset
+    for lane_id in lanes:
+        for level in range(len(copy.shape.sizes) - 1):
+            if not lazily or world.rng.random() < 0.8:
+                roll_up(world, dataset, lane_id, level)
+        remove(world, dataset, lane_id)
+    remove_uploads(world, dataset)
+
+
+def lift(world: World, lane: Lane, floor: int) -> None:
+    """Let a lane's floor rise."""
+    lane.floor = max(lane.floor, floor) if world.rules.floor_never_falls else floor
+
+
+def floor_for(world: World, shape: Shape, own: int) -> int:
+    """Where a lane's head may begin that has itself passed `own`."""
     least = own
     if world.rules.floor_waits:
         least = min([own, *held_by(world, shape)])
-    floor = least - HORIZON
+    floor = least - shape.units.horizon
     if world.head_limit is not None:
         floor = max(floor, own - world.head_limit)
     if floor <= ANCIENT:
@@ -79,15 +96,10 @@ def held_by(world: World, shape: Shape) -> list[int]:
         if shape.number not in child.parents:
             continue
         state = world.datasets[child.number]
-        if child.number in world.running:
-            for lane_id in world.lanes[child.number]:
-                lane = state.lanes.get(lane_id)
-                if lane is None and not world.rules.waits_for_absent_lanes:
-                    continue
-                position = 0 if lane is None else lane.position
-                if position < world.log.end(lane_id.place):
-                    found.append(ANCIENT if lane is None else max(lane.passed, lane.since))
-        elif world.rules.holds_for_new_children:
+        for lane_id, lane in state.lanes.items():
+            if lane.position < world.log.end(lane_id.place):
+                found.append(lane.since if lane.passed == ANCIENT else lane.passed)
+        if not state.lanes and world.rules.holds_for_new_children:
             known = [each.cutoff for each in state.uploads if each.frontier is not None]
             found.append(max(known, default=ANCIENT))
     return found
@@ -151,13 +163,13 @@ def kept_from(world: World, dataset: Dataset, lane: Lane) -> int:
     """Lane tiles that end at or before this instant are out of reach of every read that is answered."""
     if lane.floor == ANCIENT:
         return ANCIENT
-    oldest = lane.floor - world.history
+    oldest, day = lane.floor - world.history, dataset.shape.units.day
     if not world.rules.removes_late:
-        return oldest // DAY * DAY
+        return oldest // day * day
     upload = dataset.newest(oldest)
     kept = ANCIENT if upload is None else upload.cutoff
     if dataset.shape.reach is not None:
-        kept = max(kept, (oldest - dataset.shape.reach) // DAY * DAY)
+        kept = max(kept, (oldest - dataset.shape.reach) // day * day)
     return max(kept, lane.kept)
 
 
@@ -211,13 +223,16 @@ def settle(copy: Copy, lane_id: LaneId, upload: Upload) -> Generator[str, None, 
     found, _ = copy.world.log.read(lane_id.place, first, after - first)
     late = [each for each in found if upload.lacks(each.place, each.offset, each.ts)]
     batch = Batch([Part(lane_id, first, after, late)])
-    yield "settle read"
+    if not copy.world.whole:
+        yield "settle read"
     if copy.world.rules.settling_waits:
         batch.cut = copy.cut()
-        yield from copy.wait(batch)
+        yield from copy.wait(batch, "settle wait")
     rows = yield from copy.enrich(batch)
-    yield "settle"
+    if not copy.world.whole:
+        yield "settle"
     if not copy.holds() or lane.position != after:
+        copy.told("tend", False)
         return False
     if upload.number in lane.settled or upload.number not in copy.dataset.late:
         return True
@@ -226,10 +241,10 @@ def settle(copy: Copy, lane_id: LaneId, upload: Upload) -> Generator[str, None, 
             copy.world.rules.settling_leaves_letters
             and (lane_id, row.record.offset) in copy.dataset.letters
         ):
-            row = row._replace(value=None, status=row.status | statuses.SET_ASIDE)
+            row = row._replace(value=None, status=statuses.SET_ASIDE)
         copy.fold_late(row, upload)
         copy.world.settled(copy.shape, row)
     lane.settled.add(upload.number)
     activate(copy.dataset)
-    copy.told("settle", (upload.number, lane_id), wrote=True)
+    copy.told("settle", batch, wrote=True)
     return True

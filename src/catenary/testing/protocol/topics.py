@@ -75,13 +75,6 @@ class Log:
         found = self.entries[place][offset : offset + most]
         return [each for each in found if each is not None], offset + len(found)
 
-    def first_offset(self, place: Place, ts: int, before: int) -> int:
-        """The first offset of a record at or after `ts`, `before` at most."""
-        for each in self.entries[place][:before]:
-            if each is not None and each.ts >= ts:
-                return each.offset
-        return before
-
     def extent(self, place: Place, sequence: int) -> int:
         """How many entries a table holds that was filled before the record of that sequence."""
         entries = self.entries[place]

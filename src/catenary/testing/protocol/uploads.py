@@ -2,9 +2,8 @@
 
     tables ──► backfill ──► rows before the cut-off ──► tiles: fine where a window may begin, else long
 
-An upload says up to which offset of each source partition its tables held the events (the inclusion
-frontier), and from which offset a stage has to begin so that no event is in neither: the first event
-at or after the cut-off, which may lie before that frontier. (protocol 6, 7)
+An upload says up to which offset of each source partition its tables held the events: the inclusion
+frontier. Events at or after the cut-off are in no upload's tiles, wherever they lie. (protocol 6, 7)
 """
 
 from __future__ import annotations
@@ -37,8 +36,9 @@ class Upload:
         number: ascending.
         cutoff: a midnight; events strictly before it are in.
         frontier: per source partition the offset before which events are in; None if unknown.
-        starts: per source partition where a lane begins that has this upload.
-        extent: the sequence before which its tables held all events; for the oracle alone.
+        extent: the sequence before which its tables held all events of its own topics; not for
+            stages.
+        ancestors: the same of the tables that its parents are computed from.
         tiles: by key.
         active: whether it is read.
     """
@@ -46,8 +46,8 @@ class Upload:
     number: int
     cutoff: int
     frontier: dict[Place, int] | None
-    starts: dict[Place, int]
     extent: int
+    ancestors: int
     tiles: dict[str, list[UploadTile]] = field(default_factory=dict[str, list[UploadTile]])
     active: bool = False
 

@@ -25,7 +25,7 @@ class Rules:
         floor_waits: the floor stays behind registered readers, children among them (4).
         floor_heeds_registrations: it moves only if nobody registered since it was worked out.
         floor_never_falls: (4).
-        waits_for_absent_lanes: a child's source partition that has no lane yet holds it, too.
+        begins_together: all lanes of a GroupBy begin with the first copy that takes some of them.
         holds_for_new_children: a planned child's parents keep their heads to its cut-off (4).
         replaces: a tile that was merged into a longer one is gone.
         rolls_up_late: tiles are merged once no window can begin inside the longer one.
@@ -42,7 +42,7 @@ class Rules:
         diverts_late: events that an upload lacks go on into its late tiles (7).
         marks_late_tiles: what is set aside marks late tiles, too (16).
         decides_at_commit: which uploads a batch's rows are late to is decided as it commits (7).
-        starts_at_cutoff: a lane begins at the first event after the cut-off, if the tables had more.
+        begins_at_the_beginning: a lane begins where its log does, whatever the tables had.
         children_tabled_first: an upload's own events were in its tables before its parents' were read.
         staleness_is_told: an older snapshot's answer is `stale_batch` (8).
         aside_is_told: a row that was set aside marks its key's tile (16).
@@ -60,7 +60,7 @@ class Rules:
     floor_waits: bool = True
     floor_heeds_registrations: bool = True
     floor_never_falls: bool = True
-    waits_for_absent_lanes: bool = True
+    begins_together: bool = True
     holds_for_new_children: bool = True
     replaces: bool = True
     rolls_up_late: bool = True
@@ -77,7 +77,7 @@ class Rules:
     diverts_late: bool = True
     marks_late_tiles: bool = True
     decides_at_commit: bool = True
-    starts_at_cutoff: bool = True
+    begins_at_the_beginning: bool = True
     children_tabled_first: bool = True
     staleness_is_told: bool = True
     aside_is_told: bool = True
@@ -112,7 +112,7 @@ VARIANTS: Final = {
     "floor moves over a new reader": Variant("floor_heeds_registrations", "readers"),
     "floor that falls": Variant("floor_never_falls", "letters"),
     "new child without held head": Variant("holds_for_new_children"),
-    "lane that a child has not taken yet": Variant("waits_for_absent_lanes", "settling"),
+    "lane that a child has not taken yet": Variant("begins_together", "settling"),
     "head and tile counted twice": Variant("replaces"),
     "roll-up too early": Variant("rolls_up_late"),
     "roll-up by the short tile's end": Variant("rolls_up_whole_buckets"),
@@ -128,7 +128,7 @@ VARIANTS: Final = {
     "dead letter settled and replayed": Variant("settling_leaves_letters", "letters"),
     "set aside before the cut-off": Variant("marks_late_tiles", "letters"),
     "uploads looked up before the commit": Variant("decides_at_commit", "settling"),
-    "lane starts at the inclusion frontier": Variant("starts_at_cutoff", "settling"),
+    "lane starts at the inclusion frontier": Variant("begins_at_the_beginning", "settling"),
     "parents' tables filled before the child's": Variant("children_tabled_first"),
     "older snapshot without status": Variant("staleness_is_told"),
     "set aside in silence": Variant("aside_is_told", "letters"),

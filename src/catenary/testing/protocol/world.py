@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from catenary.ports import statuses
 from catenary.testing.protocol.oracle import Expected, Oracle
 from catenary.testing.protocol.reading import Answer, read
-from catenary.testing.protocol.shapes import ANCIENT, HORIZON, LaneId, Place
+from catenary.testing.protocol.shapes import ANCIENT, LaneId, Place
 from catenary.testing.protocol.store import Dataset, Lane, Reader
 from catenary.testing.protocol.trace import Trace
 
@@ -36,8 +36,10 @@ class World:
     """Everything there is.
 
     Attributes:
+        units: of all times.
         head_limit: the head's greatest age, readers or not; None for none.
         history: how far before the floor reads are answered.
+        whole: steps that a real stage takes at once are not taken apart.
         trace: of the steps, where it is kept.
         copies: how many copies were begun.
         running: GroupBys whose stage has been started.
@@ -61,9 +63,11 @@ class World:
         head_limit: int | None = None,
         history: int = 0,
         traced: bool = False,
+        whole: bool = False,
     ) -> None:
         self.rng, self.rules, self.log, self.shapes = rng, rules, log, shapes
-        self.head_limit, self.history = head_limit, history
+        self.units = shapes[0].units
+        self.head_limit, self.history, self.whole = head_limit, history, whole
         self.lanes: list[tuple[LaneId, ...]] = [
             tuple(
                 LaneId(number, topic, partition)
@@ -116,7 +120,7 @@ class World:
         record = row.record
         self.rows[shape.number, row.lane, record.offset] += 1
         since = self.datasets[shape.number].lanes[row.lane].since
-        in_time = self.lateness[record.sequence] <= HORIZON and record.ts >= since
+        in_time = self.lateness[record.sequence] <= shape.units.horizon and record.ts >= since
         if in_time and self.head_limit is None and row.own & statuses.AS_OF_TILE:
             self.found.append(f"{record} of {shape.number}: its parents' heads were not held")
         self.checked(shape, row)
@@ -165,11 +169,11 @@ class World:
         """Every record below a lane's position was folded, and once."""
         for shape in self.shapes:
             for lane_id, lane in self.datasets[shape.number].lanes.items():
-                entries = self.log.entries[lane_id.place][lane.began : lane.position]
-                for entry in entries:
+                cutoff, included = lane.covered
+                for entry in self.log.entries[lane_id.place][: lane.position]:
                     if entry is not None:
                         folded = self.rows[shape.number, lane_id, entry.offset]
-                        if folded != 1:
+                        if folded != (entry.ts >= cutoff or entry.offset >= included):
                             self.found.append(f"{entry} was folded {folded} times in {lane_id}")
 
     def check_tiles(self) -> None:

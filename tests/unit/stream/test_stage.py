@@ -1,0 +1,207 @@
+"""A stage step by step, over a small chain: its lanes, what it waits for, its upkeep."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from catenary.definitions import (
+    Aggregation,
+    EventSource,
+    GroupBy,
+    Join,
+    JoinSource,
+    Operation,
+    Query,
+)
+from catenary.logs.embedded import EmbeddedLog
+from catenary.plan import build
+from catenary.plan.settings import ChainSettings
+from catenary.plan.stage import StageSpec
+from catenary.ports import SourcePartition
+from catenary.schema import BIGINT, STRING, Schema
+from catenary.serve.lookup import StoreLookup
+from catenary.state import tiles
+from catenary.state.layouts import dataset_name
+from catenary.state.records import lanes_of
+from catenary.stores.memory import MemoryStore
+from catenary.stream.build import children_of, stage_of
+from catenary.windows import DAY_MS, HOUR_MS, MINUTE_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy as np
+    import pyarrow as pa
+
+    from catenary.plan import JoinNode
+    from catenary.ports import Looked
+    from catenary.state.records import Lane
+    from catenary.stream.stage import Stage
+
+START_MS = 19_000 * DAY_MS
+COLUMNS = Schema.of(user=STRING, amount=BIGINT, at=BIGINT, ds=STRING)
+SETTINGS = ChainSettings(on_enrich_error="dead_letter", history_ms=0)
+
+
+def clicks(topic: str) -> EventSource:
+    query = Query(["user", "amount"], time_column="at")
+    return EventSource(table=topic, topic=f"log:///{topic}", query=query)
+
+
+SPENT = GroupBy(
+    "spent",
+    sources=clicks("clicks"),
+    keys="user",
+    aggregations=[Aggregation("amount", Operation.SUM, windows=["3h", "1d"])],
+)
+WORTH = GroupBy(
+    "worth",
+    sources=JoinSource(
+        join=Join("seen", left=clicks("views"), parts=[SPENT]),
+        query=Query({"user": "user", "spent": "spent_amount_sum_1d"}),
+    ),
+    keys="user",
+    aggregations=[Aggregation("spent", Operation.MAX, windows=["1d"])],
+)
+
+
+class Refusing:
+    """A lookup without answers."""
+
+    def __init__(self, lookup: StoreLookup) -> None:
+        self._lookup = lookup
+
+    def join(self, join: JoinNode, rows: pa.Table, at: np.ndarray) -> Looked:
+        found = self._lookup.join(join, rows, at)
+        return replace(found, failed=dict.fromkeys(range(len(at)), "no answer"))
+
+
+class Chain:
+    """`worth` on `spent`, each on a topic of its own."""
+
+    def __init__(self, folder: Path, *, partitions: int = 1) -> None:
+        self.log = EmbeddedLog(folder, durability="process")
+        for topic in ("clicks", "views"):
+            self.log.create(topic, partitions=partitions)
+        self.store = MemoryStore()
+        self.lookup = StoreLookup(self.store)
+        self.plan = build([WORTH], lambda _: COLUMNS)
+
+    def publish(self, topic: str, *events: tuple[str, int], partition: int = 0) -> None:
+        """Events of (user, milliseconds after the start)."""
+        rows = [{"user": user, "amount": 1, "at": START_MS + at} for user, at in events]
+        self.log.append(topic, [json.dumps(row).encode() for row in rows], partition=partition)
+
+    def stage(
+        self,
+        name: str,
+        *,
+        partition: int | None = None,
+        refusing: bool = False,
+        alone: bool = False,
+    ) -> Stage:
+        """A copy of a stage, of all partitions or of one; with a child that reads it, or alone."""
+        spec = StageSpec.of({"spent": SPENT, "worth": WORTH}, lambda _: COLUMNS, name, SETTINGS)
+        nodes = [self.plan.node("spent"), self.plan.node("worth")]
+        topic = {"spent": "clicks", "worth": "views"}[name]
+        return stage_of(
+            spec,
+            self.log,
+            self.store,
+            Refusing(self.lookup) if refusing else self.lookup,
+            lambda address: (address.removeprefix("log:///"), {}),
+            children=() if alone else children_of(self.plan.node(name), nodes),
+            owned=None if partition is None else {SourcePartition(topic, partition)},
+        )
+
+    def lanes(self, name: str) -> list[Lane]:
+        """The lanes of a stage, by partition."""
+        with self.store.dataset(dataset_name(self.plan.node(name)), create=True).snapshot() as held:
+            return list(lanes_of(held).values())
+
+    def levels(self, name: str) -> dict[bytes, list[int]]:
+        """The levels of each entity's tiles, shortest tile first."""
+        found: dict[bytes, list[int]] = {}
+        with self.store.dataset(dataset_name(self.plan.node(name)), create=True).snapshot() as held:
+            for key, _ in held.scan(tiles.TILE):
+                found.setdefault(key[1 : -tiles.LANE_SUFFIX], []).append(key[-9])
+        return found
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Iterator[Chain]:
+    found = Chain(tmp_path)
+    yield found
+    found.log.close()
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> Iterator[Chain]:
+    found = Chain(tmp_path, partitions=2)
+    yield found
+    found.log.close()
+
+
+def catch_up(stage: Stage) -> None:
+    """All that is queued, and all upkeep."""
+    while stage.step():
+        pass
+    while stage.tend():
+        pass
+
+
+def test_all_lanes_of_a_stage_begin_with_the_first_copy_that_takes_some(wide: Chain) -> None:
+    wide.stage("spent", partition=1).take()
+    assert [lane.epoch for lane in wide.lanes("spent")] == [0, 1]
+    wide.stage("spent", partition=0).take()
+    assert [lane.epoch for lane in wide.lanes("spent")] == [1, 1]
+
+
+def test_a_head_is_held_for_a_childs_partition_that_nobody_has_taken_yet(wide: Chain) -> None:
+    wide.publish("views", ("ann", HOUR_MS), partition=1)
+    child = wide.stage("worth", partition=0)
+    child.take()
+    parent = wide.stage("spent")
+    parent.take()
+    wide.publish("clicks", ("ann", 0), ("ann", DAY_MS))
+    catch_up(parent)
+    assert max(lane.floor_ms for lane in wide.lanes("spent")) < START_MS + HOUR_MS
+
+
+def test_a_parent_that_has_not_begun_is_awaited_whatever_was_published(chain: Chain) -> None:
+    child = chain.stage("worth")
+    child.take()
+    chain.publish("views", ("ann", 0))
+    assert not child.ready(child.cut())
+    chain.stage("spent").take()
+    assert child.ready(child.cut())
+
+
+def test_a_row_that_was_set_aside_has_been_passed(chain: Chain) -> None:
+    chain.stage("spent").take()
+    child = chain.stage("worth", refusing=True)
+    child.take()
+    chain.publish("views", ("ann", HOUR_MS))
+    catch_up(child)
+    (lane,) = chain.lanes("worth")
+    assert (lane.set_aside, lane.passed_ms) == (1, START_MS + HOUR_MS)
+
+
+def test_tiles_of_one_commit_that_are_merged_in_several_are_all_merged_further(
+    chain: Chain,
+) -> None:
+    stage = chain.stage("spent", alone=True)
+    stage.take()
+    chain.publish("clicks", ("ann", 0), ("bob", 5 * MINUTE_MS))
+    catch_up(stage)
+    for minutes in (15, 20):  # the floor passes ann's base tile, then bob's
+        chain.publish("clicks", ("eve", minutes * MINUTE_MS))
+        catch_up(stage)
+    chain.publish("clicks", ("eve", 3 * DAY_MS))
+    catch_up(stage)
+    assert set(chain.levels("spent")) == {b"s\x03eve"}
