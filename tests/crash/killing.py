@@ -5,7 +5,7 @@
 A worker's death is drawn before it starts: the phase first, then the moment in it: at once on the nth
 entry, or some part of the time that the phase usually takes later. What counts is the phase in which it
 really died, the last that it announced. A world is built, published to and judged as in
-`tests.property.streams`; beside it a twin over the same log runs to the end undisturbed and in memory,
+`tests.property.worlds`; beside it a twin over the same log runs to the end undisturbed and in memory,
 so that lost and doubled records are counted per lane as well as seen in values.
 """
 
@@ -20,22 +20,22 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from tests.crash.nursery import PHASES, Nursery, Order, Worker
-from tests.property.streams import CUTOFF_MS, World, judge
+from tests.property.happenings import CUTOFF_MS
+from tests.property.judging import judge
+from tests.property.worlds import World
 
-from catenary.serve.lookup import StoreLookup
 from catenary.state.layouts import dataset_name
 from catenary.state.records import lanes_of
 from catenary.stores.lmdb import LmdbStore
 from catenary.stores.memory import MemoryStore
 from catenary.stream.letters import letters_of
-from catenary.windows import DAY_MS, ds_of
+from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
     from catenary.plan.nodes import GroupByNode
-    from catenary.ports import Store
     from catenary.stream.stage import Stage
 
 SPOILT = (b'{"ts": 17', b"", b'{"ts": "never"}', b"\xff\x00")
@@ -136,19 +136,13 @@ class Doomed:
 class CrashWorld(World):
     """A world over a store on disk, whose stages run elsewhere."""
 
-    def __post_init__(self) -> None:
-        self.root = self.folder
-        self.folder = self.root / "log"
-        super().__post_init__()
-        self.lmdb = LmdbStore(self.root / "store", durability="process")
+    def __init__(self, rng: Random, root: Path) -> None:
+        super().__init__(rng, root / "log")
+        self.root = root
+        self.lmdb = LmdbStore(root / "store", durability="process")
         self.twin = MemoryStore()
         self.spoilt: set[tuple[str, int, int]] = set()
         self._published_s = 0.0
-
-    def on(self, store: Store) -> None:
-        """Let uploads, stages of this process and reads use that store."""
-        self.store: Any = store
-        self.lookup = StoreLookup(store)
 
     def upload_all(self, cutoff_ms: int) -> None:
         """The same upload into both stores."""
@@ -173,9 +167,9 @@ class CrashWorld(World):
         for _ in range(self.rng.choice([1, 2, 4])):
             self.publish_one()
         if self.rng.random() < 0.2:
-            topic = self.rng.choice(self.tables)
+            topic = self.rng.choice(self.chain.tables)
             place = self.rng.choice(self.log.partitions(topic))
-            token = self.log.append(topic, [self.rng.choice(SPOILT)], partition=place.partition)
+            token = self.append(topic, self.rng.choice(SPOILT), place.partition)
             self.spoilt.add((topic, place.partition, token.positions[place] - 1))
 
     def hungry(self, now_s: float) -> bool:
@@ -190,11 +184,10 @@ class CrashWorld(World):
         specs = {name: spec.hex() for name, spec in self.specs.items()}
         return Order(str(self.root), specs[node.name], tuple(specs.values()), **end)
 
-    def asks(self) -> list[tuple[Any, ...]]:
-        """Every entity as of the end, besides the drawn ones."""
-        at = self.now + 1
-        ends = [(at, user, item, None, None, ds_of(at)) for user in "uvw" for item in "pq"]
-        return [*super().asks(), *ends]
+    @property
+    def asked_at_end(self) -> list[tuple[str, str]]:
+        """Every entity."""
+        return [(user, item) for user in "uvw" for item in "pq"]
 
     def run_twin(self) -> None:
         """All stages in memory, undisturbed, parents first."""
@@ -243,8 +236,8 @@ class CrashWorld(World):
         self.on(self.lmdb)
         verdict = judge(self)
         toll.differing += verdict.wrong
-        toll.sure += verdict.sure
-        toll.cells += verdict.cells
+        toll.sure += verdict.tally["cells that are sure"]
+        toll.cells += verdict.tally["cells"]
 
 
 def suffer(world: CrashWorld, nursery: Nursery, deaths: Deaths, toll: Toll, kills: int) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.property.streams import story
+from tests.property.chains import Kind
+from tests.property.judging import story
 
 from catenary.plan.settings import ChainSettings
 
@@ -26,7 +27,7 @@ LATE = (7, 10, 73, 106, 149, 261)
     ("seed", "late"), [*((seed, False) for seed in IN_ORDER), *((seed, True) for seed in LATE)]
 )
 def test_a_world_gives_what_the_oracle_gives(seed: int, late: bool, tmp_path: Path) -> None:
-    verdict = story(seed, tmp_path, late=late)
+    verdict = story(seed, tmp_path, Kind(late=late))
     assert not verdict.wrong, verdict.wrong[:3]
     assert not verdict.hedged, verdict.hedged[:3]
 
@@ -45,6 +46,6 @@ def test_no_doubt_is_an_excuse_for_values_do_differ(
     doubt: str, seed: int, late: bool, on_parent_late: str, tmp_path: Path
 ) -> None:
     settings = ChainSettings.parse({"on_parent_late": on_parent_late, "max_wait_ms": 1})
-    verdict = story(seed, tmp_path, late=late, settings=settings)
+    verdict = story(seed, tmp_path, Kind(late=late), settings)
     assert not verdict.wrong, verdict.wrong[:3]
     assert doubt in verdict.excused
