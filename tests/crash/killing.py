@@ -20,15 +20,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from tests.crash.nursery import PHASES, Nursery, Order, Worker
-from tests.property.happenings import CUTOFF_MS
-from tests.property.judging import judge
-from tests.property.worlds import World
+from tests.property.twins import Count, TwinWorld
 
-from catenary.state.layouts import dataset_name
-from catenary.state.records import lanes_of
-from catenary.stores.lmdb import LmdbStore
-from catenary.stores.memory import MemoryStore
-from catenary.stream.letters import letters_of
 from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
@@ -36,40 +29,26 @@ if TYPE_CHECKING:
     from random import Random
 
     from catenary.plan.nodes import GroupByNode
-    from catenary.stream.stage import Stage
 
-SPOILT = (b'{"ts": 17', b"", b'{"ts": "never"}', b"\xff\x00")
 _PATIENCE_S = 20.0
 _PAUSE_S = 0.03
 
 
 @dataclass
-class Toll:
+class Toll(Count):
     """What all kills together did.
 
     Attributes:
         died: kills, by the phase in which the worker was.
         stages: kills, by how far from the chain's beginning the stage was.
         waited: kills in `wait` of a stage that has parents.
-        lost, doubled: records, by lane.
-        differing: cells that are not the oracle's.
-        letters: dead letters that are missing, or that nobody expected.
         errors: of workers that ended by themselves.
-        sure, cells: compared values whose status promises them; and all.
-        expected_letters: how many there had to be.
     """
 
     died: Counter[str] = field(default_factory=Counter[str])
     stages: Counter[int] = field(default_factory=Counter[int])
     waited: int = 0
-    lost: int = 0
-    doubled: int = 0
-    differing: list[str] = field(default_factory=list[str])
-    letters: list[str] = field(default_factory=list[str])
     errors: list[str] = field(default_factory=list[str])
-    sure: int = 0
-    cells: int = 0
-    expected_letters: int = 0
 
     @property
     def kills(self) -> int:
@@ -133,44 +112,12 @@ class Doomed:
         return self.kill_at is not None and time.perf_counter() >= self.kill_at
 
 
-class CrashWorld(World):
-    """A world over a store on disk, whose stages run elsewhere."""
+class CrashWorld(TwinWorld):
+    """A world whose stages are killed."""
 
     def __init__(self, rng: Random, root: Path) -> None:
-        super().__init__(rng, root / "log")
-        self.root = root
-        self.lmdb = LmdbStore(root / "store", durability="process")
-        self.twin = MemoryStore()
-        self.spoilt: set[tuple[str, int, int]] = set()
+        super().__init__(rng, root)
         self._published_s = 0.0
-
-    def upload_all(self, cutoff_ms: int) -> None:
-        """The same upload into both stores."""
-        for store in (self.twin, self.lmdb):
-            self.on(store)
-            self.upload(cutoff_ms)
-
-    def begin(self) -> None:
-        """History and an upload, mostly."""
-        if self.rng.random() < 0.7:
-            self.history = [e for e in self.happen(10) if e.row["ts"] < CUTOFF_MS]
-            self.upload_all(CUTOFF_MS)
-            self.now = max(self.now, CUTOFF_MS)
-        # Lanes begin here on both sides: one that begins after a second upload counts fewer rows.
-        self.on(self.lmdb)
-        self.take_all()
-        self.on(self.twin)
-        self.undisturbed = self.take_all()
-
-    def publish_some(self) -> None:
-        """A few events, and at times a record that nobody can read."""
-        for _ in range(self.rng.choice([1, 2, 4])):
-            self.publish_one()
-        if self.rng.random() < 0.2:
-            topic = self.rng.choice(self.chain.tables)
-            place = self.rng.choice(self.log.partitions(topic))
-            token = self.append(topic, self.rng.choice(SPOILT), place.partition)
-            self.spoilt.add((topic, place.partition, token.positions[place] - 1))
 
     def hungry(self, now_s: float) -> bool:
         """Whether stages have probably committed what there is: not more often than they can read."""
@@ -183,61 +130,6 @@ class CrashWorld(World):
         """What a worker of that stage is told."""
         specs = {name: spec.hex() for name, spec in self.specs.items()}
         return Order(str(self.root), specs[node.name], tuple(specs.values()), **end)
-
-    @property
-    def asked_at_end(self) -> list[tuple[str, str]]:
-        """Every entity."""
-        return [(user, item) for user in "uvw" for item in "pq"]
-
-    def run_twin(self) -> None:
-        """All stages in memory, undisturbed, parents first."""
-        self.on(self.twin)
-        for stage in self.undisturbed:
-            while stage.step():
-                pass
-
-    def take_all(self) -> list[Stage]:
-        """A copy of every stage that has taken its lanes, parents first."""
-        stages = [self.stage(node.name) for node in self.nodes]
-        for stage in stages:
-            stage.take()
-        return stages
-
-    def counted(self, toll: Toll) -> None:
-        """Compare with the twin, the log and the oracle."""
-        for node in self.nodes:
-            name = dataset_name(node)
-            mine, theirs = self.lmdb.dataset(name), self.twin.dataset(name)
-            assert mine is not None
-            assert theirs is not None
-            with mine.snapshot() as here, theirs.snapshot() as there:
-                lanes, wanted = lanes_of(here), lanes_of(there)
-                found = Counter(
-                    (x.topic, x.partition, x.offset, x.source) for x in letters_of(here)
-                )
-            assert lanes.keys() == wanted.keys()
-            for key, lane in lanes.items():
-                assert lane.position == self.log.ends([lane.place])[lane.place]
-                for got, want in (
-                    (lane.rows, wanted[key].rows),
-                    (lane.set_aside, wanted[key].set_aside),
-                ):
-                    toll.lost += max(0, want - got)
-                    toll.doubled += max(0, got - want)
-            due = Counter(
-                (*letter, lane.source)
-                for lane in lanes.values()
-                for letter in self.spoilt
-                if letter[:2] == (lane.topic, lane.partition)
-            )
-            toll.expected_letters += due.total()
-            toll.letters += [f"{node.name}: lacks {each}" for each in due - found]
-            toll.letters += [f"{node.name}: {each} unasked" for each in found - due]
-        self.on(self.lmdb)
-        verdict = judge(self)
-        toll.differing += verdict.wrong
-        toll.sure += verdict.tally["cells that are sure"]
-        toll.cells += verdict.tally["cells"]
 
 
 def suffer(world: CrashWorld, nursery: Nursery, deaths: Deaths, toll: Toll, kills: int) -> None:
@@ -276,9 +168,7 @@ def reckon(world: CrashWorld, nursery: Nursery, toll: Toll) -> None:
     """Let all stages finish, and count what came of the world."""
     for node in world.nodes:  # parents first: a child would wait for one that has failed
         finish(world, nursery, node)
-    world.run_twin()
     world.counted(toll)
-    world.log.close()
 
 
 def finish(world: CrashWorld, nursery: Nursery, node: GroupByNode) -> None:

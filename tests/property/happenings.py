@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 CUTOFF_MS: Final = ds_start_ms("2024-03-01")
 _PAST: Final = (MINUTE_MS, HOUR_MS, 5 * HOUR_MS, DAY_MS, 3 * DAY_MS)
 _STEPS: Final = (1_000, 7 * MINUTE_MS, HOUR_MS, 9 * HOUR_MS)
+TAILS: Final = (None, None, 2 * DAY_MS)
+"""How much of a window's beginning an upload may keep as tiles; None for all."""
 _LATE: Final = (1, 5_000, 5_000, MINUTE_MS, 20 * MINUTE_MS, 5 * HOUR_MS, DAY_MS)
 
 
@@ -183,7 +185,7 @@ class Happenings:
     def upload(self, cutoff_ms: int) -> None:
         """All GroupBys up to a midnight, from tables that hold what has happened so far."""
         self.begin_upload(cutoff_ms)
-        self.land_upload()
+        self.land_upload(self.rng.choice(TAILS))
 
     def begin_upload(self, cutoff_ms: int) -> None:
         """An upload has read its tables; it lands when it has computed."""
@@ -194,13 +196,12 @@ class Happenings:
         }
         self.begun = (cutoff_ms, ends, self.rows())
 
-    def land_upload(self) -> None:
+    def land_upload(self, tail_ms: int | None) -> None:
         """What it computed comes into the store."""
         assert self.begun is not None
         cutoff_ms, ends, rows = self.begun
         self.begun = None
         job = Job(self.plan, in_memory(rows), MemoryOutputs())
-        tail_ms = self.rng.choice([None, None, 2 * DAY_MS])
         self.collapsed |= tail_ms is not None
         for node in uploaded(self.plan):
             dataset = self.store.dataset(dataset_name(node), create=True)

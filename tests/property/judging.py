@@ -181,7 +181,7 @@ def fetched(world: World, asks: Sequence[Ask], client: Client | None = None) -> 
         [each.keys for each in asks],
         at=[each.at for each in asks],
         min_token=world.token,
-        timeout_s=0,
+        timeout_s=world.patience_s,
         reader=None if client is None else client.reader,
     )
     if client is not None:
@@ -195,6 +195,24 @@ def expected(world: World, asks: Sequence[Ask]) -> list[Mapping[str, object]]:
     answers = Oracle({**world.rows(), "asks": events(COLUMNS, *rows)}).join(world.forgiving)
     by_ask = {Ask(row["ts"], row["user"], row["item"]): row for row in answers}  # pyright: ignore[reportArgumentType]
     return [by_ask[each] for each in asks]
+
+
+def unlike(
+    answer: Answer, wanted: Sequence[Mapping[str, object]], bits: np.ndarray | None = None
+) -> list[str]:
+    """How an answer differs from what is wanted, in rows that are sure.
+
+    Args:
+        answer: what was fetched.
+        wanted: a row for each of its rows.
+        bits: the statuses of what is wanted, if it has any.
+    """
+    doubts = (answer.bits if bits is None else answer.bits | bits) & ~statuses.SURE
+    return [
+        f"row {at}: {mine}, not {theirs}"
+        for at, (mine, theirs) in enumerate(zip(answer.rows(), wanted, strict=True))
+        if doubts[at] == 0 and not all(_same(mine[name], theirs[name]) for name in mine)
+    ]
 
 
 # -- comparing --------------------------------------------------------------------------------------
@@ -223,7 +241,7 @@ def _alike(world: World, asks: Sequence[Ask], answer: Answer, verdict: Verdict) 
         verdict.wrong.append(f"the answer reflects {answer.token}, {world.token} was asked for")
     place = world.rng.randrange(len(asks))
     ask, of_many = asks[place], answer.row(place)
-    row = world.fetcher.fetch("top", ask.keys, at=ask.at, min_token=world.token, timeout_s=0)
+    row = world.fetcher.fetch("top", ask.keys, at=ask.at, min_token=world.token)
     same = row.keys() == of_many.keys() and all(_same(row[name], of_many[name]) for name in row)
     if not same or row.statuses != of_many.statuses or row.status != of_many.status:
         verdict.wrong.append(f"one row of {ask} is {row} {row.statuses}, of many {of_many}")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.property.chains import Kind
 from tests.property.clients import Clients, Clock
-from tests.property.happenings import CUTOFF_MS, Happenings
+from tests.property.happenings import CUTOFF_MS, TAILS, Happenings
 
 from catenary.errors import FencedError, NotYetError
 from catenary.plan.settings import ChainSettings
@@ -73,6 +73,9 @@ class World(Happenings):
         folder: of the log.
         kind: what sort of world it is.
         settings: of the chain; bounds of heads and batches are drawn.
+
+    Attributes:
+        patience_s: how long a fetch waits for what was published.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class World(Happenings):
         self.on(self.store)
         self.clock = Clock()
         self.clients = Clients(rng, self.clock)
+        self.patience_s = 0.0
         self.copies: list[Copy] = []
         self.zombies: list[Copy] = []
         self.fenced = self.batches = 0
@@ -134,9 +138,10 @@ class World(Happenings):
     def specs(self) -> dict[str, bytes]:
         """Each stage's spec, by name."""
         known = {each.name or "": each for each in self.chain.definitions}
+        functions = _FUNCTIONS if self.kind.refusing else ()
         return {
             node.name: StageSpec.of(
-                known, self.schemas.__getitem__, node.name, self.settings, _FUNCTIONS
+                known, self.schemas.__getitem__, node.name, self.settings, functions
             ).encode()
             for node in self.nodes
         }
@@ -319,7 +324,7 @@ class World(Happenings):
     def _land(self) -> None:
         """An upload lands, now or at the end; what is held for does come."""
         if self.begun is not None and (not self.left or self.rng.random() < 0.05):
-            self.land_upload()
+            self.land_upload(self.rng.choice(TAILS))
         held = self.kind.snapshot and self.settings.on_snapshot_late == "hold"
         midnight = self.now // DAY_MS * DAY_MS
         if held and not self.left and self.kept_from() < midnight:
