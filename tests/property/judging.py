@@ -61,7 +61,7 @@ class Verdict:
     Attributes:
         wrong: what must not be, as sentences.
         hedged: reads from where all is promised whose status promises nothing.
-        excused: statuses of cells that differ.
+        excused: statuses that alone excuse a cell that differs.
         told: all statuses that were told.
         tally: what was seen, by what it is.
     """
@@ -287,7 +287,10 @@ def _compare(
                 if _same(mine, theirs):
                     continue
                 if doubts:
-                    verdict.excused |= set(listed)
+                    # Of several doubts nobody knows which one excuses the difference.
+                    verdict.excused |= (
+                        set(statuses.listed(doubts)) if doubts.bit_count() == 1 else set()
+                    )
                 else:
                     text = f"{column} of {ask}: {mine!r}, not {theirs!r}, {listed}"
                     verdict.wrong.append(text)
