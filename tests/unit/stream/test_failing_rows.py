@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 import tests.property.refusing  # noqa: F401 - registers the function that raises
+from tests.unit.stream.helping import Streamed
 
 from catenary import (
     Aggregation,
@@ -18,16 +18,7 @@ from catenary import (
     Operation,
     Query,
 )
-from catenary.app.live import open_stage
-from catenary.logs.embedded import EmbeddedLog
-from catenary.plan import build
 from catenary.plan.settings import ChainSettings
-from catenary.plan.stage import StageSpec, stages
-from catenary.schema import BIGINT, DOUBLE, STRING, Schema
-from catenary.serve.fetcher import Fetcher
-from catenary.state.layouts import dataset_name
-from catenary.stores.memory import MemoryStore
-from catenary.stream.letters import Letter, letters_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +27,6 @@ if TYPE_CHECKING:
     from catenary.serve.answers import Row
 
 START_MS = 1_709_251_200_000
-SCHEMA = Schema.of({"user": STRING, "x": DOUBLE, "ts": BIGINT})
 EVENTS = (("good", 1.0), ("good", 2.0), ("bad", -1.0), ("bad", 3.0), ("good", 4.0))
 
 
@@ -64,36 +54,16 @@ def chained(value: str, *wheres: str, **join: object) -> GroupBy:
     )
 
 
-class Streamed:
-    """A GroupBy and its parents, over the events; read at their end."""
-
-    def __init__(self, folder: Path, definition: GroupBy, settings: ChainSettings) -> None:
-        plan = build([definition], {"t": SCHEMA}.__getitem__)
-        log, store = EmbeddedLog(folder), MemoryStore()
-        log.create("t")
-        records = [
-            {"user": user, "x": x, "ts": START_MS + at} for at, (user, x) in enumerate(EVENTS)
-        ]
-        log.append("t", [json.dumps(each).encode() for each in records])
-        nodes = stages(plan)
-        for node in nodes:
-            spec = StageSpec.of({"counted": definition}, lambda _: SCHEMA, node.name, settings)
-            open_stage(spec, log, store, nodes).run(lambda: False, lambda: True)
-        log.close()
-        self._fetcher = Fetcher(plan, store)
-        dataset = store.dataset(dataset_name(nodes[-1]))
-        assert dataset is not None
-        with dataset.snapshot() as snapshot:
-            self.letters: list[Letter] = list(letters_of(snapshot))
-
-    def row(self, user: str) -> Row:
-        return self._fetcher.fetch("counted", {"user": user}, at=START_MS + len(EVENTS))
+def row(made: Streamed, user: str) -> Row:
+    return made.fetcher.fetch("counted", {"user": user}, at=START_MS + len(EVENTS))
 
 
 @pytest.fixture
 def streamed(tmp_path: Path) -> Callable[..., Streamed]:
     def stream(definition: GroupBy, **settings: object) -> Streamed:
-        return Streamed(tmp_path, definition, ChainSettings.parse({"retries": 0, **settings}))
+        made = Streamed(tmp_path, definition, ChainSettings.parse({"retries": 0, **settings}))
+        made.publish((user, x, START_MS + at) for at, (user, x) in enumerate(EVENTS))
+        return made
 
     return stream
 
@@ -115,19 +85,19 @@ def test_a_row_whose_query_raises_has_a_dead_letter_and_marks_its_key(
     definition: GroupBy, streamed: Callable[..., Streamed]
 ) -> None:
     made = streamed(definition)
-    (letter,) = made.letters
+    (letter,) = made.letters()
     assert letter.step == "query"
     assert "below zero" in letter.reason
-    assert (made.row("bad").y_count, made.row("bad").status) == (1, "set_aside")
-    assert (made.row("good").y_count, made.row("good").status) == (3, "ok")
+    assert (row(made, "bad").y_count, row(made, "bad").status) == (1, "set_aside")
+    assert (row(made, "good").y_count, row(made, "good").status) == (3, "ok")
 
 
 def test_a_row_whose_key_cannot_be_computed_marks_nothing(
     streamed: Callable[..., Streamed],
 ) -> None:
     made = streamed(counted(of_topic({"user": "IF(refusing(x) > 0, user, user)", "y": "x"})))
-    assert len(made.letters) == 1
-    assert (made.row("bad").y_count, made.row("bad").status) == (1, "ok")
+    assert len(made.letters()) == 1
+    assert (row(made, "bad").y_count, row(made, "bad").status) == (1, "ok")
 
 
 @pytest.mark.parametrize(
@@ -139,11 +109,11 @@ def test_a_row_that_cannot_be_enriched_is_set_aside_and_no_read_below_it_calls_i
 ) -> None:
     derived = [Derivation("checked", "refusing(newest_x_last)")]
     made = streamed(chained("coalesce(checked, 0)", derivations=derived), on_enrich_error=policy)
-    assert len(made.letters) == letters
-    bad = made.row("bad")
+    assert len(made.letters()) == letters
+    bad = row(made, "bad")
     assert (bad.status, bad.statuses) == ("set_aside", {"counted": ("set_aside",)})
     assert bad.y_count == count + (policy == "null")
-    assert (made.row("good").y_count, made.row("good").status) == (3, "ok")
+    assert (row(made, "good").y_count, row(made, "good").status) == (3, "ok")
 
 
 def test_a_row_that_an_error_of_a_part_sets_aside_says_set_aside(
@@ -159,5 +129,5 @@ def test_a_row_that_an_error_of_a_part_sets_aside_says_set_aside(
     parent = Join("beside", left=PLAIN, parts=[picky])
     query = Query({"user": "user", "y": "coalesce(newest_checked, 0)"})
     made = streamed(counted(JoinSource(join=parent, query=query)))
-    assert made.row("bad").statuses == {"counted": ("set_aside",)}
-    assert [each.step for each in made.letters] == ["enrich"]
+    assert row(made, "bad").statuses == {"counted": ("set_aside",)}
+    assert [each.step for each in made.letters()] == ["enrich"]
