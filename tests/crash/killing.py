@@ -5,7 +5,7 @@
 A worker's death is drawn before it starts: the phase first, then the moment in it: at once on the nth
 entry, or some part of the time that the phase usually takes later. What counts is the phase in which it
 really died, the last that it announced. A world is built, published to and judged as in
-`tests.property.streams`; beside it a twin over the same log runs to the end undisturbed and in memory,
+`tests.property.worlds`; beside it a twin over the same log runs to the end undisturbed and in memory,
 so that lost and doubled records are counted per lane as well as seen in values.
 """
 
@@ -20,56 +20,35 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from tests.crash.nursery import PHASES, Nursery, Order, Worker
-from tests.property.streams import CUTOFF_MS, World, judge
+from tests.property.twins import Count, TwinWorld
 
-from catenary.serve.lookup import StoreLookup
-from catenary.state.layouts import dataset_name
-from catenary.state.records import lanes_of
-from catenary.stores.lmdb import LmdbStore
-from catenary.stores.memory import MemoryStore
-from catenary.stream.letters import letters_of
-from catenary.windows import DAY_MS, ds_of
+from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
     from catenary.plan.nodes import GroupByNode
-    from catenary.ports import Store
-    from catenary.stream.stage import Stage
 
-SPOILT = (b'{"ts": 17', b"", b'{"ts": "never"}', b"\xff\x00")
 _PATIENCE_S = 20.0
 _PAUSE_S = 0.03
 
 
 @dataclass
-class Toll:
+class Toll(Count):
     """What all kills together did.
 
     Attributes:
         died: kills, by the phase in which the worker was.
         stages: kills, by how far from the chain's beginning the stage was.
         waited: kills in `wait` of a stage that has parents.
-        lost, doubled: records, by lane.
-        differing: cells that are not the oracle's.
-        letters: dead letters that are missing, or that nobody expected.
         errors: of workers that ended by themselves.
-        sure, cells: compared values whose status promises them; and all.
-        expected_letters: how many there had to be.
     """
 
     died: Counter[str] = field(default_factory=Counter[str])
     stages: Counter[int] = field(default_factory=Counter[int])
     waited: int = 0
-    lost: int = 0
-    doubled: int = 0
-    differing: list[str] = field(default_factory=list[str])
-    letters: list[str] = field(default_factory=list[str])
     errors: list[str] = field(default_factory=list[str])
-    sure: int = 0
-    cells: int = 0
-    expected_letters: int = 0
 
     @property
     def kills(self) -> int:
@@ -133,50 +112,12 @@ class Doomed:
         return self.kill_at is not None and time.perf_counter() >= self.kill_at
 
 
-class CrashWorld(World):
-    """A world over a store on disk, whose stages run elsewhere."""
+class CrashWorld(TwinWorld):
+    """A world whose stages are killed."""
 
-    def __post_init__(self) -> None:
-        self.root = self.folder
-        self.folder = self.root / "log"
-        super().__post_init__()
-        self.lmdb = LmdbStore(self.root / "store", durability="process")
-        self.twin = MemoryStore()
-        self.spoilt: set[tuple[str, int, int]] = set()
+    def __init__(self, rng: Random, root: Path) -> None:
+        super().__init__(rng, root)
         self._published_s = 0.0
-
-    def on(self, store: Store) -> None:
-        """Let uploads, stages of this process and reads use that store."""
-        self.store: Any = store
-        self.lookup = StoreLookup(store)
-
-    def upload_all(self, cutoff_ms: int) -> None:
-        """The same upload into both stores."""
-        for store in (self.twin, self.lmdb):
-            self.on(store)
-            self.upload(cutoff_ms)
-
-    def begin(self) -> None:
-        """History and an upload, mostly."""
-        if self.rng.random() < 0.7:
-            self.history = [e for e in self.happen(10) if e.row["ts"] < CUTOFF_MS]
-            self.upload_all(CUTOFF_MS)
-            self.now = max(self.now, CUTOFF_MS)
-        # Lanes begin here on both sides: one that begins after a second upload counts fewer rows.
-        self.on(self.lmdb)
-        self.take_all()
-        self.on(self.twin)
-        self.undisturbed = self.take_all()
-
-    def publish_some(self) -> None:
-        """A few events, and at times a record that nobody can read."""
-        for _ in range(self.rng.choice([1, 2, 4])):
-            self.publish_one()
-        if self.rng.random() < 0.2:
-            topic = self.rng.choice(self.tables)
-            place = self.rng.choice(self.log.partitions(topic))
-            token = self.log.append(topic, [self.rng.choice(SPOILT)], partition=place.partition)
-            self.spoilt.add((topic, place.partition, token.positions[place] - 1))
 
     def hungry(self, now_s: float) -> bool:
         """Whether stages have probably committed what there is: not more often than they can read."""
@@ -189,62 +130,6 @@ class CrashWorld(World):
         """What a worker of that stage is told."""
         specs = {name: spec.hex() for name, spec in self.specs.items()}
         return Order(str(self.root), specs[node.name], tuple(specs.values()), **end)
-
-    def asks(self) -> list[tuple[Any, ...]]:
-        """Every entity as of the end, besides the drawn ones."""
-        at = self.now + 1
-        ends = [(at, user, item, None, None, ds_of(at)) for user in "uvw" for item in "pq"]
-        return [*super().asks(), *ends]
-
-    def run_twin(self) -> None:
-        """All stages in memory, undisturbed, parents first."""
-        self.on(self.twin)
-        for stage in self.undisturbed:
-            while stage.step():
-                pass
-
-    def take_all(self) -> list[Stage]:
-        """A copy of every stage that has taken its lanes, parents first."""
-        stages = [self.stage(node.name) for node in self.nodes]
-        for stage in stages:
-            stage.take()
-        return stages
-
-    def counted(self, toll: Toll) -> None:
-        """Compare with the twin, the log and the oracle."""
-        for node in self.nodes:
-            name = dataset_name(node)
-            mine, theirs = self.lmdb.dataset(name), self.twin.dataset(name)
-            assert mine is not None
-            assert theirs is not None
-            with mine.snapshot() as here, theirs.snapshot() as there:
-                lanes, wanted = lanes_of(here), lanes_of(there)
-                found = Counter(
-                    (x.topic, x.partition, x.offset, x.source) for x in letters_of(here)
-                )
-            assert lanes.keys() == wanted.keys()
-            for key, lane in lanes.items():
-                assert lane.position == self.log.ends([lane.place])[lane.place]
-                for got, want in (
-                    (lane.rows, wanted[key].rows),
-                    (lane.set_aside, wanted[key].set_aside),
-                ):
-                    toll.lost += max(0, want - got)
-                    toll.doubled += max(0, got - want)
-            due = Counter(
-                (*letter, lane.source)
-                for lane in lanes.values()
-                for letter in self.spoilt
-                if letter[:2] == (lane.topic, lane.partition)
-            )
-            toll.expected_letters += due.total()
-            toll.letters += [f"{node.name}: lacks {each}" for each in due - found]
-            toll.letters += [f"{node.name}: {each} unasked" for each in found - due]
-        self.on(self.lmdb)
-        verdict = judge(self)
-        toll.differing += verdict.wrong
-        toll.sure += verdict.sure
-        toll.cells += verdict.cells
 
 
 def suffer(world: CrashWorld, nursery: Nursery, deaths: Deaths, toll: Toll, kills: int) -> None:
@@ -283,9 +168,7 @@ def reckon(world: CrashWorld, nursery: Nursery, toll: Toll) -> None:
     """Let all stages finish, and count what came of the world."""
     for node in world.nodes:  # parents first: a child would wait for one that has failed
         finish(world, nursery, node)
-    world.run_twin()
     world.counted(toll)
-    world.log.close()
 
 
 def finish(world: CrashWorld, nursery: Nursery, node: GroupByNode) -> None:

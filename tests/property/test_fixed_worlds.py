@@ -9,42 +9,58 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.property.streams import story
+from tests.property.chains import Kind
+from tests.property.judging import story
 
 from catenary.plan.settings import ChainSettings
+from catenary.ports import statuses
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.property
 
-IN_ORDER = (1, 3, 106)
-LATE = (7, 10, 73, 106, 149, 261)
+IN_ORDER = (1, 3, 6, 38)
+LATE = (43,)
+
+ROWS = {"retries": 0}
+NOW = {"event_time_query": False}
+DIFFERING = [
+    ("as_of_tile", 12, Kind(), {}),
+    ("before_retention", 5, Kind(), {}),
+    ("missing_upload", 166, Kind(), {}),
+    ("late_parent", 1, Kind(), {"on_parent_late": "proceed", "max_wait_ms": 1}),
+    ("set_aside", 0, Kind(), {"on_parent_late": "dead_letter", "max_wait_ms": 1}),
+    ("set_aside", 0, Kind(refusing="join"), {**ROWS, "on_enrich_error": "dead_letter"}),
+    ("set_aside", 0, Kind(refusing="join"), {**ROWS, "on_enrich_error": "drop"}),
+    ("set_aside", 1, Kind(refusing="part"), {**ROWS, "on_enrich_error": "null"}),
+    ("set_aside", 0, Kind(refusing="query"), ROWS),
+    ("error", 0, Kind(refusing="part"), ROWS),
+    ("shifted", 0, Kind(), {"query_shift_ms": 60_000}),
+    ("shifted", 0, Kind(), NOW),
+    ("stale_batch", 7, Kind(snapshot=True), {"on_snapshot_late": "previous"}),
+    ("stale_batch", 7, Kind(snapshot=True), {"on_snapshot_late": "null"}),
+]
 
 
 @pytest.mark.parametrize(
     ("seed", "late"), [*((seed, False) for seed in IN_ORDER), *((seed, True) for seed in LATE)]
 )
 def test_a_world_gives_what_the_oracle_gives(seed: int, late: bool, tmp_path: Path) -> None:
-    verdict = story(seed, tmp_path, late=late)
+    verdict = story(seed, tmp_path, Kind(late=late))
     assert not verdict.wrong, verdict.wrong[:3]
     assert not verdict.hedged, verdict.hedged[:3]
 
 
-@pytest.mark.parametrize(
-    ("doubt", "seed", "late", "on_parent_late"),
-    [
-        ("as_of_tile", 3, False, "hold"),
-        ("before_retention", 3, False, "hold"),
-        ("missing_upload", 3, False, "hold"),
-        ("late_parent", 1, False, "proceed"),
-        ("set_aside", 1, False, "dead_letter"),
-    ],
-)
+@pytest.mark.parametrize(("doubt", "seed", "kind", "given"), DIFFERING)
 def test_no_doubt_is_an_excuse_for_values_do_differ(
-    doubt: str, seed: int, late: bool, on_parent_late: str, tmp_path: Path
+    doubt: str, seed: int, kind: Kind, given: dict[str, object], tmp_path: Path
 ) -> None:
-    settings = ChainSettings.parse({"on_parent_late": on_parent_late, "max_wait_ms": 1})
-    verdict = story(seed, tmp_path, late=late, settings=settings)
+    verdict = story(seed, tmp_path, kind, ChainSettings.parse(given))
     assert not verdict.wrong, verdict.wrong[:3]
     assert doubt in verdict.excused
+
+
+def test_values_differ_under_every_doubt_that_a_stream_can_raise() -> None:
+    sure = {statuses.NAMES[bit] for bit in statuses.NAMES if bit & statuses.SURE}
+    assert {each[0] for each in DIFFERING} == set(statuses.NAMES.values()) - sure

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from tests.property.twins import led
+from tests.property.pairs import led
 
 from catenary.testing.protocol import KINDS
 

@@ -41,8 +41,8 @@ NAMES: Final = {
 SURE: Final = MISSING | IMMATURE | OVERFLOW
 """Statuses with which a value is what the backfill has."""
 
-INHERITED: Final = sum(NAMES) & ~SURE
-"""What passes from a read into the row that was enriched with it."""
+INHERITED: Final = sum(NAMES) & ~SURE & ~ERROR
+"""What passes from a read into the row that was enriched with it; one without an answer is set aside."""
 
 
 def worst(bits: int) -> str:

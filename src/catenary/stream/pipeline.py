@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from catenary.errors import CatenaryError, RunError
 from catenary.ports import statuses
@@ -33,11 +35,14 @@ if TYPE_CHECKING:
     from catenary.codecs import Codec
     from catenary.plan.nodes import GroupByNode, JoinNode, ScanNode
     from catenary.plan.settings import ChainSettings
-    from catenary.ports import Lookup, Records
+    from catenary.ports import Looked, Lookup, Records
     from catenary.state.records import Lane
 
 ROW: Final = "__row"
 """The place of a row's record in its batch."""
+ASIDE: Final = "__aside"
+"""Whether the topic's own query raised for a row: it stays to mark its key."""
+_AT: Final = "__at"
 _NEWEST_MS: Final = 1 << 61
 _BACKOFF_S: Final = 0.05
 
@@ -49,7 +54,7 @@ class Decoded:
     Attributes:
         lane: where they came from.
         records: as they were read.
-        rows: the left's columns, `ts`, `ROW`.
+        rows: the left's columns, `ts`, `ROW`, `ASIDE`.
         letters: what was set aside so far.
         refused: (step, reason) if none of the rows is to be enriched.
     """
@@ -125,8 +130,9 @@ class Pipeline:
         for each in found.rejected:
             done.letters.append(self._letter(lane, records, each.row, "decode", each.reason))
         rows = found.rows.append_column(ROW, pa.array(found.kept, pa.int64()))
-        rows = self._query(self._scans[0], rows, done)
-        done.rows = self._timed(rows, done)
+        none = np.zeros(rows.num_rows, np.int64)
+        rows, _, aside = self._query(self._scans[0], rows, none, none != 0, done)
+        done.rows = self._timed(rows.append_column(ASIDE, pa.array(aside)), done)
         return done
 
     def only(self, done: Decoded, wanted: np.ndarray) -> Decoded:
@@ -146,13 +152,13 @@ class Pipeline:
         """
         counted: Counter[tuple[str, str]] = Counter()
         rows = done.rows
-        status = np.full(rows.num_rows, inherited, np.int64)
-        aside = np.zeros(rows.num_rows, bool)
+        aside = rows.column(ASIDE).to_numpy()
+        status = np.where(aside, inherited | statuses.SET_ASIDE, inherited).astype(np.int64)
         if done.refused is not None and self.joins:
             step, reason = done.refused
-            status, aside = status | statuses.SET_ASIDE, np.ones(rows.num_rows, bool)
-            for record in rows.column(ROW).to_pylist():
+            for record in rows.filter(pa.array(~aside)).column(ROW).to_pylist():
                 done.letters.append(self._letter(done.lane, done.records, record, step, reason))
+            status, aside = status | statuses.SET_ASIDE, np.ones(rows.num_rows, bool)
         for scan, dated in zip(self._scans[1:], self._dated[1:], strict=True):
             join = scan.parent
             assert join is not None, "every scan after the first reads a Join"
@@ -161,7 +167,9 @@ class Pipeline:
             else:
                 found = self._with_features(join, rows, status, aside, done, counted)
                 rows, status, aside = found
-            rows, status, aside = self._join_query(scan, dated, rows, status, aside, done)
+            if dated:
+                rows = rows.append_column("ds", dates_of(rows.column("ts")))
+            rows, status, aside = self._query(scan, rows, status, aside, done)
         return self._ready(rows, status, aside, done, counted)
 
     def _with_features(
@@ -184,7 +192,7 @@ class Pipeline:
         looked = self._lookup.join(join, left, at)
         tries = self._settings.retries if self._settings.on_enrich_error == "retry" else 0
         for number in range(tries):
-            if not looked.failed:
+            if not _failed(looked, aside):
                 break
             time.sleep(_BACKOFF_S * 2**number)
             looked = self._lookup.join(join, left, at)
@@ -194,9 +202,10 @@ class Pipeline:
         status = status | (looked.status & statuses.INHERITED) | extra
         carried = [*(name for name, _ in join.left.selects), "ts"]
         output = beside(left, looked.columns, carried).append_column(ROW, rows.column(ROW))
-        if not looked.failed:
+        failed = _failed(looked, aside)
+        if not failed:
             return output, status, aside
-        return self._after_failures(looked.failed, output, status, aside, done)
+        return self._after_failures(failed, output, status, aside, done)
 
     def _after_failures(
         self,
@@ -230,54 +239,60 @@ class Pipeline:
                 done.letters.append(letter)
         return output, status, aside
 
-    def _join_query(
+    def _query(
         self,
         scan: ScanNode,
-        dated: bool,
         rows: pa.Table,
         status: np.ndarray,
         aside: np.ndarray,
         done: Decoded,
     ) -> tuple[pa.Table, np.ndarray, np.ndarray]:
-        """A JoinSource's query over a Join's output rows.
+        """The rows that meet the query's conditions, as it selects them.
 
         Rows that were set aside stay, whatever the conditions say: their key is to be marked. So is
-        that of a row which the conditions leave out on the word of a doubtful value.
+        that of a row which the conditions leave out on the word of a doubtful value, and of one for
+        which the query raises: what it selects without raising is kept of it.
         """
-        kept = rows.append_column("ds", dates_of(rows.column("ts"))) if dated else rows
-        at = np.arange(rows.num_rows)
+        status, aside = status.copy(), aside.copy()
+        rows = rows.append_column(_AT, pa.array(np.arange(rows.num_rows)))
+        kept = rows
         if scan.wheres:
-            kept, at, aside = _filtered(scan, kept, at, status, aside)
-        record = kept.column(ROW)
-        output, failed = _guarded(lambda some: projected(scan, some), kept)
-        if failed:
-            at = np.delete(at, list(failed))
-            for row, reason in failed.items():
-                done.letters.append(
-                    self._letter(done.lane, done.records, record[row].as_py(), "query", reason)
-                )
-            record = _without(record, failed)
-        return output.append_column(ROW, record), status[at], aside[at]
+            asked = rows.filter(pa.array(~aside)) if aside.any() else rows
+            kept, failed = _guarded(partial(filtered, scan), asked)
+            self._set_aside(asked, failed, status, aside, done)
+            left_out = (status & statuses.INHERITED) != 0
+            left_out[kept.column(_AT).to_numpy()] = False
+            aside |= left_out
+            if aside.any():
+                kept = pa.concat_tables([kept, rows.filter(pa.array(aside))])
+        output, failed = _selected(scan, kept)
+        self._set_aside(kept, failed, status, aside, done)
+        at = kept.column(_AT).to_numpy()
+        return output.append_column(ROW, kept.column(ROW)), status[at], aside[at]
 
-    def _query(self, scan: ScanNode, rows: pa.Table, done: Decoded) -> pa.Table:
-        """The topic's own query; rows for which it raises are set aside."""
-
-        def apply(some: pa.Table) -> pa.Table:
-            kept = filtered(scan, some)
-            return projected(scan, kept).append_column(ROW, kept.column(ROW))
-
-        output, failed = _guarded(apply, rows)
+    def _set_aside(
+        self,
+        rows: pa.Table,
+        failed: dict[int, str],
+        status: np.ndarray,
+        aside: np.ndarray,
+        done: Decoded,
+    ) -> None:
+        """Write down for which rows a query raises; those that are aside already have a letter."""
         for row, reason in failed.items():
-            record = rows.column(ROW)[row].as_py()
-            done.letters.append(self._letter(done.lane, done.records, record, "query", reason))
-        return output
+            at = rows.column(_AT)[row].as_py()
+            if not aside[at]:
+                record = rows.column(ROW)[row].as_py()
+                done.letters.append(self._letter(done.lane, done.records, record, "query", reason))
+                status[at] |= statuses.SET_ASIDE
+                aside[at] = True
 
     def _timed(self, rows: pa.Table, done: Decoded) -> pa.Table:
         """Rows with a time; the others are set aside (semantics 7)."""
         times = rows.column("ts")
         if times.null_count == 0:
             return rows
-        nulls = times.is_null()
+        nulls = pc.and_not(times.is_null(), rows.column(ASIDE))
         for record in rows.filter(nulls).column(ROW).to_pylist():
             reason = "the row has no time: its time column is null"
             done.letters.append(self._letter(done.lane, done.records, record, "time", reason))
@@ -346,20 +361,6 @@ def _guarded(
     return found[0] if len(found) == 1 else pa.concat_tables(found), failed
 
 
-def _filtered(
-    scan: ScanNode, rows: pa.Table, places: np.ndarray, status: np.ndarray, aside: np.ndarray
-) -> tuple[pa.Table, np.ndarray, np.ndarray]:
-    """The rows that a JoinSource's conditions keep, their places, and what is set aside by now."""
-    rows = rows.append_column("__at", pa.array(places))
-    kept = filtered(scan, rows.filter(pa.array(~aside)))
-    left_out = (status & statuses.INHERITED) != 0
-    left_out[kept.column("__at").to_numpy()] = False
-    aside = aside | left_out
-    if aside.any():
-        kept = pa.concat_tables([kept, rows.filter(pa.array(aside))])
-    return kept, kept.column("__at").to_numpy(), aside
-
-
 def _counts(bits: np.ndarray) -> Iterator[tuple[int, int]]:
     """Each status, and how many rows have it."""
     if len(bits) and (bits == bits[0]).all():  # as in most batches
@@ -369,10 +370,32 @@ def _counts(bits: np.ndarray) -> Iterator[tuple[int, int]]:
         yield int(each), int(many)
 
 
-def _without(column: pa.ChunkedArray, rows: dict[int, str]) -> pa.ChunkedArray:
-    kept = np.ones(len(column), bool)
-    kept[list(rows)] = False
-    return column.filter(pa.array(kept))
+def _selected(scan: ScanNode, rows: pa.Table) -> tuple[pa.Table, dict[int, str]]:
+    """What a query selects of each row, and why it raises for some: there, what raises is null."""
+    output, failed = _guarded(partial(projected, scan), rows)
+    if not failed:
+        return output, failed
+    remains = [_remains(scan, rows.slice(row, 1)) for row in failed]
+    raised = np.isin(np.arange(rows.num_rows), list(failed))
+    order = np.concatenate([np.flatnonzero(~raised), np.fromiter(failed, np.int64)])
+    return pa.concat_tables([output, *remains]).take(pa.array(np.argsort(order))), failed
+
+
+def _remains(scan: ScanNode, row: pa.Table) -> pa.Table:
+    """What a query selects of one row, each column by itself; null for one that raises."""
+    alone = {name: replace(scan, selects=((name, each),), time=None) for name, each in scan.selects}
+    alone["ts"] = replace(scan, selects=())
+    columns: dict[str, pa.ChunkedArray] = {}
+    for name, query in alone.items():
+        found, failed = _guarded(partial(projected, query), row)
+        column = found.column(name)
+        columns[name] = pa.chunked_array([pa.nulls(1, column.type)]) if failed else column
+    return pa.table(columns)
+
+
+def _failed(looked: Looked, aside: np.ndarray) -> dict[int, str]:
+    """Rows that have no answer, and why; those that were set aside before need none."""
+    return {row: reason for row, reason in looked.failed.items() if not aside[row]}
 
 
 def _without_features(join: JoinNode, rows: pa.Table) -> pa.Table:

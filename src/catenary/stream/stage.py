@@ -102,6 +102,8 @@ class Stage(Tended, Traced):
         """Rows that are ready to fold, per lane."""
         self._phase("enrich")
         if inherited & statuses.LATE_PARENT and self._settings.on_parent_late == "dead_letter":
+            # They are not enriched too early, but not at all.
+            inherited &= ~statuses.LATE_PARENT
             for each in reads.decoded:
                 each.refused = ("late_parent", "the parents did not catch up in time")
         return [

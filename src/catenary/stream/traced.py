@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from catenary.state.records import lanes_of
 from catenary.stream.lanes import Lanes
-from catenary.stream.pipeline import ROW
+from catenary.stream.pipeline import ASIDE, ROW
 
 if TYPE_CHECKING:
     from catenary.ports import Records
@@ -74,7 +75,8 @@ class Traced(Lanes):
                     lane.place, offset, max_records=1, max_bytes=self._settings.max_batch_bytes
                 )
                 done = self._inputs[source].pipeline.decode(lane, records.until(offset + 1))
-                rows: list[dict[str, Any]] = done.rows.drop_columns([ROW]).to_pylist()
+                whole = done.rows.filter(pc.invert(done.rows.column(ASIDE)))
+                rows: list[dict[str, Any]] = whole.drop_columns([ROW, ASIDE]).to_pylist()
                 return rows[0] if rows else {}
         return {}
 

@@ -235,7 +235,7 @@ class Copy:
                 value: int | None = enriched(record.value, [each.values for each in answers])
                 if record.poison and edges and not self.world.cured:
                     value = None
-                    status |= statuses.SET_ASIDE | statuses.ERROR
+                    status |= statuses.SET_ASIDE
                 rows.append(Ready(part.lane, record, value, status, own))
                 if not self.world.whole and self.world.rng.random() < 0.1:
                     yield "enriching"

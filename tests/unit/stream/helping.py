@@ -1,0 +1,81 @@
+"""One topic, and the stages that follow it, in memory."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from catenary.app.live import open_stage
+from catenary.logs.embedded import EmbeddedLog
+from catenary.plan import build
+from catenary.plan.stage import StageSpec, stages
+from catenary.schema import BIGINT, DOUBLE, STRING, Schema
+from catenary.serve.fetcher import Fetcher
+from catenary.state.layouts import dataset_name
+from catenary.state.records import lanes_of
+from catenary.stores.memory import MemoryStore
+from catenary.stream.letters import letters_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from catenary.definitions import GroupBy
+    from catenary.plan.settings import ChainSettings
+    from catenary.stream.letters import Letter
+
+SCHEMA = Schema.of({"user": STRING, "x": DOUBLE, "ts": BIGINT})
+
+
+class Streamed:
+    """A GroupBy over topic `t`, and all that it is chained on.
+
+    Args:
+        folder: of the log.
+        definition: named; its tables have the columns of `SCHEMA`.
+        settings: of the chain.
+    """
+
+    def __init__(self, folder: Path, definition: GroupBy, settings: ChainSettings) -> None:
+        plan = build([definition], {"t": SCHEMA}.__getitem__)
+        self.log, self.store = EmbeddedLog(folder), MemoryStore()
+        self.log.create("t")
+        self.nodes = stages(plan)
+        self.stages = [
+            open_stage(
+                StageSpec.of({plan.targets[0]: definition}, lambda _: SCHEMA, node.name, settings),
+                self.log,
+                self.store,
+                self.nodes,
+            )
+            for node in self.nodes
+        ]
+        self.fetcher = Fetcher(plan, self.store)
+
+    def publish(self, rows: Iterable[tuple[str, float, int]]) -> None:
+        """Append rows of user, x and ts, and let every stage do all that is to be done."""
+        records: list[dict[str, Any]] = [{"user": u, "x": x, "ts": ts} for u, x, ts in rows]
+        self.log.append("t", [json.dumps(each).encode() for each in records])
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Let every stage do all that is to be done, parents first."""
+        for stage in self.stages:
+            stage.run(lambda: False, lambda: True)
+
+    def letters(self) -> list[Letter]:
+        """The dead letters of the GroupBy itself."""
+        dataset = self.store.dataset(dataset_name(self.nodes[-1]))
+        assert dataset is not None
+        with dataset.snapshot() as snapshot:
+            return list(letters_of(snapshot))
+
+    def floors(self) -> list[int]:
+        """The head floor of every stage, parents first."""
+        found: list[int] = []
+        for node in self.nodes:
+            dataset = self.store.dataset(dataset_name(node))
+            assert dataset is not None
+            with dataset.snapshot() as snapshot:
+                found += [lane.floor_ms for lane in lanes_of(snapshot).values()]
+        return found
