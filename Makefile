@@ -67,6 +67,7 @@ lock: .venv/.dev ## resolve the requirements anew
 	@$(LOCK) --all-extras pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.lock >/dev/null
 	@$(LOCK) --no-deps requirements/flights.in -o requirements/flights.lock >/dev/null
 	@$(LOCK) --no-deps requirements/zig.in -o requirements/zig.lock >/dev/null
+	@$(LOCK) requirements/feast.in -o requirements/feast.lock >/dev/null
 
 clean: ## remove what was built, .venv too
 	@rm -rf .venv build catenary-demo src/*.egg-info src/catenary/compiled/*.so src/catenary/compiled/*.c

@@ -1,4 +1,4 @@
-"""The definitions that the live workers stream: one stage, a chain on it, and a wide one."""
+"""The definitions that the live workers stream: one stage, chains on it, one of short windows, a wide one."""
 
 from __future__ import annotations
 
@@ -35,6 +35,33 @@ SECOND = GroupBy(
     keys="item",
     aggregations=[Aggregation("spent", Operation.AVERAGE, windows=["1h", "1d"])],
 )
+THIRD = GroupBy(
+    "third",
+    sources=JoinSource(
+        join=Join("enriched_twice", left=_SOURCE, parts=[SECOND]),
+        query=Query({"user": "user", "usual": "second_spent_average_1h"}),
+    ),
+    keys="user",
+    aggregations=[Aggregation("usual", Operation.MAX, windows=["1h", "1d"])],
+)
+FOURTH = GroupBy(
+    "fourth",
+    sources=JoinSource(
+        join=Join("enriched_thrice", left=_SOURCE, parts=[THIRD]),
+        query=Query({"item": "item", "most": "third_usual_max_1h"}),
+    ),
+    keys="item",
+    aggregations=[Aggregation("most", Operation.SUM, windows=["1h", "1d"])],
+)
+SHORT = GroupBy(
+    "short",
+    sources=_SOURCE,
+    keys="user",
+    aggregations=[
+        Aggregation("x", Operation.SUM, windows=["1h", "12h", "1d"]),
+        Aggregation("n", Operation.COUNT, windows=["1h", "1d"]),
+    ],
+)
 WIDE = GroupBy(
     "wide",
     sources=_SOURCE,
@@ -51,12 +78,12 @@ WIDE = GroupBy(
         )
     ],
 )
-KNOWN = {each.name: each for each in (FIRST, SECOND, WIDE)}
+KNOWN = {each.name: each for each in (FIRST, SECOND, THIRD, FOURTH, SHORT, WIDE)}
 
 
-def happened(events: int, entities: int, ts: np.ndarray) -> pa.Table:
+def happened(events: int, entities: int, ts: np.ndarray, *, seed: int = 0) -> pa.Table:
     """Rows of the topic over so many entities, at these instants."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     return pa.table(
         {
             "user": rng.integers(0, entities, events),
