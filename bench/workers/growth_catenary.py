@@ -1,6 +1,6 @@
 """A store under ten simulated days of steady load, its entities coming and going, with an upload each night.
 
-    a day's events ──► log ──► `catenary stream`, 10 minutes a batch ──► size ──► table ──► `catenary upload`
+    a day's events ──► log ──► `catenary stream`, 7 minutes a batch ──► size ──► table ──► `catenary upload`
 
 Windows are a day at most, and what reads before the floor may ask for is kept for two days more. Reports
 bytes after each day: `live_1` … of the pages in use, `file_1` … of the file.
@@ -22,7 +22,7 @@ from catenary.windows import DAY_MS, floor_ms
 
 DAYS = 10
 A_DAY = 72_000
-A_BATCH = A_DAY // 144
+A_BATCH = 350  # seven minutes: tiles' bounds fall into batches, as they do in life
 ENTITIES = 2_000
 NEW_A_DAY = 500
 
