@@ -49,7 +49,7 @@ test: check ## everything that CI runs
 	@$(call group,root)
 	@$(WITH_JAVA) $(call group,spark)
 
-bench: .venv/.dev ## ratios against peers, 25 minutes at most; ROW=NAME for one
+bench: .venv/.dev ## ratios against peers, half an hour on an idle machine; ROW=NAME for one
 	@$(BIN)/python -m bench $(if $(ROW),--row $(ROW))
 
 crash: .venv/.dev ## kill running stages N times at drawn moments

@@ -54,7 +54,7 @@ def main() -> None:
         many = tiles_of_level(folder, 1)
         assert tiles_of_level(folder, 0) == 1, "all but the last event have left the head"
         live.close()
-    print(json.dumps({"head_event": head / EVENTS, "tile": closed / many, "tiles": many}))
+    print(json.dumps({"head_event": head / EVENTS, "tile": closed / many}))
 
 
 main()
