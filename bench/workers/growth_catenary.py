@@ -1,7 +1,8 @@
 """A store under ten simulated days of steady load, its entities coming and going, with an upload each night.
 
-    a day's events ──► log ──► `catenary stream`, 7 minutes a batch ──► size ──► table ──► `catenary upload`
+    a day's events ──► log ──► `catenary stream`, an hour a batch ──► size ──► table ──► `catenary upload`
 
+An hour is more than the head holds: each commit writes closed tiles beside it, as when a stage catches up.
 Windows are a day at most, and what reads before the floor may ask for is kept for two days more. Reports
 bytes after each day: `live_1` … of the pages in use, `file_1` … of the file.
 """
@@ -22,7 +23,7 @@ from catenary.windows import DAY_MS, floor_ms
 
 DAYS = 10
 A_DAY = 72_000
-A_BATCH = 350  # seven minutes: tiles' bounds fall into batches, as they do in life
+A_BATCH = A_DAY // 24
 ENTITIES = 2_000
 NEW_A_DAY = 500
 
