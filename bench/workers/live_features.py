@@ -26,33 +26,24 @@ FIRST = GroupBy(
         Aggregation("x", Operation.MAX, windows=["7d"]),
     ],
 )
-SECOND = GroupBy(
-    "second",
-    sources=JoinSource(
-        join=Join("enriched", left=_SOURCE, parts=[FIRST]),
-        query=Query({"item": "item", "spent": "first_x_sum_1d"}),
-    ),
-    keys="item",
-    aggregations=[Aggregation("spent", Operation.AVERAGE, windows=["1h", "1d"])],
-)
-THIRD = GroupBy(
-    "third",
-    sources=JoinSource(
-        join=Join("enriched_twice", left=_SOURCE, parts=[SECOND]),
-        query=Query({"user": "user", "usual": "second_spent_average_1h"}),
-    ),
-    keys="user",
-    aggregations=[Aggregation("usual", Operation.MAX, windows=["1h", "1d"])],
-)
-FOURTH = GroupBy(
-    "fourth",
-    sources=JoinSource(
-        join=Join("enriched_thrice", left=_SOURCE, parts=[THIRD]),
-        query=Query({"item": "item", "most": "third_usual_max_1h"}),
-    ),
-    keys="item",
-    aggregations=[Aggregation("most", Operation.SUM, windows=["1h", "1d"])],
-)
+
+
+def _chained(parent: GroupBy, name: str, feature: str, *, key: str, fold: Operation) -> GroupBy:
+    """A stage on the events beside a parent's feature."""
+    return GroupBy(
+        name,
+        sources=JoinSource(
+            join=Join(f"for_{name}", left=_SOURCE, parts=[parent]),
+            query=Query({key: key, "value": feature}),
+        ),
+        keys=key,
+        aggregations=[Aggregation("value", fold, windows=["1h", "1d"])],
+    )
+
+
+SECOND = _chained(FIRST, "second", "first_x_sum_1d", key="item", fold=Operation.AVERAGE)
+THIRD = _chained(SECOND, "third", "second_value_average_1h", key="user", fold=Operation.MAX)
+FOURTH = _chained(THIRD, "fourth", "third_value_max_1h", key="item", fold=Operation.SUM)
 SHORT = GroupBy(
     "short",
     sources=_SOURCE,
