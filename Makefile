@@ -49,7 +49,7 @@ test: check ## everything that CI runs
 	@$(call group,root)
 	@$(WITH_JAVA) $(call group,spark)
 
-bench: .venv/.dev ## ratios against peers, 25 minutes at most; ROW=NAME for one
+bench: .venv/.dev ## ratios against peers, half an hour on an idle machine; ROW=NAME for one
 	@$(BIN)/python -m bench $(if $(ROW),--row $(ROW))
 
 crash: .venv/.dev ## kill running stages N times at drawn moments
@@ -67,6 +67,7 @@ lock: .venv/.dev ## resolve the requirements anew
 	@$(LOCK) --all-extras pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.lock >/dev/null
 	@$(LOCK) --no-deps requirements/flights.in -o requirements/flights.lock >/dev/null
 	@$(LOCK) --no-deps requirements/zig.in -o requirements/zig.lock >/dev/null
+	@$(LOCK) requirements/feast.in -o requirements/feast.lock >/dev/null
 
 clean: ## remove what was built, .venv too
 	@rm -rf .venv build catenary-demo src/*.egg-info src/catenary/compiled/*.so src/catenary/compiled/*.c

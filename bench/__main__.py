@@ -1,7 +1,8 @@
 """`python -m bench [--row NAME] [--rounds N]`: measures, prints, and writes `build/bench.json`.
 
 Exits 1 if a listed row is missing, or outputs that must be equal differ. Bounds that are not met are
-printed, and change no exit code: whether they are is for people to judge, on an idle machine.
+printed, and change no exit code: whether they are is for people to judge, on an idle machine. Rows of a
+peer that cannot be installed are missing, and the others are measured all the same.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import groups
+from bench.peers import PeerMissingError
 from bench.rows import ROWS, Row
 
 if TYPE_CHECKING:
@@ -39,7 +41,10 @@ def main() -> int:
     for name in dict.fromkeys(row.name.split("/")[0] for row in wanted):
         print(f"{name} …", file=sys.stderr, flush=True)
         begun = time.perf_counter()
-        figures |= groups.GROUPS[name](options.rounds)
+        try:
+            figures |= groups.GROUPS[name](options.rounds)
+        except PeerMissingError as error:
+            print(error, file=sys.stderr, flush=True)
         print(f"{name} took {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
     report = [_entry(row, figures[row.name]) for row in wanted if row.name in figures]
     _print(report)
@@ -59,7 +64,7 @@ def _entry(row: Row, figure: Figure) -> dict[str, object]:
         "value": round(figure.median, 4),
         "lowest": round(min(figure.values), 4),
         "highest": round(max(figure.values), 4),
-        "bound": "at least" if row.at_least else "at most",
+        "bound": None if row.must is None else "at least" if row.at_least else "at most",
         "must": row.must,
         "aim": row.aim,
         "met": row.met(figure.median),
@@ -69,12 +74,12 @@ def _entry(row: Row, figure: Figure) -> dict[str, object]:
 
 
 def _print(report: list[dict[str, object]]) -> None:
-    head = f"{'row':28} {'value':>8} {'low':>8} {'high':>8} {'unit':4} {'':8} {'must':>6} {'aim':>6} {'met':5} {'GB':>6}"
+    head = f"{'row':28} {'value':>8} {'low':>8} {'high':>8} {'unit':4} {'':8} {'must':>6} {'aim':>6} {'met':6} {'GB':>6}"
     print(head)
     for each in report:
         print(
             f"{each['name']:28} {each['value']:8.3f} {each['lowest']:8.3f} {each['highest']:8.3f} {each['unit']:4} "
-            f"{each['bound']:8} {each['must']:6} {each['aim']:6} {each['met']:5} {each['peak_memory_gb']:6.2f}"
+            f"{each['bound'] or '':8} {each['must'] or '':6} {each['aim'] or '':6} {each['met']:6} {each['peak_memory_gb']:6.2f}"
         )
 
 

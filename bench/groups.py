@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from bench import data
+from bench import data, peers
 from bench.harness import BUILD, Figure, Run, measure, ratio, run, worker
 from bench.rows import ROWS
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BASIC: Final = "sum,count,average"
+FULL_DAY: Final = 5
+"""The first day that begins after each kind of what is kept was removed once: tiles and uploads."""
 
 
 def windows(rounds: int) -> dict[str, Figure]:
@@ -179,6 +182,55 @@ def fresh(rounds: int) -> dict[str, Figure]:
     return {**found, "fresh/chain": Figure(ratios, peak)}
 
 
+def fetch(rounds: int) -> dict[str, Figure]:
+    """One entity's row beside Feast's, which serves what ours has answered in the same round."""
+    answers = BUILD / "answers.parquet"
+    contestants = {
+        "catenary": worker("fetch_catenary", answers),
+        "feast": worker("fetch_feast", answers, python=peers.python("feast")),
+    }
+    runs = measure(contestants, rounds=rounds)
+    return {"fetch/one": _reported_ratio("p50", runs["feast"], runs["catenary"], runs["catenary"])}
+
+
+def depth(rounds: int) -> dict[str, Figure]:
+    """From an append to an answer elsewhere: four stages beside one, 1 k events/s."""
+    runs = measure(
+        {str(stages): worker("depth_catenary", stages, 600) for stages in (1, 4)}, rounds=rounds
+    )
+    return {"depth/four": _reported_ratio("p50", runs["4"], runs["1"], runs["4"])}
+
+
+def restart(rounds: int) -> dict[str, Figure]:
+    """A killed stage's way back; each round with a copy of the same store."""
+    state = BUILD / "million"
+    shutil.rmtree(state, ignore_errors=True)  # another release's store may lie there
+    run(worker("million_catenary", state))
+    runs = measure({"ours": worker("restart_catenary", state)}, rounds=rounds)["ours"]
+    seconds = tuple(each.reported["seconds"] for each in runs)
+    return {"restart/million": Figure(seconds, max(each.peak_bytes for each in runs))}
+
+
+def disk(rounds: int) -> dict[str, Figure]:
+    """What state takes; sizes do not depend on the machine, so that one round says it."""
+    del rounds
+    made = {name: worker(name) for name in ("tiles_catenary", "growth_catenary")}
+    runs = {name: each for name, (each,) in measure(made, rounds=1).items()}
+    tiles, growth = runs["tiles_catenary"].reported, runs["growth_catenary"].reported
+
+    def grown(size: str) -> float:
+        return growth[f"{size}_10"] / growth[f"{size}_{FULL_DAY}"]
+
+    values = {
+        "disk/head_event": tiles["head_event"],
+        "disk/tile": tiles["tile"],
+        "disk/growth": grown("live"),
+        "disk/growth_file": grown("file"),
+    }
+    peak = max(each.peak_bytes for each in runs.values())
+    return {name: Figure((value,), peak) for name, value in values.items()}
+
+
 def cold(rounds: int) -> dict[str, Figure]:
     """The command line in a cold process."""
     folder = data.flights()
@@ -204,12 +256,23 @@ GROUPS: Final[dict[str, Callable[[int], dict[str, Figure]]]] = {
     "codecs": codecs,
     "live": live,
     "fresh": fresh,
+    "fetch": fetch,
+    "depth": depth,
+    "restart": restart,
+    "disk": disk,
     "cold": cold,
 }
 
 
 def _windows(contestant: str, folder: Path, operations: str = BASIC, *save: object) -> list[str]:
     return worker(f"windows_{contestant}", folder, operations, *save)
+
+
+def _reported_ratio(name: str, top: list[Run], bottom: list[Run], ours: list[Run]) -> Figure:
+    """What `top` reported by that name over what `bottom` did, round by round."""
+    pairs = zip(top, bottom, strict=True)
+    values = tuple(a.reported[name] / b.reported[name] for a, b in pairs)
+    return Figure(values, max(each.peak_bytes for each in ours))
 
 
 def _seconds(runs: list[Run]) -> Figure:

@@ -46,10 +46,10 @@ class Figure:
         return median(self.values)
 
 
-def worker(name: str, *arguments: object) -> list[str]:
-    """The command of a worker script of `bench/workers`."""
+def worker(name: str, *arguments: object, python: Path = Path(sys.executable)) -> list[str]:
+    """The command of a worker script of `bench/workers`; in a peer's own environment by its `python`."""
     return [
-        sys.executable,
+        str(python),
         str(Path(__file__).parent / "workers" / f"{name}.py"),
         *map(str, arguments),
     ]

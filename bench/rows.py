@@ -15,21 +15,23 @@ class Row:
 
     Attributes:
         name: `group/figure`; `--row` takes a prefix of it.
-        unit: of the value: `x` for a ratio, else seconds or microseconds.
+        unit: of the value: `x` for a ratio, else of time, bytes or events.
         at_least: whether more is better; otherwise less is.
-        must, aim: the bounds that the median is held against.
+        must, aim: the bounds that the median is held against; None where a figure is only stated.
         says: what is compared with what.
     """
 
     name: str
     unit: str
     at_least: bool
-    must: float
-    aim: float
+    must: float | None
+    aim: float | None
     says: str
 
     def met(self, value: float) -> str:
-        """`aim`, `must` or `no`: the best bound that the value meets."""
+        """`aim`, `must` or `no`: the best bound that the value meets; `stated` if it has none."""
+        if self.aim is None or self.must is None:
+            return "stated"
         for bound, word in ((self.aim, "aim"), (self.must, "must")):
             if value >= bound if self.at_least else value <= bound:
                 return word
@@ -68,6 +70,13 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("fresh/power", "ms", False, 30.0, 10.0, "append to readable elsewhere, stage in its own process, 10 k events/s, power-durable: p99"),
     Row("fresh/process", "ms", False, 3.0, 1.5, "the same, process-durable: p99"),
     Row("fresh/chain", "x", False, 2.0, 1.3, "p50 of a stage chained on it, in a third process / the single stage's, power-durable"),
+    Row("fetch/one", "x", True, 15.0, 40.0, "100 features of one entity into a row, with statuses, p50: Feast's get from its SQLite online store / ours"),
+    Row("depth/four", "x", False, 5.0, 2.5, "append to readable in the last of four chained stages, p50 / in a single stage, as `stream --all` runs them"),
+    Row("restart/million", "s", False, 4.0, 1.5, "`stream --all` after SIGKILL, 1 M entities uploaded, 100 k events queued, power-durable: start to caught up"),
+    Row("disk/head_event", "B", False, None, None, "live pages of the store per event in the head, 5 windowed features"),
+    Row("disk/tile", "B", False, None, None, "live pages of the store per closed tile, 5 windowed features"),
+    Row("disk/growth", "x", False, 1.1, 1.02, "ten days of steady load, entities coming and going: live pages after day 10 / once all that is kept is full"),
+    Row("disk/growth_file", "x", False, 1.1, 1.02, "the same: the file's size"),
     Row("cold/help", "s", False, 0.2, 0.12, "catenary --help, cold process"),
     Row("cold/plan", "s", False, 0.6, 0.35, "catenary plan of the flights definitions, cold process"),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The definitions that the live workers stream: one stage, a chain on it, and a wide one."""
+"""The definitions that the live workers stream: one stage, chains on it, one of short windows, a wide one."""
 
 from __future__ import annotations
 
@@ -26,14 +26,32 @@ FIRST = GroupBy(
         Aggregation("x", Operation.MAX, windows=["7d"]),
     ],
 )
-SECOND = GroupBy(
-    "second",
-    sources=JoinSource(
-        join=Join("enriched", left=_SOURCE, parts=[FIRST]),
-        query=Query({"item": "item", "spent": "first_x_sum_1d"}),
-    ),
-    keys="item",
-    aggregations=[Aggregation("spent", Operation.AVERAGE, windows=["1h", "1d"])],
+
+
+def _chained(parent: GroupBy, name: str, feature: str, *, key: str, fold: Operation) -> GroupBy:
+    """A stage on the events beside a parent's feature."""
+    return GroupBy(
+        name,
+        sources=JoinSource(
+            join=Join(f"for_{name}", left=_SOURCE, parts=[parent]),
+            query=Query({key: key, "value": feature}),
+        ),
+        keys=key,
+        aggregations=[Aggregation("value", fold, windows=["1h", "1d"])],
+    )
+
+
+SECOND = _chained(FIRST, "second", "first_x_sum_1d", key="item", fold=Operation.AVERAGE)
+THIRD = _chained(SECOND, "third", "second_value_average_1h", key="user", fold=Operation.MAX)
+FOURTH = _chained(THIRD, "fourth", "third_value_max_1h", key="item", fold=Operation.SUM)
+SHORT = GroupBy(
+    "short",
+    sources=_SOURCE,
+    keys="user",
+    aggregations=[
+        Aggregation("x", Operation.SUM, windows=["1h", "12h", "1d"]),
+        Aggregation("n", Operation.COUNT, windows=["1h", "1d"]),
+    ],
 )
 WIDE = GroupBy(
     "wide",
@@ -51,12 +69,12 @@ WIDE = GroupBy(
         )
     ],
 )
-KNOWN = {each.name: each for each in (FIRST, SECOND, WIDE)}
+KNOWN = {each.name: each for each in (FIRST, SECOND, THIRD, FOURTH, SHORT, WIDE)}
 
 
-def happened(events: int, entities: int, ts: np.ndarray) -> pa.Table:
+def happened(events: int, entities: int, ts: np.ndarray, *, seed: int = 0) -> pa.Table:
     """Rows of the topic over so many entities, at these instants."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     return pa.table(
         {
             "user": rng.integers(0, entities, events),
