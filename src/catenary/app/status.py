@@ -63,7 +63,7 @@ class StageState:
             behind = "its topic is gone" if each.lag is None else f"{each.lag:,} queued"
             lines.append(
                 f"  {lane.place} at {lane.position:,}, {behind}, {lane.rows:,} rows,"
-                f" passed {_at(lane.passed_ms)}, head from {_at(lane.floor_ms)}, {lane.owner}"
+                f" passed {_at(lane.passed_ms)}, head from {_at(lane.floor_ms)}, {lane.owner or 'nobody yet'}"
             )
         lines += [
             f"  upload {each.id}: up to {_at(each.cutoff_ms)}, {each.state}, {each.entities:,} entities"
