@@ -83,7 +83,7 @@ class StageState:
             lines.append(
                 f"  {lane.place} at {lane.position:,}, {behind}, {lane.rows:,} rows,"
                 f" passed {_at(lane.passed_ms)},"
-                f" head from {_at(lane.floor_ms)} in {lane.head_bytes:,} bytes, {lane.owner}"
+                f" head from {_at(lane.floor_ms)} in {lane.head_bytes:,} bytes, {lane.owner or 'nobody yet'}"
             )
         lines += [line for each in self.told for line in _lines(each)]
         lines += [
