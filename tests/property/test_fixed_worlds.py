@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.property
 
-IN_ORDER = (1, 3, 6, 38)
+IN_ORDER = (1, 3, 6, 38, 201)
 LATE = (43,)
 
 ROWS = {"retries": 0}
@@ -29,8 +29,8 @@ DIFFERING = [
     ("as_of_tile", 3, Kind(), {}),
     ("before_retention", 5, Kind(), {}),
     ("missing_upload", 166, Kind(), {}),
-    ("late_parent", 1, Kind(), {"on_parent_late": "proceed", "max_wait_ms": 1}),
-    ("set_aside", 0, Kind(), {"on_parent_late": "dead_letter", "max_wait_ms": 1}),
+    ("late_parent", 1, Kind(), {"on_parent_late": "proceed", "max_wait_ms": 2}),
+    ("set_aside", 0, Kind(), {"on_parent_late": "dead_letter", "max_wait_ms": 2}),
     ("set_aside", 0, Kind(refusing="join"), {**ROWS, "on_enrich_error": "dead_letter"}),
     ("set_aside", 0, Kind(refusing="join"), {**ROWS, "on_enrich_error": "drop"}),
     ("set_aside", 1, Kind(refusing="part"), {**ROWS, "on_enrich_error": "null"}),

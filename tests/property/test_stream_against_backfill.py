@@ -90,7 +90,7 @@ def troubled(seed: int) -> tuple[Kind, ChainSettings]:
     shifted = trouble == "times"
     given = ChainSettings(
         on_parent_late=on_parent_late,
-        max_wait_ms=rng.choice([0, 1]),
+        max_wait_ms=rng.choice([0, 1, 5]),
         on_enrich_error=on_enrich_error,
         retries=0,
         on_snapshot_late=on_snapshot_late,
