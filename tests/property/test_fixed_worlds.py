@@ -61,6 +61,12 @@ def test_no_doubt_is_an_excuse_for_values_do_differ(
     assert doubt in verdict.excused
 
 
+def test_a_client_further_behind_than_the_heads_limit_reads_as_of_a_tile(tmp_path: Path) -> None:
+    verdict = story(28, tmp_path, Kind(late=True))
+    assert not verdict.wrong, verdict.wrong[:3]
+    assert verdict.tally["reads by clients, beyond the limit"] > 0
+
+
 def test_values_differ_under_every_doubt_that_a_stream_can_raise() -> None:
     sure = {statuses.NAMES[bit] for bit in statuses.NAMES if bit & statuses.SURE}
     assert {each[0] for each in DIFFERING} == set(statuses.NAMES.values()) - sure
