@@ -27,7 +27,7 @@ _TTLS: Final = (1_000, 10_000, 100_000)
 
 
 class Clock:
-    """The wall clock and the monotonic one of whoever decides on a reader's time to live."""
+    """The wall clock and the monotonic one of whoever decides on a time to live, or to wait."""
 
     def __init__(self) -> None:
         self.now_ms = 1_700_000_000_000
@@ -44,10 +44,16 @@ class Clock:
         """As `time.monotonic`."""
         return self.now_ms / 1000
 
+    def tick(self) -> bool:
+        """A millisecond passes while a stage waits, which goes on waiting."""
+        self.now_ms += 1
+        return False
+
     @contextmanager
     def everywhere(self) -> Iterator[None]:
-        """Be the clock of readers and of the stages that ask whether they live."""
+        """Be the clock of readers, and of the stages that ask whether they live and how long to wait."""
         with (
+            patch("catenary.stream.tending.time", self),
             patch("catenary.serve.readers.time", self),
             patch("catenary.stream.stage.now_ms", self.ms),
             patch("catenary.stream.tending.now_ms", self.ms),

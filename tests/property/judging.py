@@ -123,16 +123,7 @@ def judge(world: World) -> Verdict:
 def hurried(world: World) -> Verdict:
     """A fetch that does not wait is answered only if everything that was published is in the answer."""
     verdict = Verdict(tally=Counter({"fetches in a hurry": 1}))
-    lanes = world.lanes()
-    lacking = False
-    for node in world.nodes:
-        followed = {resolve(topic)[0] for _, _, topic in streamed_sources(node)}
-        reached = {(each.source, each.place): each.position for each in lanes.get(node.name, [])}
-        lacking |= any(
-            place.topic in followed
-            and wanted > min((at for (_, held), at in reached.items() if held == place), default=0)
-            for place, wanted in world.token.positions.items()
-        )
+    lacking = _lacks(world)
     try:
         world.fetcher.fetch(
             "top", {"user": "u", "item": "p"}, at=world.now, min_token=world.token, timeout_s=0
@@ -144,6 +135,19 @@ def hurried(world: World) -> Verdict:
         if lacking:
             verdict.wrong.append("an answer came before what it was to reflect")
     return verdict
+
+
+def _lacks(world: World) -> bool:
+    """Whether any stage has yet to commit what was published to its topics."""
+    lanes = world.lanes()
+    for node in world.nodes:
+        mine = lanes.get(node.name, [])
+        followed = {resolve(topic)[0] for _, _, topic in streamed_sources(node)}
+        for place, wanted in world.token.positions.items():
+            reached = min((each.position for each in mine if each.place == place), default=0)
+            if place.topic in followed and reached < wanted:
+                return True
+    return False
 
 
 # -- asking -----------------------------------------------------------------------------------------
@@ -241,7 +245,7 @@ def _alike(world: World, asks: Sequence[Ask], answer: Answer, verdict: Verdict) 
         verdict.wrong.append(f"the answer reflects {answer.token}, {world.token} was asked for")
     place = world.rng.randrange(len(asks))
     ask, of_many = asks[place], answer.row(place)
-    row = world.fetcher.fetch("top", ask.keys, at=ask.at, min_token=world.token)
+    row = world.fetcher.fetch("top", ask.keys, at=ask.at, min_token=world.token, timeout_s=0)
     same = row.keys() == of_many.keys() and all(_same(row[name], of_many[name]) for name in row)
     if not same or row.statuses != of_many.statuses or row.status != of_many.status:
         verdict.wrong.append(f"one row of {ask} is {row} {row.statuses}, of many {of_many}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.property
 
-IN_ORDER = (1, 3, 6, 38)
+IN_ORDER = (1, 3, 6, 38, 201)
 LATE = (43,)
 
 ROWS = {"retries": 0}
@@ -29,8 +29,8 @@ DIFFERING = [
     ("as_of_tile", 12, Kind(), {}),
     ("before_retention", 5, Kind(), {}),
     ("missing_upload", 166, Kind(), {}),
-    ("late_parent", 1, Kind(), {"on_parent_late": "proceed", "max_wait_ms": 1}),
-    ("set_aside", 0, Kind(), {"on_parent_late": "dead_letter", "max_wait_ms": 1}),
+    ("late_parent", 1, Kind(), {"on_parent_late": "proceed", "max_wait_ms": 2}),
+    ("set_aside", 0, Kind(), {"on_parent_late": "dead_letter", "max_wait_ms": 2}),
     ("set_aside", 0, Kind(refusing="join"), {**ROWS, "on_enrich_error": "dead_letter"}),
     ("set_aside", 0, Kind(refusing="join"), {**ROWS, "on_enrich_error": "drop"}),
     ("set_aside", 1, Kind(refusing="part"), {**ROWS, "on_enrich_error": "null"}),
@@ -59,6 +59,12 @@ def test_no_doubt_is_an_excuse_for_values_do_differ(
     verdict = story(seed, tmp_path, kind, ChainSettings.parse(given))
     assert not verdict.wrong, verdict.wrong[:3]
     assert doubt in verdict.excused
+
+
+def test_a_client_further_behind_than_the_heads_limit_reads_as_of_a_tile(tmp_path: Path) -> None:
+    verdict = story(28, tmp_path, Kind(late=True))
+    assert not verdict.wrong, verdict.wrong[:3]
+    assert verdict.tally["reads by clients, beyond the limit"] > 0
 
 
 def test_values_differ_under_every_doubt_that_a_stream_can_raise() -> None:

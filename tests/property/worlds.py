@@ -200,6 +200,8 @@ class World(Happenings):
         patience = iter(range(60))
 
         def stopped() -> bool:
+            if self.settings.on_parent_late != "hold":
+                self.clock.tick()
             others = [each for each in self.copies if each not in self._busy]
             version = self.store.version()
             for _ in range(_STEPS_OF_A_BATCH):
@@ -239,7 +241,7 @@ class World(Happenings):
         elif self.settings.on_parent_late == "hold" or self.rng.random() < 0.7:
             return
         else:
-            inherited = stage.wait(copy.cut, lambda: False)
+            inherited = stage.wait(copy.cut, self.clock.tick)
             assert inherited is not None, "nobody stops it"
         assert copy.reads is not None
         try:
