@@ -151,7 +151,7 @@ class Group:
             keys: the key columns, in the keys' order.
             at: int64 milliseconds, per row.
             late: `previous` or `null`: what a snapshot that has not landed is answered with.
-            times: `ts` and `ds`, for derivations.
+            times: `ts`, and `ds` if there are derivations, which may read them.
         """
         codes, known = entities(keys)
         lost = codes < 0

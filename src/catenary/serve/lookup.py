@@ -16,7 +16,7 @@ import pyarrow as pa
 from catenary.errors import NotYetError
 from catenary.ports import Looked, statuses
 from catenary.rows.columns import dates_of
-from catenary.rows.joins import features_of, renamed
+from catenary.rows.joins import features_of, reads_dates, renamed
 from catenary.schema.arrow import schema_to_arrow
 from catenary.serve.groups import HOLD, NULL, PREVIOUS, Found, Group
 from catenary.serve.guard import guarded, without
@@ -96,7 +96,7 @@ class StoreLookup:
             NotYetError: under `hold`, if a snapshot has not landed.
             RunError: if a store cannot be reached; never for the sake of one row.
         """
-        left = timed(rows, at)
+        left = timed(rows, at, dated=reads_dates(join))
         wanted = at + self._shift_ms
         parts = self._parts(join, left, wanted)
         columns = [renamed(part, parts[at].columns) for at, part in enumerate(join.parts)]
@@ -129,7 +129,7 @@ class StoreLookup:
             NotYetError: under `hold`, if a snapshot has not landed.
         """
         group = self.group(node)
-        times = timed(keys, at).select(["ts", "ds"])
+        times = _times(timed(keys, at, dated=node.derivations is not None))
         with group.snapshot() as snapshot:
             wanted = at + self._shift_ms
             if self._late == HOLD:
@@ -178,7 +178,7 @@ class StoreLookup:
     def _parts(self, join: JoinNode, left: pa.Table, at: np.ndarray) -> list[Found]:
         """Each part's columns; all parts of one GroupBy from one snapshot."""
         found: dict[int, Found] = {}
-        times = left.select(["ts", "ds"])
+        times = _times(left)
         groups = {part.group_by.fingerprint: self.group(part.group_by) for part in join.parts}
         for group in groups.values():
             with group.snapshot() as snapshot:
@@ -204,14 +204,18 @@ class StoreLookup:
         return found
 
 
-def timed(rows: pa.Table, at: np.ndarray) -> pa.Table:
-    """The rows with `ts` and `ds`; those of the instants where they are not there."""
+def timed(rows: pa.Table, at: np.ndarray, *, dated: bool) -> pa.Table:
+    """The rows with `ts`, and `ds` if it is read; those of the instants where they are not there."""
     names = rows.column_names
     if "ts" not in names:
         rows = rows.append_column("ts", pa.array(at, pa.int64()))
-    if "ds" not in names:
+    if dated and "ds" not in names:
         rows = rows.append_column("ds", dates_of(rows.column("ts")))
     return rows
+
+
+def _times(rows: pa.Table) -> pa.Table:
+    return rows.select([name for name in ("ts", "ds") if name in rows.column_names])
 
 
 def _hold(group: Group, at: np.ndarray, late: np.ndarray) -> None:
