@@ -123,7 +123,9 @@ class Stage(Tended, Traced):
                 self._refresh(snapshot)
                 found, expects[UPLOADS_KEY] = uploads_of(snapshot)
                 expects[READERS_KEY] = snapshot.get(READERS_KEY)
-                held = held_by_readers(snapshot, self._store, self._log, now_ms())
+                held = None
+                if self._may_rise(reads, enriched):
+                    held = held_by_readers(snapshot, self._store, self._log, now_ms())
                 current = [each for each in found.held if each.state != "loading"]
                 for (read, records), each in zip(reads.lanes, enriched, strict=True):
                     lane = self._lanes[read.id.key]
@@ -147,16 +149,24 @@ class Stage(Tended, Traced):
                 self._phase("after")
                 return
 
+    def _may_rise(self, reads: Reads, enriched: Sequence[Enriched]) -> bool:
+        """Whether a lane's floor would rise if no reader held it; else none need be asked."""
+        for (read, _), each in zip(reads.lanes, enriched, strict=True):
+            lane = self._lanes[read.id.key]
+            passed = _passed_ms(lane, each)
+            if risen(lane, passed, self.layout.base_ms, self._settings, None) > lane.floor_ms:
+                return True
+        return False
+
     def _advanced(self, lane: Lane, records: Records, each: Enriched, held: int | None) -> Lane:
         """The lane after a batch."""
-        ts = each.batch.rows.column("ts").to_numpy()
-        passed = max(lane.passed_ms, int(ts.max())) if len(ts) else lane.passed_ms
+        passed = _passed_ms(lane, each)
         return replace(
             lane,
             position=records.next_offset,
             passed_ms=passed,
             floor_ms=risen(lane, passed, self.layout.base_ms, self._settings, held),
-            rows=lane.rows + len(ts),
+            rows=lane.rows + each.batch.rows.num_rows,
             folds=lane.folds + 1,
             set_aside=lane.set_aside + len(each.letters),
             committed_ms=now_ms(),
@@ -216,6 +226,12 @@ class Stage(Tended, Traced):
             if not worked:
                 positions = {lane.place: lane.position for lane in self._lanes.values()}
                 quiet = not self._log.wait(positions, _IDLE_S)
+
+
+def _passed_ms(lane: Lane, each: Enriched) -> int:
+    """The greatest event time that the lane has passed with this batch."""
+    ts = each.batch.rows.column("ts").to_numpy()
+    return max(lane.passed_ms, int(ts.max())) if len(ts) else lane.passed_ms
 
 
 def _add(changes: Changes, more: Changes) -> None:
