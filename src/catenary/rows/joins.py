@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from catenary.plan.nodes import JoinNode, PartNode
 
 
+def reads_dates(join: JoinNode) -> bool:
+    """Whether the parts' keys or a derivation may read the left's `ts` or `ds`."""
+    return join.derivations is not None or any(
+        part.group_by.derivations is not None or not {"ts", "ds"}.isdisjoint(part.left_keys)
+        for part in join.parts
+    )
+
+
 def reads_of(part: PartNode, left: pa.Table) -> pa.Table:
     """The left's keys under the GroupBy's names, with `ts` and `ds`."""
     keys = [name for name, _ in part.group_by.keys]

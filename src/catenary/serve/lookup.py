@@ -16,7 +16,7 @@ import pyarrow as pa
 from catenary.errors import NotYetError
 from catenary.ports import Looked, statuses
 from catenary.rows.columns import dates_of
-from catenary.rows.joins import features_of, renamed
+from catenary.rows.joins import features_of, reads_dates, renamed
 from catenary.schema.arrow import schema_to_arrow
 from catenary.serve.groups import HOLD, NULL, PREVIOUS, Found, Group
 from catenary.serve.guard import guarded, without
@@ -98,7 +98,7 @@ class StoreLookup:
             NotYetError: under `hold`, if a snapshot has not landed.
             RunError: if a store cannot be reached; never for the sake of one row.
         """
-        left = timed(rows, at) if _reads_times(join) else rows
+        left = timed(rows, at) if reads_dates(join) else rows
         parts = self._parts(join, left, at + self._shift_ms, lambda: timed(rows, at).select(_TIMES))
         columns = [renamed(part, parts[at].columns) for at, part in enumerate(join.parts)]
         features, failed = self._features(join, left, columns)
@@ -209,12 +209,6 @@ class StoreLookup:
             whole = type(join.schema).of({name: types[name] for name in names})
             found = self._schemas.setdefault(join.fingerprint, schema_to_arrow(whole))
         return found
-
-
-def _reads_times(join: JoinNode) -> bool:
-    """Whether a Join's keys or derivations may be `ts` or `ds`."""
-    keys = {name for part in join.parts for name in part.left_keys}
-    return join.derivations is not None or not keys.isdisjoint(_TIMES)
 
 
 def timed(rows: pa.Table, at: np.ndarray) -> pa.Table:

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from catenary.errors import CatenaryError, RunError
 from catenary.ports import statuses
 from catenary.rows.columns import dates_of
-from catenary.rows.joins import beside
+from catenary.rows.joins import beside, reads_dates
 from catenary.rows.query import columns_read, filtered, projected
 from catenary.schema.arrow import to_arrow
 from catenary.state.fold import Batch, Mark
@@ -188,7 +188,9 @@ class Pipeline:
             at, extra = np.full(len(at), _NEWEST_MS, np.int64), statuses.SHIFTED
         elif self._settings.query_shift_ms:
             at, extra = at + self._settings.query_shift_ms, statuses.SHIFTED
-        left = rows if "ds" in rows.column_names else rows.append_column("ds", dates_of(rows["ts"]))
+        left = rows
+        if reads_dates(join) and "ds" not in rows.column_names:
+            left = rows.append_column("ds", dates_of(rows.column("ts")))
         looked = self._lookup.join(join, left, at)
         tries = self._settings.retries if self._settings.on_enrich_error == "retry" else 0
         for number in range(tries):

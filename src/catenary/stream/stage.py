@@ -126,7 +126,9 @@ class Stage(Tended, Traced):
                 self._refresh(snapshot)
                 found, expects[UPLOADS_KEY] = uploads_of(snapshot)
                 expects[READERS_KEY] = snapshot.get(READERS_KEY)
-                held = held_by_readers(snapshot, self._store, self._log, now_ms())
+                held = None
+                if self._may_rise(reads, enriched):
+                    held = held_by_readers(snapshot, self._store, self._log, now_ms())
                 current = [each for each in found.held if each.state != "loading"]
                 for (read, records), each in zip(reads.lanes, enriched, strict=True):
                     lane = self._lanes[read.id.key]
@@ -154,19 +156,24 @@ class Stage(Tended, Traced):
                 self._phase("after")
                 return
 
+    def _may_rise(self, reads: Reads, enriched: Sequence[Enriched]) -> bool:
+        """Whether a lane's floor would rise if no reader held it; else none need be asked."""
+        for (read, _), each in zip(reads.lanes, enriched, strict=True):
+            lane = self._lanes[read.id.key]
+            passed = _passed_ms(lane, each)
+            if risen(lane, passed, self.layout.base_ms, self._settings, None) > lane.floor_ms:
+                return True
+        return False
+
     def _advanced(self, lane: Lane, records: Records, each: Enriched, held: int | None) -> Lane:
-        """The lane after a batch; what was set aside has been passed, too."""
-        ts = each.batch.rows.column("ts").to_numpy()
-        passed = [lane.passed_ms, *(mark.ts_ms for mark in each.batch.aside)]
-        if len(ts):
-            passed.append(int(ts.max()))
-        passed_ms = max(passed)
+        """The lane after a batch."""
+        passed = _passed_ms(lane, each)
         return replace(
             lane,
             position=records.next_offset,
-            passed_ms=passed_ms,
-            floor_ms=risen(lane, passed_ms, self.layout.base_ms, self._settings, held),
-            rows=lane.rows + len(ts),
+            passed_ms=passed,
+            floor_ms=risen(lane, passed, self.layout.base_ms, self._settings, held),
+            rows=lane.rows + each.batch.rows.num_rows,
             folds=lane.folds + 1,
             set_aside=lane.set_aside + len(each.letters),
             committed_ms=now_ms(),
@@ -235,6 +242,15 @@ class Stage(Tended, Traced):
                 positions = {lane.place: lane.position for lane in self._lanes.values()}
                 quiet = not self._log.wait(positions, _IDLE_S)
         self.tell(last=True)
+
+
+def _passed_ms(lane: Lane, each: Enriched) -> int:
+    """The greatest event time that the lane has passed with this batch, what it set aside included."""
+    passed = [lane.passed_ms, *(mark.ts_ms for mark in each.batch.aside)]
+    ts = each.batch.rows.column("ts").to_numpy()
+    if len(ts):
+        passed.append(int(ts.max()))
+    return max(passed)
 
 
 def _add(changes: Changes, more: Changes) -> None:

@@ -120,10 +120,7 @@ class Bell:
         Raises:
             StorageError: if its socket cannot be made.
         """
-        try:
-            waiter = self._spare.pop()
-        except IndexError:
-            waiter = self.waiter()
+        waiter = self._unlent()
         try:
             waiter.clear()
             yield waiter
@@ -132,6 +129,16 @@ class Bell:
                 waiter.close()
             else:
                 self._spare.append(waiter)
+
+    def _unlent(self) -> Waiter:
+        """One that nobody has. What was open before a fork stays the other process's."""
+        while True:
+            try:
+                waiter = self._spare.pop()
+            except IndexError:
+                return self.waiter()
+            if waiter.process == os.getpid():
+                return waiter
 
     def close(self) -> None:
         """Release the ringer's socket and the waiters that nobody has; no more are kept then."""
@@ -156,7 +163,8 @@ class Waiter:
     def __init__(self, folder: str) -> None:
         self._handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._name = f"{os.getpid()}-{next(_numbers)}-{os.urandom(4).hex()}"
+        self.process = os.getpid()
+        self._name = f"{self.process}-{next(_numbers)}-{os.urandom(4).hex()}"
         self._open = True
         unborn = _UNBORN + self._name
         try:
@@ -192,12 +200,13 @@ class Waiter:
             return
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening; in a fork of the process whose it is, that one goes on."""
         if self._open:
             self._open = False
             self._socket.close()
-            for name in (self._name, _UNBORN + self._name):
-                _remove(name, self._handle)
+            if self.process == os.getpid():
+                for name in (self._name, _UNBORN + self._name):
+                    _remove(name, self._handle)
             os.close(self._handle)
 
     def __enter__(self) -> Self:

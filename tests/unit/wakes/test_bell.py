@@ -232,3 +232,22 @@ def test_a_closed_bell_keeps_no_waiters(tmp_path: Path) -> None:
     with bell.waiting():
         bell.close()
     assert os.listdir(tmp_path) == []
+
+
+def test_a_fork_has_waiters_of_its_own_and_leaves_the_others(tmp_path: Path) -> None:
+    bell = Bell(tmp_path)
+    with bell.waiting() as mine:
+        pass
+    child = os.fork()
+    if not child:
+        with bell.waiting() as other:
+            bell.ring()
+            heard = other is not mine and other.wait(0)
+        mine.close()
+        bell.close()
+        os._exit(0 if heard else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    with bell.waiting() as again:
+        assert again is mine
+        bell.ring()
+        assert again.wait(0)
