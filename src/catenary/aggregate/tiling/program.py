@@ -126,6 +126,14 @@ class Program:
             return None
         return pa.schema(list(zip(self.names, self.outputs, strict=True)))
 
+    @cached_property
+    def forms(self) -> list[tuple[int, bool]]:
+        """Of an answer that has a `schema`: where each column stands among the native ones, whether in doubles."""
+        return [
+            (at, type_ == pa.float64())
+            for at, type_ in zip(self.native_places.tolist(), self.outputs, strict=True)
+        ]
+
     @property
     def _columns(self) -> list[tuple[int, int, pa.DataType]]:
         return [(at, place, self.outputs[place]) for at, place in enumerate(self.native)]
