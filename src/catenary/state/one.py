@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from catenary.aggregate import tiles as kernel
-from catenary.state.held import Held, Span, none, of_lanes, of_upload
-from catenary.state.reading import doubts, ends_of, late, told
+from catenary.state.held import of_lanes, of_upload
+from catenary.state.reading import doubts, ends, late, nothing, told
 from catenary.state.records import lanes_of, uploads_of
 from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
     from catenary.aggregate.layout import Layout
     from catenary.ports import Snapshot
+    from catenary.state.reading import Ended
 
 _ENTITY: Final = np.zeros(1, np.int32)
 
@@ -54,8 +55,13 @@ def read_temporal(layout: Layout, snapshot: Snapshot, entity: bytes, ts: int) ->
     uploads, _ = uploads_of(snapshot)
     lanes = lanes_of(snapshot)
     upload = uploads.newest(ts)
-    held = of_lanes(layout, snapshot, [entity], Span.of(layout, ts, ts), lanes, upload)
-    return _answer(layout, held, ts, doubts(layout, ts, uploads, lanes.values(), upload))
+    ended = ends(
+        layout,
+        lambda span: of_lanes(layout, snapshot, [entity], span, lanes, upload),
+        _ENTITY,
+        np.array([ts], np.int64),
+    )
+    return _answer(layout, ended, ts, doubts(layout, ts, uploads, lanes.values(), upload))
 
 
 def read_snapshot(
@@ -74,15 +80,20 @@ def read_snapshot(
     wanted = ts // DAY_MS * DAY_MS
     upload = uploads.newest(wanted)
     if upload is None:
-        return _answer(layout, none(1), wanted, doubts(layout, wanted, uploads, (), None))
+        ended = nothing(1, np.array([wanted], np.int64))
+        return _answer(layout, ended, wanted, doubts(layout, wanted, uploads, (), None))
     at = min(wanted, upload.cutoff_ms)
-    held = of_upload(layout, snapshot, [entity], Span.of(layout, at, at), upload)
-    return _answer(layout, held, at, late(wanted, upload, holds=holds))
+    ended = ends(
+        layout,
+        lambda span: of_upload(layout, snapshot, [entity], span, upload),
+        _ENTITY,
+        np.array([at], np.int64),
+    )
+    return _answer(layout, ended, at, late(wanted, upload, holds=holds))
 
 
-def _answer(layout: Layout, found: Held, ts: int, doubt: int) -> One:
+def _answer(layout: Layout, ended: Ended, ts: int, doubt: int) -> One:
     """What the tiles say, and what is to be said of it."""
-    ends, closed, head = ends_of(found, _ENTITY, np.array([ts], np.int64))
-    at = int(ends[0])
-    answer = kernel.answer_one(layout, found.for_kernel(), at)
-    return One(answer.values, told(answer, at < ts) | doubt, closed > 0, head > 0)
+    at = int(ended.at[0])
+    answer = kernel.answer_one(layout, ended.held.for_kernel(), at)
+    return One(answer.values, told(answer, at < ts) | doubt, ended.closed > 0, ended.head > 0)

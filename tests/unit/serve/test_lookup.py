@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from catenary.aggregate import tiles as kernel
 from catenary.definitions import Aggregation, Derivation, GroupBy, JoinPart, Operation
 from catenary.errors import NotYetError, UnreadableError
 from catenary.expressions import register_function
@@ -14,6 +15,7 @@ from catenary.schema import BIGINT
 from catenary.serve.lookup import StoreLookup
 from catenary.state import tiles
 from catenary.state.keys import encode_key
+from catenary.state.layouts import layout_of
 from catenary.windows import DAY_MS, HOUR_MS, MINUTE_MS
 
 
@@ -76,14 +78,17 @@ def test_reads_merge_an_upload_with_late_tiles_closed_tiles_and_the_head(made, c
     assert set(looked.status.tolist()) == {0, statuses.MISSING}
 
 
-def test_tiles_outside_the_windows_are_passed_over_in_every_lane(made):
-    recent = GroupBy(
+def recent(made, *windows):
+    return GroupBy(
         "recent",
         sources=made.spending().sources,
         keys="user",
-        aggregations=[Aggregation("amount", Operation.SUM, windows=["1h", "1d"])],
+        aggregations=[Aggregation("amount", Operation.SUM, windows=list(windows))],
     )
-    world = made.World(recent)
+
+
+def test_tiles_outside_the_windows_are_passed_over_in_every_lane(made):
+    world = made.World(recent(made, "1h", "1d"))
     rng = np.random.default_rng(11)
     users = [f"user {number}" for number in range(12)]
     lanes = []
@@ -99,6 +104,25 @@ def test_tiles_outside_the_windows_are_passed_over_in_every_lane(made):
     expected = world.expected("recent", pa.concat_tables(lanes), [(user,) for user in asked], at)
     assert answer.rows() == expected
     assert answer.status == ["missing" if user not in users else "ok" for user in asked]
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_read_that_ends_early_counts_the_windows_before_its_end(made, many):
+    world = made.World(recent(made, "1h"))
+    world.stream("recent", made.clicks(("ann", 5.0, made.DAY - 30 * MINUTE_MS)), floor=made.DAY)
+    layout = layout_of(world.node("recent"))
+    rows = made.clicks(("ann", 7.0, made.DAY + HOUR_MS))
+    (packed,) = kernel.fold(layout, rows, np.zeros(1, np.int32), 1).to_pylist()
+    level = layout.sizes_ms.index(DAY_MS)
+    day = tiles.lane_tile(ENTITY, bytes(3), level, tiles.instant(made.DAY))
+    assert world.dataset("recent").commit({}, [(day, tiles.value(0, packed))])
+    at = made.DAY + 12 * HOUR_MS
+    if many:
+        row = world.fetcher.fetch("recent", [{"user": "bob"}, {"user": "ann"}], at=at).row(1)
+    else:
+        row = world.fetcher.fetch("recent", {"user": "ann"}, at=at)
+    assert row == {"amount_sum_1h": 5.0}
+    assert row.status == "as_of_tile"
 
 
 ENTITY = encode_key(["ann"])
