@@ -329,7 +329,7 @@ def interpreted(layout: Layout) -> Layout:
         specs=np.zeros_like(program.specs),
         inners=(None,) * len(program.inners),
         native=(),
-        native_reads=np.zeros((0, 3), np.int32),
+        native_reads=np.zeros((0, 4), np.int32),
         native_starts=np.zeros_like(program.native_starts),
     )
     return same

@@ -1,6 +1,7 @@
 """Columns of 64-bit numbers handed to Arrow all at once: parts of one block of memory, none copied.
 
 Read next: ``records.py`` (columns that grow record by record).
+Held to account by: ``tests/unit/aggregate/test_tiles.py``.
 """
 
 import cython

@@ -6,6 +6,7 @@
 A row that lies before the next bound is passed by seeking it; an entity without rows costs one comparison.
 
 Read next: ``ranges.h`` (what keys and values hold), ``catenary/state/held.py``.
+Held to account by: ``tests/unit/serve/test_lookup.py``, ``tests/property/test_fixed_worlds.py``.
 """
 
 import cython

@@ -151,7 +151,7 @@ class SinglePath:
     @staticmethod
     def _with_derivations(group: Group, base: Values, keys: list[object], left: Values) -> Values:
         if group.node.derivations is None:
-            return {name: base[name] for name in group.no_values}
+            return base if group.is_whole else {name: base[name] for name in group.no_values}
         times = {"ts": left["ts"], "ds": left["ds"]}
         own = dict(zip(group.keys, keys, strict=True))
         return _derived(group.node.derivations, {**base, **own, **times})

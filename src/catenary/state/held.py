@@ -82,12 +82,10 @@ class Span:
 
     @staticmethod
     def of(layout: Layout, first_ms: int, last_ms: int) -> Span:
-        """What reads from the first instant to the last may merge, or end in."""
+        """What reads may merge, the first of which ends at one instant, or lie in before another."""
         if layout.reach_ms is None:
             return Span(ANCIENT_MS, last_ms)
-        # A read that ends early, at the start of a longer tile, reaches back by so much more.
-        since = first_ms - layout.reach_ms - layout.sizes_ms[-1]
-        return Span(max(since, ANCIENT_MS), last_ms)
+        return Span(max(first_ms - layout.reach_ms, ANCIENT_MS), last_ms)
 
 
 def none(entities: int) -> Held:

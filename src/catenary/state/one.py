@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from catenary.aggregate import tiles as kernel
-from catenary.state.held import Held, Span, none, of_lanes, of_upload
-from catenary.state.reading import ALL, Known, ends_of, known_by, lacking, late, told
+from catenary.state.held import of_lanes, of_upload
+from catenary.state.reading import ALL, Known, ends, known_by, lacking, late, nothing, told
 from catenary.state.records import lanes_of, uploads_of
 from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
     from catenary.aggregate.layout import Layout
     from catenary.ports import Snapshot
+    from catenary.state.reading import Ended
 
 _ENTITY: Final = np.zeros(1, np.int32)
 
@@ -60,8 +61,13 @@ def read_temporal(layout: Layout, snapshot: Snapshot, entity: bytes, ts: int) ->
     uploads, _ = uploads_of(snapshot)
     lanes = lanes_of(snapshot)
     upload = uploads.newest(ts)
-    held = of_lanes(layout, snapshot, [entity], Span.of(layout, ts, ts), lanes, upload)
-    return _answer(layout, held, ts, known_by(upload, uploads, lanes.values()))
+    ended = ends(
+        layout,
+        lambda span: of_lanes(layout, snapshot, [entity], span, lanes, upload),
+        _ENTITY,
+        np.array([ts], np.int64),
+    )
+    return _answer(layout, ended, ts, known_by(upload, uploads, lanes.values()))
 
 
 def read_snapshot(
@@ -80,16 +86,21 @@ def read_snapshot(
     wanted = ts // DAY_MS * DAY_MS
     upload = uploads.newest(wanted)
     if upload is None:
-        return _answer(layout, none(1), wanted, known_by(None, uploads, ()))
+        ended = nothing(1, np.array([wanted], np.int64))
+        return _answer(layout, ended, wanted, known_by(None, uploads, ()))
     at = min(wanted, upload.cutoff_ms)
-    held = of_upload(layout, snapshot, [entity], Span.of(layout, at, at), upload)
-    return _answer(layout, held, at).told(late(wanted, upload, holds=holds))
+    ended = ends(
+        layout,
+        lambda span: of_upload(layout, snapshot, [entity], span, upload),
+        _ENTITY,
+        np.array([at], np.int64),
+    )
+    return _answer(layout, ended, at).told(late(wanted, upload, holds=holds))
 
 
-def _answer(layout: Layout, found: Held, ts: int, known: Known = ALL) -> One:
+def _answer(layout: Layout, ended: Ended, ts: int, known: Known = ALL) -> One:
     """What the tiles say, and what is to be said of it."""
-    ends, closed, head = ends_of(found, _ENTITY, np.array([ts], np.int64))
-    at = int(ends[0])
-    answer = kernel.answer_one(layout, found.for_kernel(), at)
+    at = int(ended.at[0])
+    answer = kernel.answer_one(layout, ended.held.for_kernel(), at)
     own = int(told(answer, at < ts) | lacking(layout, known, at))
-    return One(answer.values, answer.status | own, own, closed > 0, head > 0)
+    return One(answer.values, answer.status | own, own, ended.closed > 0, ended.head > 0)

@@ -87,9 +87,11 @@ def read_temporal(
     lanes = lanes_of(snapshot)
 
     def read(upload: Upload | None, own: list[bytes], codes: np.ndarray, ts: np.ndarray) -> Read:
-        span = Span.of(layout, int(ts.min()), int(ts.max()))
-        held = of_lanes(layout, snapshot, own, span, lanes, upload)
-        return _answer(layout, held, codes, ts, known=known_by(upload, uploads, lanes.values()))
+        ended = ends(
+            layout, lambda span: of_lanes(layout, snapshot, own, span, lanes, upload), codes, ts
+        )
+        known = known_by(upload, uploads, lanes.values())
+        return _answer(layout, ended, codes, ts, known=known)
 
     return _by_upload(layout, uploads, entities, codes, ts, read)
 
@@ -120,11 +122,10 @@ def read_snapshot(
     ) -> Read:
         if upload is None:
             known = known_by(None, uploads, ())
-            return _answer(layout, none(len(own)), codes, wanted, known=known)
+            return _answer(layout, nothing(len(own), wanted), codes, wanted, known=known)
         at = np.minimum(wanted, upload.cutoff_ms)
-        span = Span.of(layout, int(at.min()), int(at.max()))
-        held = of_upload(layout, snapshot, own, span, upload)
-        return _answer(layout, held, codes, at, doubt=late(wanted, upload, holds=holds))
+        ended = ends(layout, lambda span: of_upload(layout, snapshot, own, span, upload), codes, at)
+        return _answer(layout, ended, codes, at, doubt=late(wanted, upload, holds=holds))
 
     return _by_upload(layout, uploads, entities, codes, ts // DAY_MS * DAY_MS, read)
 
@@ -139,7 +140,7 @@ def _by_upload(
 ) -> Read:
     """Reads by the upload that fits each: of one, or without any, those that fall to it together."""
     if not len(ts):
-        return _answer(layout, none(len(entities)), codes, ts)
+        return _answer(layout, nothing(0, ts), codes, ts)
     by_id = {each.id: each for each in uploads.active}
     if not by_id:
         return read(None, entities, codes, ts)
@@ -215,7 +216,7 @@ def told(answer: kernel.Answers | kernel.OneAnswer, early: Any) -> Any:
 
 def _answer(
     layout: Layout,
-    found: Held,
+    ended: Ended,
     codes: np.ndarray,
     ts: np.ndarray,
     *,
@@ -223,27 +224,62 @@ def _answer(
     doubt: Any = 0,
 ) -> Read:
     """What the tiles say, and what is to be said of it."""
-    codes = codes.astype(np.int32, copy=False)
-    at, closed, head = ends_of(found, codes, ts)
-    answers = kernel.answer(layout, found.for_kernel(), found.offsets, codes, at)
+    held, at = ended.held, ended.at
+    answers = kernel.answer(layout, held.for_kernel(), held.offsets, codes, at)
     own = told(answers, at < ts) | lacking(layout, known, at) | doubt
-    return Read(answers.columns, answers.status | own, own, closed, head)
+    return Read(answers.columns, answers.status | own, own, ended.closed, ended.head)
 
 
-def ends_of(found: Held, codes: np.ndarray, ts: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """Where each read ends, and how many reads had closed tiles before them, and head tiles.
+class Ended(NamedTuple):
+    """Reads before they are answered.
+
+    Attributes:
+        held: their tiles.
+        at: int64 milliseconds, where each read ends.
+        closed, head: how many reads had closed tiles before them, and head tiles.
+    """
+
+    held: Held
+    at: np.ndarray
+    closed: int
+    head: int
+
+
+def nothing(entities: int, ts: np.ndarray) -> Ended:
+    """Reads of entities without tiles."""
+    return Ended(none(entities), ts, 0, 0)
+
+
+def ends(layout: Layout, found: Callable[[Span], Held], codes: np.ndarray, ts: np.ndarray) -> Ended:
+    """The tiles of reads, and where each read ends.
 
     A tile that begins before an instant and ends after it cannot be taken apart: the read ends where
-    the tile begins.
+    the tile begins, and so reaches further back.
+
+    Args:
+        layout: of the GroupBy.
+        found: gives the tiles of a span.
+        codes: int32, the entity of each read; -1 for a null key.
+        ts: int64 milliseconds, per read.
     """
+    first, last = int(ts.min()), int(ts.max())
+    while True:
+        ended = _ends(found(Span.of(layout, first, last)), codes, ts)
+        earliest = int(ended.at.min())
+        if earliest >= first or layout.reach_ms is None:
+            return ended
+        first = earliest
+
+
+def _ends(held: Held, codes: np.ndarray, ts: np.ndarray) -> Ended:
     at = ts.copy()
-    reach = np.empty(len(found), np.int64)
-    routes.reaches(found.offsets, found.end, reach)
-    firsts = np.empty((len(found.offsets) - 1, 2), np.int64)
+    reach = np.empty(len(held), np.int64)
+    routes.reaches(held.offsets, held.end, reach)
+    firsts = np.empty((len(held.offsets) - 1, 2), np.int64)
     closed, head = ranges.ends(
-        found.offsets, found.start, found.end, found.level, reach, codes, firsts, at
+        held.offsets, held.start, held.end, held.level, reach, codes, firsts, at
     )
-    return at, closed, head
+    return Ended(held, at, closed, head)
 
 
 def _together(parts: list[tuple[np.ndarray, Read]], count: int) -> Read:

@@ -7,7 +7,7 @@ A value is the statuses of the rows folded into it (4 bytes), then their packed 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,15 +16,11 @@ from catenary.aggregate import arrow
 from catenary.compiled import tile_keys as compiled
 from catenary.errors import UnreadableError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 TILE: Final = b"t"
 INDEX: Final = b"i"
 UPLOAD: Final = b"U"
 OF_LANE: Final = b"\x00"
 OF_UPLOAD: Final = b"\x01"
-AFTER_UPLOADS: Final = b"\x02"
 _BIAS: Final = 1 << 63
 _STATUS: Final = struct.Struct("<I")
 _COUNT: Final = struct.Struct("<I")
@@ -134,30 +130,6 @@ def pack_upload(tiles: list[UploadTile]) -> bytes:
     collapsed = np.asarray([each.collapsed for each in tiles], np.uint8)
     columns = (starts.tobytes(), ends.tobytes(), sizes.tobytes(), collapsed.tobytes())
     return b"".join((_COUNT.pack(len(tiles)), *columns, *(each.packed for each in tiles)))
-
-
-def upload_columns(
-    data: bytes,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, bytes]:
-    """Starts, ends, which are collapsed, sizes of partials, and the partials one after the other."""
-    (count,) = _COUNT.unpack_from(data)
-    at = _COUNT.size
-    starts = np.frombuffer(data, "<i8", count, at)
-    ends = np.frombuffer(data, "<i8", count, at + 8 * count)
-    sizes = np.frombuffer(data, "<u4", count, at + 16 * count)
-    collapsed = np.frombuffer(data, np.uint8, count, at + 20 * count)
-    return starts, ends, collapsed, sizes, data[at + 21 * count :]
-
-
-def unpack_upload(data: bytes) -> Iterator[UploadTile]:
-    """The tiles of one entity, one by one."""
-    starts, ends, collapsed, sizes, packed = upload_columns(data)
-    at = 0
-    for start, end, is_collapsed, size in zip(
-        starts.tolist(), ends.tolist(), collapsed.tolist(), sizes.tolist(), strict=True
-    ):
-        yield UploadTile(start, end, bool(is_collapsed), packed[at : at + size])
-        at += size
 
 
 def index_bucket(lane: bytes, level: int, bucket_ms: int) -> bytes:

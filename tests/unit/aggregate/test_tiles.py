@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import pickle
@@ -319,6 +320,31 @@ def test_rule_10_defaults_stand_in_for_no_value_and_not_for_a_null_key() -> None
     assert tiles.answer_row(layout, held, 20) == (7, "none", [])
     nulls = read(layout, held, 20, entity=-1).columns.to_pylist()
     assert nulls == [{"i": None, "t": None, "l": None}]
+
+
+def test_columns_of_numbers_are_each_reads_and_stay_when_all_else_is_gone() -> None:
+    layout = layout_of(
+        Feature("n", "count", "x", 30, 10),
+        Feature("mean", "average", "x", 30, 10),
+        Feature("filled", "sum", "x", 20, 10, default=-1),
+        Feature("all", "sum", "x"),
+        x=BIGINT,
+    )
+    held = tiles_of(
+        *((at, at + 10, one_tile(layout, [at], x=[at])) for at in (0, 10, 20, 70, 80, 110))
+    )
+    instants = [*range(0, 200, 10), 15]
+    table = read(layout, held, *instants).columns
+    alone = [tiles.answer_row(layout, held, ts) for ts in instants]
+    assert [tuple(row.values()) for row in table.to_pylist()] == alone
+    columns = [column.chunk(0) for column in table.columns]
+    nulls = [column.null_count for column in columns]
+    assert nulls == [sum(value is None for value in own) for own in zip(*alone, strict=True)]
+    (kept,) = columns[1:2]
+    del table, columns, held
+    gc.collect()
+    assert kept.to_pylist() == [row[1] for row in alone]
+    assert pickle.loads(pickle.dumps(kept)).equals(kept)
 
 
 def test_rule_14_a_sum_that_does_not_fit_is_null_and_said_to_overflow() -> None:

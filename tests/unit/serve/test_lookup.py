@@ -6,12 +6,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from catenary.definitions import Derivation, JoinPart
-from catenary.errors import NotYetError
+from catenary.aggregate import tiles as kernel
+from catenary.definitions import Aggregation, Derivation, GroupBy, JoinPart, Operation
+from catenary.errors import NotYetError, UnreadableError
 from catenary.expressions import register_function
 from catenary.ports import statuses
 from catenary.schema import BIGINT
 from catenary.serve.lookup import StoreLookup
+from catenary.state import tiles
+from catenary.state.keys import encode_key
+from catenary.state.layouts import layout_of
 from catenary.windows import DAY_MS, HOUR_MS, MINUTE_MS
 
 
@@ -72,6 +76,84 @@ def test_reads_merge_an_upload_with_late_tiles_closed_tiles_and_the_head(made, c
         list(each.values()) for each in expected
     ]
     assert set(looked.status.tolist()) == {0, statuses.MISSING}
+
+
+def recent(made, *windows):
+    return GroupBy(
+        "recent",
+        sources=made.spending().sources,
+        keys="user",
+        aggregations=[Aggregation("amount", Operation.SUM, windows=list(windows))],
+    )
+
+
+def test_tiles_outside_the_windows_are_passed_over_in_every_lane(made):
+    world = made.World(recent(made, "1h", "1d"))
+    rng = np.random.default_rng(11)
+    users = [f"user {number}" for number in range(12)]
+    lanes = []
+    for partition in range(3):
+        at = np.sort(made.DAY + rng.integers(-9 * DAY_MS, 9 * HOUR_MS, 900))
+        rows = [(users[int(rng.integers(12))], float(rng.integers(64)), int(ts)) for ts in at]
+        lanes.append(made.clicks(*rows))
+        floor = made.DAY + partition * HOUR_MS
+        world.stream("recent", lanes[-1], floor=floor, partition=partition)
+    asked = rng.permutation([*users, "nobody", "somebody", users[3]]).tolist()
+    at = made.DAY + rng.integers(3 * HOUR_MS, 8 * HOUR_MS, len(asked))
+    answer = world.fetcher.fetch("recent", [{"user": user} for user in asked], at=at)
+    expected = world.expected("recent", pa.concat_tables(lanes), [(user,) for user in asked], at)
+    assert answer.rows() == expected
+    assert answer.status == ["missing" if user not in users else "ok" for user in asked]
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_read_that_ends_early_counts_the_windows_before_its_end(made, many):
+    world = made.World(recent(made, "1h"))
+    world.stream("recent", made.clicks(("ann", 5.0, made.DAY - 30 * MINUTE_MS)), floor=made.DAY)
+    layout = layout_of(world.node("recent"))
+    rows = made.clicks(("ann", 7.0, made.DAY + HOUR_MS))
+    (packed,) = kernel.fold(layout, rows, np.zeros(1, np.int32), 1).to_pylist()
+    level = layout.sizes_ms.index(DAY_MS)
+    day = tiles.tile(ENTITY, tiles.lane_middle(bytes(3)), level, tiles.instant(made.DAY))
+    assert world.dataset("recent").commit({}, [(day, tiles.value(0, packed))])
+    at = made.DAY + 12 * HOUR_MS
+    if many:
+        row = world.fetcher.fetch("recent", [{"user": "bob"}, {"user": "ann"}], at=at).row(1)
+    else:
+        row = world.fetcher.fetch("recent", {"user": "ann"}, at=at)
+    assert row == {"amount_sum_1h": 5.0}
+    assert row.status == "as_of_tile"
+
+
+ENTITY = encode_key(["ann"])
+LANE = tiles.TILE + ENTITY + tiles.OF_LANE + bytes(3)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (LANE + b"\x00" + tiles.instant(0)[:7], bytes(9)),
+        (LANE + b"\x00" + tiles.instant(0) + b"\x00", bytes(9)),
+        (tiles.tile(ENTITY, tiles.late_middle(1, bytes(3)), 9, tiles.instant(0)), bytes(9)),
+        (LANE + b"\x00" + tiles.instant(0), bytes(3)),
+        (tiles.upload_key(1, ENTITY), b"\x01\x00\x00"),
+        (tiles.upload_key(1, ENTITY), b"\x02\x00\x00\x00" + bytes(21)),
+        (tiles.upload_key(1, ENTITY), b"\x01\x00\x00\x00" + bytes(16) + b"\x05" + bytes(4)),
+        (tiles.upload_key(1, ENTITY), b"\x00\x00\x00\x00trailing"),
+    ],
+    ids=["short key", "long key", "level", "short", "no count", "no sizes", "size", "trailing"],
+)
+def test_a_row_that_is_no_tile_is_refused_with_what_mends_it(made, key, value):
+    world = made.World(made.spending())
+    rows = made.clicks(("ann", 1.0, made.DAY - HOUR_MS))
+    world.stream("spending", rows)
+    if not key.startswith(LANE):
+        world.upload("spending", rows, made.DAY)
+    assert world.dataset("spending").commit({}, [(key, value)])
+    for requests in ({"user": "ann"}, [{"user": "ann"}, {"user": "bob"}]):
+        with pytest.raises(UnreadableError, match="a tile of the store is damaged") as caught:
+            world.fetcher.fetch("spending", requests, at=made.DAY + HOUR_MS)
+        assert "upload again" in str(caught.value.hint)
 
 
 def test_a_read_before_the_head_is_as_of_the_last_tile_boundary(made):

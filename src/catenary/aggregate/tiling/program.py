@@ -55,19 +55,13 @@ class Program:
         outputs: the Arrow type of each feature's column.
         natively: what makes a Python value of each feature's raw result.
         names: of the columns of an answer.
-        schema: the columns, where all of them are 64-bit numbers of native accumulators; else None.
         passthrough: the columns of the latest row.
         columns: the Arrow type of each column that is read from rows.
         types: the type of each of them.
         inners: each accumulator's program without its bucket; None where it has none.
         native: the features of native accumulators, those of a window together.
-        wide: of those whose results are 64-bit numbers, (place among them, feature, type).
-        narrow: the same of the others.
-        native_places: int64[native], where each feature stands among them.
         native_reads: int32[native, 4], of each the accumulator, whether it is a sample's, `k`, and a number
             that those which have all three in common share.
-        native_defaults: int64[native, 2], of each whether its default is a 64-bit number, and that one.
-        triples: how many such numbers there are.
         native_starts: int32[windows + 1], where the features of each window start.
     """
 
@@ -82,24 +76,67 @@ class Program:
     outputs: tuple[pa.DataType, ...]
     natively: tuple[Any, ...]
     names: tuple[str, ...]
-    schema: pa.Schema | None
     passthrough: tuple[str, ...]
     columns: dict[str, pa.DataType]
     types: dict[str, Type]
     inners: tuple[Program | None, ...]
     native: tuple[int, ...]
-    wide: tuple[tuple[int, int, pa.DataType], ...]
-    narrow: tuple[tuple[int, int, pa.DataType], ...]
-    native_places: Array
     native_reads: Array
-    native_defaults: Array
-    triples: int
     native_starts: Array
 
     @cached_property
     def others(self) -> list[int]:
         """The accumulators that are not native."""
         return np.flatnonzero(self.specs[:, 0] == OTHER).tolist()
+
+    @cached_property
+    def triples(self) -> int:
+        """How many distinct (accumulator, whether a sample's, `k`) there are."""
+        return int(self.native_reads[:, 3].max(initial=-1)) + 1
+
+    @cached_property
+    def native_places(self) -> Array:
+        """int64[native], where each of the features, in their order, stands among the native ones."""
+        return np.argsort(np.array(self.native, np.int64))
+
+    @cached_property
+    def native_defaults(self) -> Array:
+        """int64, a row per native read: whether there is a default of 64 bits, and that as a raw result."""
+        found = np.zeros((len(self.native_reads), 2), np.int64)
+        for at, place in enumerate(self.native):
+            raw = raw_default(self.features[place].default, self.outputs[place])
+            if raw is not None:
+                found[at] = 1, raw
+        return found
+
+    @cached_property
+    def wide(self) -> list[tuple[int, int, pa.DataType]]:
+        """Of native features of 64-bit numbers: (place among the native ones, feature, type)."""
+        return [each for each in self._columns if each[2] in _WIDE]
+
+    @cached_property
+    def narrow(self) -> list[tuple[int, int, pa.DataType]]:
+        """The same of the other native features."""
+        return [each for each in self._columns if each[2] not in _WIDE]
+
+    @cached_property
+    def schema(self) -> pa.Schema | None:
+        """The columns of an answer, if all of them are `wide`."""
+        if not self.features or len(self.wide) < len(self.features):
+            return None
+        return pa.schema(list(zip(self.names, self.outputs, strict=True)))
+
+    @cached_property
+    def forms(self) -> list[tuple[int, bool]]:
+        """Of an answer that has a `schema`: where each column stands among the native ones, whether in doubles."""
+        return [
+            (at, type_ == pa.float64())
+            for at, type_ in zip(self.native_places.tolist(), self.outputs, strict=True)
+        ]
+
+    @property
+    def _columns(self) -> list[tuple[int, int, pa.DataType]]:
+        return [(at, place, self.outputs[place]) for at, place in enumerate(self.native)]
 
     def is_bucketed(self, at: int) -> bool:
         """Whether an accumulator that is not native is one within each bucket."""
@@ -146,8 +183,6 @@ class Program:
         used = dict.fromkeys(
             name for each in layout.accumulators for name in (each.input, each.bucket) if name
         ) or dict.fromkeys(layout.passthrough)
-        columns = [(at, place, outputs[place]) for at, place in enumerate(native)]
-        raw = [raw_default(layout.features[place].default, type_) for _, place, type_ in columns]
         return Program(
             layout.accumulators,
             tuple(_part(each) for each in layout.accumulators),
@@ -162,32 +197,14 @@ class Program:
             outputs,
             tuple(reader_of(each) for each in outputs),
             tuple(each.name for each in layout.features) or layout.passthrough,
-            _schema(layout, native, outputs),
             layout.passthrough,
             {name: to_arrow(layout.types[name]) for name in used},
             dict(layout.types),
             tuple(_inner(each, layout) for each in layout.accumulators),
             tuple(native),
-            tuple(each for each in columns if each[2] in _WIDE),
-            tuple(each for each in columns if each[2] not in _WIDE),
-            np.argsort(np.array(native, np.int64)),
             np.array([(*row, triples[row]) for row in rows], np.int32).reshape(-1, 4),
-            np.array(
-                [(each is not None, each or 0) for each in raw] or [(0, 0)] * len(rows), np.int64
-            ).reshape(-1, 2),
-            len(triples),
             np.searchsorted(by_window, np.arange(len(windows) + 1)).astype(np.int32),
         )
-
-
-def _schema(
-    layout: Layout, native: list[int], outputs: tuple[pa.DataType, ...]
-) -> pa.Schema | None:
-    if not native or len(native) < len(outputs) or any(each not in _WIDE for each in outputs):
-        return None
-    return pa.schema(
-        [(each.name, type_) for each, type_ in zip(layout.features, outputs, strict=True)]
-    )
 
 
 def is_row(accumulator: Accumulator) -> bool:

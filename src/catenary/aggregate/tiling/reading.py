@@ -80,12 +80,14 @@ def answer_one(
     offsets, entity = np.array([0, len(packed)], np.int64), np.zeros(1, np.int32)
     routes = route(program, tiles, packed, offsets, entity, np.array([ts], np.int64))
     results = NativeResults.of(program, packed, routes, entity)
-    row = results.row()
     seen, overflow = results.seen, results.overflow
-    for fold in program.others:
-        arrays = _read(program, fold, packed, routes, entity, seen, overflow)
-        row |= {at: array[0].as_py(maps_as_pydicts="strict") for at, array in arrays.items()}
-    values = tuple(row[at] for at in range(len(row)))
+    values = results.numbers()
+    if values is None:
+        row = results.row()
+        for fold in program.others:
+            arrays = _read(program, fold, packed, routes, entity, seen, overflow)
+            row |= {at: each[0].as_py(maps_as_pydicts="strict") for at, each in arrays.items()}
+        values = tuple(row[at] for at in range(len(row)))
     said = bool(seen[0]), bool(overflow[0]), bool(routes.stale[0]), bool(routes.cut[0])
     return values, int(routes.status[0]), *said
 

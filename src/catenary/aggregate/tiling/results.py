@@ -170,10 +170,20 @@ class NativeResults:
         for at in np.flatnonzero((self.said == ASIDE).any(axis=1)).tolist():
             self._finish_aside(at, self.program.native[at])
         present = self.said == VALUE
-        self.valid[:] = np.packbits(
-            np.append(present.ravel(), np.zeros(8, bool)), bitorder="little"
-        )[: len(self.valid)]
+        bits = np.packbits(present, bitorder="little")
+        self.valid[: len(bits)] = bits
         self.nulls[:] = (~present).sum(axis=1)
+
+    def numbers(self) -> tuple[object, ...] | None:
+        """The Python values of a single read in their order, where `table` gives a table; else None."""
+        program = self.program
+        if program.schema is None:
+            return None
+        if self.side:
+            self._finish_all_aside()
+        raw = self.values.ravel()
+        both, nulls = (raw.tolist(), raw.view(np.float64).tolist()), self.nulls.tolist()
+        return tuple([None if nulls[at] else both[double][at] for at, double in program.forms])
 
     def row(self) -> dict[int, object]:
         """The Python values of a single read by their places."""
