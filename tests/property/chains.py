@@ -13,8 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-import tests.property.refusing  # noqa: F401 - registers the functions that raise
-
 from catenary.definitions import (
     Aggregation,
     Derivation,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 from tests.property.chains import COLUMNS, Kind
+from tests.property.refusing import registered
 from tests.property.worlds import UNLIMITED_MS, World, resolve
 
 from catenary.errors import NotYetError
@@ -87,24 +88,30 @@ def story(
     kind: Kind = Kind(),  # noqa: B008 - frozen
     settings: ChainSettings = ChainSettings(),  # noqa: B008 - frozen
 ) -> Verdict:
-    """A world from its seed to its end: all that was judged on the way, at the end, and when all have left."""
-    world = World(Random(seed), folder, kind, settings)
+    """A world from its seed to its end, and what there was to be said of it."""
     found = Verdict()
-
-    def look() -> None:
-        found.add(judge(world) if world.caught_up() else hurried(world))
-
-    with world.clock.everywhere():
-        world.run(look)
-        found.add(judge(world))
-        before = world.floors()
-        world.settle()
-        found.add(judge(world))
-        found.add(_left_alone(world, before))
+    with registered():
+        world = World(Random(seed), folder, kind, settings)
+        with world.clock.everywhere():
+            _live(world, found)
     world.log.close()
     strange = found.told - _explained(world)
     found.wrong += [f"nothing explains the status {each}" for each in sorted(strange)]
     return found
+
+
+def _live(world: World, found: Verdict) -> None:
+    """All of a world's life, judged on the way, at the end, and when all have left."""
+
+    def look() -> None:
+        found.add(judge(world) if world.caught_up() else hurried(world))
+
+    world.run(look)
+    found.add(judge(world))
+    before = world.floors()
+    world.settle()
+    found.add(judge(world))
+    found.add(_left_alone(world, before))
 
 
 def judge(world: World) -> Verdict:

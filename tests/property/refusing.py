@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catenary.expressions.udf import register_function
+from catenary.expressions.udf import USER_FUNCTIONS, register_function
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
-@register_function("refusing", ["double"], "double")
+@contextmanager
+def registered() -> Iterator[None]:
+    """Let expressions call both; for a while, as all that is registered is told to other processes."""
+    before = dict(USER_FUNCTIONS)
+    for function in (refusing, forgiving):
+        register_function(function.__name__, ["double"], "double")(function)
+    try:
+        yield
+    finally:
+        USER_FUNCTIONS.clear()
+        USER_FUNCTIONS.update(before)
+
+
 def refusing(values: pa.Array) -> pa.Array:
     """The values; raises for one below zero."""
     if pc.any(pc.less(values, 0.0)).as_py():
@@ -16,7 +34,6 @@ def refusing(values: pa.Array) -> pa.Array:
     return values
 
 
-@register_function("forgiving", ["double"], "double")
 def forgiving(values: pa.Array) -> pa.Array:
     """The values; null for one below zero."""
     return pc.if_else(pc.less(values, 0.0), pa.scalar(None, pa.float64()), values)

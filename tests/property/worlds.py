@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 UNLIMITED_MS: Final = 1000 * DAY_MS
 _STEPS_OF_A_BATCH: Final = 8
 _KEPT_STEPS: Final = 50_000
-_FUNCTIONS: Final = ("tests.property.refusing",)
 
 
 def resolve(address: str) -> tuple[str, Mapping[str, str]]:
@@ -138,10 +137,9 @@ class World(Happenings):
     def specs(self) -> dict[str, bytes]:
         """Each stage's spec, by name."""
         known = {each.name or "": each for each in self.chain.definitions}
-        functions = _FUNCTIONS if self.kind.refusing else ()
         return {
             node.name: StageSpec.of(
-                known, self.schemas.__getitem__, node.name, self.settings, functions
+                known, self.schemas.__getitem__, node.name, self.settings
             ).encode()
             for node in self.nodes
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import tests.property.refusing  # noqa: F401 - registers the function that raises
+from tests.property.refusing import registered
 from tests.unit.stream.helping import Streamed
 
 from catenary import (
@@ -21,7 +21,7 @@ from catenary import (
 from catenary.plan.settings import ChainSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from catenary.serve.answers import Row
@@ -59,13 +59,14 @@ def row(made: Streamed, user: str) -> Row:
 
 
 @pytest.fixture
-def streamed(tmp_path: Path) -> Callable[..., Streamed]:
+def streamed(tmp_path: Path) -> Iterator[Callable[..., Streamed]]:
     def stream(definition: GroupBy, **settings: object) -> Streamed:
         made = Streamed(tmp_path, definition, ChainSettings.parse({"retries": 0, **settings}))
         made.publish((user, x, START_MS + at) for at, (user, x) in enumerate(EVENTS))
         return made
 
-    return stream
+    with registered():
+        yield stream
 
 
 @pytest.mark.parametrize(
