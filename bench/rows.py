@@ -66,7 +66,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("live/stage", "k/s", True, 250.0, 700.0, "one stage at saturation, Avro in, 5 windowed features, power-durable: events"),
     Row("live/stage_puts", "x", True, 0.35, 0.7, "the same: time of LMDB puts of the bytes that it leaves / ours"),
     Row("live/chain", "k/s", True, 50.0, 150.0, "a chain of two at saturation, power-durable: events"),
-    Row("live/fetch_many", "x", False, 4.0, 2.0, "100 features of each of 100 entities, some 48 tiles each, into columns: time / LMDB gets of the same bytes"),
+    Row("live/fetch_many", "x", False, 4.0, 2.0, "100 features of each of 100 entities, some 48 tiles each, into columns: CPU time / that of LMDB gets of the same bytes"),
     Row("fresh/power", "ms", False, 30.0, 10.0, "append to readable elsewhere, stage in its own process, 10 k events/s, power-durable: p99"),
     Row("fresh/process", "ms", False, 3.0, 1.5, "the same, process-durable: p99"),
     Row("fresh/chain", "x", False, 2.0, 1.3, "p50 of a stage chained on it, in a third process / the single stage's, power-durable"),
