@@ -19,7 +19,7 @@ from catenary.definitions import Accuracy
 from catenary.errors import DataError, LogError, UnsupportedError, nearest
 from catenary.plan import GroupByNode, JoinNode
 from catenary.plan.settings import ChainSettings
-from catenary.plan.stage import StageSpec, stages, streamed_sources
+from catenary.plan.stage import StageSpec, enriching, stages, streamed_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -201,7 +201,14 @@ class Live:
             return self.project.tables.table(table).schema()
 
         definitions = self.project.definitions if self.given is None else self.given
-        return StageSpec.of(definitions, schema, node.name, self.chain, modules())
+        return StageSpec.of(
+            definitions, schema, node.name, self.chain, modules(), tabled=self._is_tabled(node)
+        )
+
+    def _is_tabled(self, node: GroupByNode) -> bool:
+        """Whether the tables behind a GroupBy's topics have days, which its topics need not have."""
+        roots = (enriching(scan)[0] for _, scan, _ in streamed_sources(node))
+        return any(self.project.tables.table(each.table).partitions() for each in roots)
 
     def stage(
         self,

@@ -145,8 +145,7 @@ class SinglePath:
     def _one(group: Group, snapshot: Snapshot, entity: bytes, ts: int) -> one.One:
         if group.is_snapshot:
             return one.read_snapshot(group.layout, snapshot, entity, ts, holds=group.holds)
-        read = one.read_temporal(group.layout, snapshot, entity, ts)
-        return read.told(group.beyond_uploads(snapshot, ts))
+        return one.read_temporal(group.layout, snapshot, entity, ts)
 
     @staticmethod
     def _with_derivations(group: Group, base: Values, keys: list[object], left: Values) -> Values:

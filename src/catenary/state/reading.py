@@ -20,7 +20,7 @@ from catenary.aggregate import tiles as kernel
 from catenary.compiled import ranges, routes
 from catenary.ports import statuses
 from catenary.state.held import Held, Span, none, of_lanes, of_upload
-from catenary.state.records import ANCIENT_MS, lanes_of, uploads_of
+from catenary.state.records import ANCIENT_MS, NOWHERE_MS, lanes_of, uploads_of
 from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ class Known(NamedTuple):
     doubt: int
 
 
-_NEVER_MS: Final = 1 << 61
 ALL: Final = Known(ANCIENT_MS, ANCIENT_MS, statuses.OK)
 
 
@@ -91,7 +90,8 @@ def read_temporal(
             layout, lambda span: of_lanes(layout, snapshot, own, span, lanes, upload), codes, ts
         )
         known = known_by(upload, uploads, lanes.values())
-        return _answer(layout, ended, codes, ts, known=known)
+        doubt = 0 if lanes or upload is None else late(ts, upload, holds=False)
+        return _answer(layout, ended, codes, ts, known=known, doubt=doubt)
 
     return _by_upload(layout, uploads, entities, codes, ts, read)
 
@@ -173,6 +173,8 @@ def _known_from(lane: Lane, upload: Upload) -> int:
     A lane that began late, its log having lost its beginning, lacks nothing beside an upload that
     landed since and holds what was lost.
     """
+    if lane.since_ms == NOWHERE_MS and not lane.began:
+        return lane.kept_ms  # it has brought nothing yet, and nothing of its log is lost
     included = upload.includes(lane.place)
     whole = included is not None and lane.began <= included and lane.covered_ms == ANCIENT_MS
     return lane.kept_ms if whole else max(lane.kept_ms, lane.since_ms)
@@ -183,7 +185,7 @@ def known_by(upload: Upload | None, uploads: Uploads, lanes: Collection[Lane]) -
     if upload is not None:
         begins = max((_known_from(each, upload) for each in lanes), default=ANCIENT_MS)
         return Known(begins, upload.cutoff_ms, statuses.BEFORE_RETENTION)
-    begins = max((max(each.since_ms, each.kept_ms) for each in lanes), default=_NEVER_MS)
+    begins = max((max(each.since_ms, each.kept_ms) for each in lanes), default=NOWHERE_MS)
     doubt = statuses.BEFORE_RETENTION if uploads.active else statuses.MISSING_UPLOAD
     return Known(begins, ANCIENT_MS, doubt)
 
@@ -199,7 +201,7 @@ def lacking(layout: Layout, known: Known, at: Any) -> Any:
 
 
 def late(wanted: Any, upload: Upload, *, holds: bool) -> Any:
-    """What to say of snapshots wanted as of one midnight, or of many, that are later than the upload."""
+    """What to say of a read, or of many, as of later than the upload, when nothing brings what came since."""
     return 0 if holds else (wanted > upload.cutoff_ms) * statuses.STALE_BATCH
 
 

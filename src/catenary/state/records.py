@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FORMAT: Final = 2
 ANCIENT_MS: Final = -(1 << 62)
 """Before every event."""
+NOWHERE_MS: Final = 1 << 61
+"""After every event: in `Lane.since_ms`, that it is not known yet from when on the lane has all."""
 
 FORMAT_KEY: Final = b"f"
 UPLOADS_KEY: Final = b"u"
@@ -76,7 +78,8 @@ class Lane:
         passed_ms: the greatest event time committed; `ANCIENT_MS` before the first.
         newest_ms: no tile of the lane that was ever written starts after it.
         floor_ms: the head floor; never falls.
-        since_ms: the event time from which the lane holds everything that its log brought.
+        since_ms: the event time from which the lane holds everything. Of a log that did not begin with
+            the tables it is the first row's; `NOWHERE_MS` until there is one.
         began: the offset that was read first.
         covered_ms, covered_offset: rows from before both are in the upload that the lane began with,
             and are left to it.
