@@ -8,6 +8,7 @@ It says what `lookup.py` says; a row whose derivation raises it leaves to that, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from catenary.errors import RunError
@@ -48,11 +49,25 @@ class Single:
 
 @dataclass(frozen=True)
 class _Part:
-    """One part of a Join as it is read, or a GroupBy by itself."""
+    """One part of a Join as it is read, or a GroupBy by itself.
+
+    Attributes:
+        group: the GroupBy.
+        keys: the left's columns that are its keys.
+        columns: its columns' names, and what they are called on the left.
+    """
 
     group: Group
     keys: tuple[str, ...]
     columns: tuple[tuple[str, str], ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...] | None:
+        """What the columns that are read are called on the left; None if these are others, or derived."""
+        own, joined = zip(*self.columns, strict=True) if self.columns else ((), ())
+        if self.group.node.derivations is not None or own != self.group.columns:
+            return None
+        return joined
 
 
 class SinglePath:
@@ -101,6 +116,9 @@ class SinglePath:
             bits |= status
             parts[name] = parts.get(name, 0) | status
             reason = reason or lacking
+            if part.names is not None:
+                base.update(values)
+                continue
             for own, joined in part.columns:
                 base[joined] = values[own]
         if self._derivations is not None:
@@ -118,17 +136,21 @@ class SinglePath:
                 for other in range(place, len(self._parts)):
                     if self._parts[other].group is part.group:
                         keys = [left[name] for name in self._parts[other].keys]
-                        found[other] = self._group(part.group, snapshot, keys, left, ts)
+                        found[other] = self._part(self._parts[other], snapshot, keys, left, ts)
         return [found[place] for place in range(len(self._parts))]
 
-    def _group(
-        self, group: Group, snapshot: Snapshot | None, keys: list[object], left: Values, ts: int
+    def _part(
+        self, part: _Part, snapshot: Snapshot | None, keys: list[object], left: Values, ts: int
     ) -> tuple[Values, int, str | None]:
+        """The columns, by their own names, or at once by the left's where the part has these."""
+        group, names = part.group, part.names
         entity = encode_key(keys)
         if snapshot is None:
             doubt = statuses.MISSING if entity is None else statuses.MISSING_UPLOAD
-            return dict(group.nothing), doubt, None
+            return dict(group.nothing if names is None else dict.fromkeys(names)), doubt, None
         if entity is None:
+            if names is not None:
+                return dict.fromkeys(names), statuses.MISSING, None
             base = dict(group.no_values)
             return self._with_derivations(group, base, keys, left), statuses.MISSING, None
         read = self._one(group, snapshot, entity, ts)
@@ -137,7 +159,10 @@ class SinglePath:
         late = self._late == NULL and group.is_late(snapshot, ts)
         if late or read.own & group.refusals:
             too_old = read.own & statuses.BEFORE_RETENTION
-            return dict(group.nothing), read.status, group.lacking(ts) if too_old else None
+            nothing = dict(group.nothing if names is None else dict.fromkeys(names))
+            return nothing, read.status, group.lacking(ts) if too_old else None
+        if names is not None:
+            return dict(zip(names, read.values, strict=True)), read.status, None
         base = dict(zip(group.columns, read.values, strict=True))
         return self._with_derivations(group, base, keys, left), read.status, None
 

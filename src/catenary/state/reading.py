@@ -194,8 +194,11 @@ def lacking(layout: Layout, known: Known, at: Any) -> Any:
     """The doubt of a read that reaches back further than all is known, or of many; 0 if none does."""
     if known.cutoff_ms >= known.begins_ms:
         return 0
-    if layout.spans_ms is None:
+    if layout.spans_ms is None or layout.reach_ms is None:
         return known.doubt
+    first = at if isinstance(at, int) else int(at.min(initial=NOWHERE_MS))
+    if first - layout.reach_ms >= known.begins_ms:
+        return 0  # as nearly always
     starts = [(at - window_ms) // hop_ms * hop_ms for window_ms, hop_ms in layout.spans_ms]
     return (np.min(starts, axis=0) < known.begins_ms) * known.doubt
 
@@ -264,13 +267,20 @@ def ends(layout: Layout, found: Callable[[Span], Held], codes: np.ndarray, ts: n
         codes: int32, the entity of each read; -1 for a null key.
         ts: int64 milliseconds, per read.
     """
-    first, last = int(ts.min()), int(ts.max())
+    first, last = _bounds(ts)
     while True:
         ended = _ends(found(Span.of(layout, first, last)), codes, ts)
-        earliest = int(ended.at.min())
+        earliest, _ = _bounds(ended.at)
         if earliest >= first or layout.reach_ms is None:
             return ended
         first = earliest
+
+
+def _bounds(instants: np.ndarray) -> tuple[int, int]:
+    """The first and the last; of a single one without NumPy's reductions, which cost more than the read."""
+    if len(instants) == 1:
+        return int(instants[0]), int(instants[0])
+    return int(instants.min()), int(instants.max())
 
 
 def _ends(held: Held, codes: np.ndarray, ts: np.ndarray) -> Ended:

@@ -280,7 +280,7 @@ def check_format(snapshot: Snapshot, fingerprint: str, where: str) -> bytes | No
     data = snapshot.get(FORMAT_KEY)
     if data is None:
         return None
-    held = unpack(data, Format)
+    held = _format_in(data)
     if held.version != FORMAT:
         raise UnreadableError(
             f"the store's layout has version {held.version}; version {FORMAT} is read",
@@ -294,6 +294,11 @@ def check_format(snapshot: Snapshot, fingerprint: str, where: str) -> bytes | No
             hint="the definition changed; upload it anew",
         )
     return data
+
+
+@lru_cache(maxsize=64)
+def _format_in(data: bytes) -> Format:
+    return unpack(data, Format)
 
 
 @lru_cache(maxsize=1024)
