@@ -67,6 +67,7 @@ class SinglePath:
     def __init__(self, node: JoinNode | GroupByNode, lookup: StoreLookup, late: str) -> None:
         self._lookup = lookup
         self._late = late
+        self._shift_ms = 0 if isinstance(node, GroupByNode) else node.shift_ms
         if isinstance(node, GroupByNode):
             group = lookup.group(node)
             self._parts = [_Part(group, group.keys, tuple((name, name) for name in node.schema))]
@@ -95,7 +96,7 @@ class SinglePath:
         base: Values = {}
         parts: dict[str, int] = {}
         bits, reason = 0, None
-        found = self._groups(left, ts)
+        found = self._groups(left, ts + self._shift_ms)
         for part, (values, status, lacking) in zip(self._parts, found, strict=True):
             name = part.group.node.name
             bits |= status
