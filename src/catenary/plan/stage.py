@@ -145,7 +145,12 @@ class StageSpec:
         """
         for name in self.functions:
             _import(name)
-        return build(self.definitions, self._schema, targets=[self.target])
+        return build(
+            self.definitions,
+            self._schema,
+            targets=[self.target],
+            query_shift_ms=self.settings.query_shift_ms,
+        )
 
     def node(self) -> GroupByNode:
         """The target in its plan."""

@@ -82,6 +82,7 @@ class SinglePath:
     def __init__(self, node: JoinNode | GroupByNode, lookup: StoreLookup, late: str) -> None:
         self._lookup = lookup
         self._late = late
+        self._shift_ms = 0 if isinstance(node, GroupByNode) else node.shift_ms
         if isinstance(node, GroupByNode):
             group = lookup.group(node)
             self._parts = [_Part(group, group.keys, tuple((name, name) for name in node.schema))]
@@ -110,7 +111,7 @@ class SinglePath:
         base: Values = {}
         parts: dict[str, int] = {}
         bits, reason = 0, None
-        found = self._groups(left, ts)
+        found = self._groups(left, ts + self._shift_ms)
         for part, (values, status, lacking) in zip(self._parts, found, strict=True):
             name = part.group.node.name
             bits |= status
@@ -147,10 +148,10 @@ class SinglePath:
         entity = encode_key(keys)
         if snapshot is None:
             doubt = statuses.MISSING if entity is None else statuses.MISSING_UPLOAD
-            return dict(group.nothing if names is None else dict.fromkeys(names)), doubt, None
+            return _nothing(group, names), doubt, None
         if entity is None:
             if names is not None:
-                return dict.fromkeys(names), statuses.MISSING, None
+                return _nothing(group, names), statuses.MISSING, None
             base = dict(group.no_values)
             return self._with_derivations(group, base, keys, left), statuses.MISSING, None
         read = self._one(group, snapshot, entity, ts)
@@ -159,7 +160,7 @@ class SinglePath:
         late = self._late == NULL and group.is_late(snapshot, ts)
         if late or read.own & group.refusals:
             too_old = read.own & statuses.BEFORE_RETENTION
-            nothing = dict(group.nothing if names is None else dict.fromkeys(names))
+            nothing = _nothing(group, names)
             return nothing, read.status, group.lacking(ts) if too_old else None
         if names is not None:
             return dict(zip(names, read.values, strict=True)), read.status, None
@@ -179,6 +180,11 @@ class SinglePath:
         times = {"ts": left["ts"], "ds": left["ds"]}
         own = dict(zip(group.keys, keys, strict=True))
         return _derived(group.node.derivations, {**base, **own, **times})
+
+
+def _nothing(group: Group, names: tuple[str, ...] | None) -> Values:
+    """A row of nulls, under the names that a part is read by."""
+    return {**group.nothing} if names is None else {**dict.fromkeys(names)}
 
 
 class _DerivationError(Exception):

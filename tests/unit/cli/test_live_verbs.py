@@ -7,6 +7,7 @@ import pytest
 from tests.unit.cli.shop import LATER, ORDER, begun, facts, refusal
 
 from catenary.cli.main import main
+from catenary.plan.settings import PREFIX
 
 
 @pytest.fixture
@@ -89,6 +90,22 @@ def test_reads_of_what_no_upload_and_no_stream_holds_say_so(
     assert (early["status"], set(early["features"].values())) == ("before_retention", {None})
 
 
+def test_how_much_earlier_chains_read_is_one_for_uploads_stages_and_fetches(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (project / "catenary.toml").open("a") as settings:
+        settings.write("query_shift_ms = -3600000\n")
+    facts(capsys, project, "upload", "--ds", "2024-01-21", "--frontier", "shop/orders/0:0")
+    file = project / "orders.jsonl"
+    file.write_text(json.dumps(ORDER) + "\n")
+    token = facts(capsys, project, "publish", "shop/orders", str(file))["token"]
+    said = ("--conf", "query_shift_ms=-3600000")
+    streamed = facts(capsys, project, "stream", "--all", "--until-caught-up", *said)["stages"]
+    assert [each["edges"] for each in streamed] == [{}, {"customer_spend:missing": 1}]
+    words = ("fetch", "shop_clients", "--key", "shop=north", "--at", LATER, "--token", str(token))
+    assert facts(capsys, project, *words)["status"] == "ok"
+
+
 def test_stages_in_processes_of_their_own_give_the_same(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,6 +176,8 @@ def test_a_record_that_cannot_be_read_is_a_dead_letter_and_takes_no_neighbour_al
         (("stream",), "say which stages run", "--all"),
         (("stream", "shop_client"), "no definition is named", "shop_clients"),
         (("stream", "--all", "--conf", "max_wait=3"), "no chain setting", "max_wait_ms"),
+        (("stream", "--all", "--conf", "query_shift_ms=-5"), "project's is 0", "catenary.toml"),
+        (("stream", "--all", "--conf", f"{PREFIX}query_shift_ms=-5"), "-5, but", "catenary.toml"),
         (("fetch", "customer_spend", "--key", "custmer=ann"), "custmer", "customer"),
         (("upload", "--ds", "2024-01-21", "--tail-buffer", "2x"), "no length", "full"),
         (("upload", "--ds", "2024-01-21", "--frontier", "x"), "no position", "topic/partition"),

@@ -15,7 +15,7 @@ from catenary.definitions import Derivation
 from catenary.errors import DataError, NotYetError
 from catenary.ports import SourcePartition, Token
 from catenary.state.records import PASSED, Passed, readers_of, unpack
-from catenary.windows import DAY_MS, HOUR_MS
+from catenary.windows import DAY_MS, HOUR_MS, MINUTE_MS
 
 CLICKS = SourcePartition("shop/clicks", 0)
 VISITS = SourcePartition("shop/visits", 0)
@@ -219,6 +219,22 @@ def test_a_late_snapshot_is_waited_for_under_hold(made):
     later.start()
     assert world.fetcher.fetch("offer", {"user": "ann"}, at=at).people_age == 31
     later.join()
+
+
+@pytest.mark.parametrize("late", ["previous", "hold"])
+def test_a_join_that_chains_read_earlier_is_fetched_as_of_earlier(made, late):
+    join = made.offer([made.spending(), made.people()])
+    world = made.World(
+        made.ranking(made.shops(join)), query_shift_ms=-HOUR_MS, on_snapshot_late=late
+    )
+    midnight, at = made.DAY + DAY_MS, made.DAY + DAY_MS + MINUTE_MS
+    world.entities_uploaded([("ann", 30)], made.DAY)
+    amounts = (("ann", 1.0, at - HOUR_MS - 1), ("ann", 2.0, at - HOUR_MS), ("ann", 4.0, midnight))
+    world.stream("spending", made.clicks(*amounts), floor=made.DAY)
+    request, name = {"user": "ann", "shop": 1}, f"offer@{-HOUR_MS}ms"
+    row = world.fetcher.fetch(name, request, at=at)
+    assert row == world.fetcher.fetch(name, [request], at=at).row(0)
+    assert (row.spending_amount_sum_1h, row.people_age, row.status) == (1.0, 30, "ok")
 
 
 def readers(world, name):
