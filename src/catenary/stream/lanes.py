@@ -196,6 +196,11 @@ class Lanes:
             covered_offset=included,
         )
 
+    def _anew(self) -> str:
+        return (
+            f"remove dataset {self.dataset.name} from the store, upload again and start the stage"
+        )
+
     def _check_position(self, lane: Lane) -> None:
         """A stored position must mean what it meant (protocol 17)."""
         held = self._log.incarnation(lane.place)
@@ -203,13 +208,13 @@ class Lanes:
             raise PositionError(
                 f"{self.node.name} is at offset {lane.position} of {lane.place} in incarnation"
                 f" {lane.incarnation}; the log is in incarnation {held}",
-                hint="recovery cut records that were read already; upload again and start anew",
+                hint=f"it is another log, or recovery cut records that were read; {self._anew()}",
             )
         end = self._log.ends([lane.place])[lane.place]
         if lane.position > end:
             raise PositionError(
                 f"{self.node.name} is at offset {lane.position} of {lane.place}, which ends at {end}",
-                hint="the log was cut behind the stage; upload again and start anew",
+                hint=f"the log was cut behind the stage; {self._anew()}",
             )
 
     def _refresh(self, snapshot: Snapshot) -> None:

@@ -273,3 +273,29 @@ def test_reads_of_closed_and_head_tiles_are_counted(made, world):
     world.stream("spending", made.clicks(("ann", 1.0, made.DAY)))
     world.fetcher.fetch("spending", {"user": "ann"})
     assert (world.fetcher.lookup.merged.closed, world.fetcher.lookup.merged.head) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"from_ms": 1.5},
+        {"from_ms": None},
+        {"from_ms": 1 << 70},
+        {"from_ms": 0, "ttl_s": float("nan")},
+        {"from_ms": 0, "ttl_s": 0},
+        {"from_ms": 0, "name": ""},
+    ],
+)
+def test_a_reader_that_stages_could_not_read_is_refused(made, given):
+    world = made.World(made.ranking(made.shops(made.offer([made.spending()]))))
+    with pytest.raises(DataError, match="reader"):
+        world.fetcher.reader(given.pop("name", "slow"), "ranking", **given)
+
+
+def test_what_is_no_instant_is_not_passed(made):
+    world = made.World(made.ranking(made.shops(made.offer([made.spending()]))))
+    with (
+        world.fetcher.reader("slow", "ranking", from_ms=np.int64(5)) as reader,
+        pytest.raises(DataError, match="ms=100000.0"),
+    ):
+        reader.passed(float("1e5"))
