@@ -135,7 +135,9 @@ class Lanes:
                         continue
                     expects[id_.record] = data
                     lane = (
-                        self._new_lane(source, place, found.held) if data is None else lane_in(data)
+                        self._new_lane(source, place, found.beginning)
+                        if data is None
+                        else lane_in(data)
                     )
                     new += data is None
                     if self._owns(place):
@@ -163,7 +165,7 @@ class Lanes:
         }
         return [(READERS_KEY, pack(Readers({**held.held, **missing})))] if missing else []
 
-    def _new_lane(self, source: int, place: SourcePartition, held: Sequence[Upload]) -> Lane:
+    def _new_lane(self, source: int, place: SourcePartition, newest: Upload | None) -> Lane:
         """A lane begins at the log's beginning, and leaves to the newest upload what that holds.
 
         An upload's frontier says which events from before its cut-off are in the tables; later ones
@@ -179,16 +181,15 @@ class Lanes:
             since_ms=ANCIENT_MS if start == 0 else _NOWHERE_MS,
             began=start,
         )
-        known = [each for each in held if each.state != "loading" and each.frontier is not None]
-        if not known:
+        if newest is None:
             return lane
-        newest = max(known, key=lambda each: (each.cutoff_ms, each.id))
         included = newest.includes(place)
         assert included is not None, "its frontier is known"
         # What lies before the cut-off is in the tables, whatever the log still has of it.
         return replace(
             lane,
             since_ms=newest.cutoff_ms,
+            reached_ms=newest.reached_ms,
             covered_ms=newest.cutoff_ms,
             covered_offset=included,
         )

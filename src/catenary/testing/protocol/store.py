@@ -39,6 +39,7 @@ class Lane:
         since: the event time from which the lane holds everything.
         covered: the cut-off and the frontier of the upload that it began with; what lies before both
             is left to that.
+        reached: what the tables of that upload had come to; the lane's rows are expected from there on.
         passed: greatest event time committed.
         floor: of the head; never falls.
         kept: tiles that ended at or before it are gone.
@@ -50,6 +51,7 @@ class Lane:
     incarnation: int = 0
     since: int = ANCIENT
     covered: tuple[int, int] = (ANCIENT, 0)
+    reached: int = ANCIENT
     passed: int = ANCIENT
     floor: int = ANCIENT
     kept: int = ANCIENT
@@ -100,6 +102,11 @@ class Dataset:
         """Uploads that are read, the oldest cut-off first."""
         return sorted((each for each in self.uploads if each.active), key=lambda each: each.cutoff)
 
+    def beginning(self) -> Upload | None:
+        """The upload with which a lane begins: the newest of which it is known where to go on."""
+        known = [each for each in self.active() if each.frontier is not None]
+        return known[-1] if known else None
+
     def newest(self, at: int) -> Upload | None:
         """The upload for a read at `at`: the newest whose cut-off is at or before it."""
         fitting = [each for each in self.active() if each.cutoff <= at]
@@ -127,8 +134,8 @@ class Dataset:
         """What may be compared with a real dataset, step by step.
 
         Per lane its epoch, position, greatest event time, floor, and what is gone; all tiles; by
-        cut-off, the uploads: whether they are read, who has to settle them, their late tiles; what
-        readers have passed; dead letters.
+        cut-off, the uploads: what their tables had reached, whether they are read, who has to
+        settle them, their late tiles; what readers have passed; dead letters.
         """
         return {
             "lanes": {
@@ -136,7 +143,10 @@ class Dataset:
                 for lane, state in sorted(self.lanes.items())
             },
             "tiles": listed(self.tiles),
-            "uploads": {each.cutoff: (each.active, self.unsettled(each)) for each in self.uploads},
+            "uploads": {
+                each.cutoff: (each.reached, each.active, self.unsettled(each))
+                for each in self.uploads
+            },
             "late": {each.cutoff: listed(self.late[each.number]) for each in self.uploads},
             "readers": {name: each.passed for name, each in self.readers.items()},
             "letters": sorted(self.letters),

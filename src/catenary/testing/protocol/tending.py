@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from catenary.testing.protocol.stage import Copy
     from catenary.testing.protocol.store import Dataset
     from catenary.testing.protocol.uploads import Upload
+    from catenary.testing.protocol.variants import Rules
     from catenary.testing.protocol.world import World
 
 
@@ -98,11 +99,17 @@ def held_by(world: World, shape: Shape) -> list[int]:
         state = world.datasets[child.number]
         for lane_id, lane in state.lanes.items():
             if lane.position < world.log.end(lane_id.place):
-                found.append(lane.since if lane.passed == ANCIENT else lane.passed)
+                found.append(max(lane.passed, lane.reached))
         if not state.lanes and world.rules.holds_for_new_children:
-            known = [each.cutoff for each in state.uploads if each.frontier is not None]
-            found.append(max(known, default=ANCIENT))
+            found.append(first_asked(world.rules, state.beginning()))
     return found
+
+
+def first_asked(rules: Rules, upload: Upload | None) -> int:
+    """The event time, but for lateness, of the first row of a lane that begins with an upload."""
+    if upload is None:
+        return ANCIENT
+    return upload.reached if rules.holds_for_unfinished_days else upload.cutoff
 
 
 def due(shape: Shape, level: int, history: int, *, late: bool) -> int:
