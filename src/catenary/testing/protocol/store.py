@@ -43,6 +43,8 @@ class Lane:
         passed: greatest event time committed.
         floor: of the head; never falls.
         kept: tiles that ended at or before it are gone.
+        climbed: tiles that were alone in the next longer one, by key, start and size: the level at which
+            each waits for others.
         settled: uploads to whose late tiles the lane has brought all it had, and brings what comes.
     """
 
@@ -55,6 +57,9 @@ class Lane:
     passed: int = ANCIENT
     floor: int = ANCIENT
     kept: int = ANCIENT
+    climbed: dict[tuple[str, int, int], int] = field(
+        default_factory=dict[tuple[str, int, int], int]
+    )
     settled: set[int] = field(default_factory=set[int])
 
 

@@ -133,30 +133,33 @@ def due(shape: Shape, level: int, history: int, *, late: bool) -> int:
 def roll_up(world: World, dataset: Dataset, lane_id: LaneId, level: int) -> None:
     """Merge one level's tiles into the next one's, where no read can begin or end inside.
 
-    A tile that is alone in the longer one stays as it is, and is looked at again a level higher.
+    A tile that is alone in the longer one stays as it is, and from then on waits a level higher.
     """
     rules, shape = world.rules, dataset.shape
-    size, longer = shape.sizes[level], shape.sizes[level + 1]
+    longer = shape.sizes[level + 1]
     wait = due(shape, level, world.history, late=rules.rolls_up_late)
-    floor = dataset.lanes[lane_id].floor
-    for lanes in dataset.tiles.values():
+    lane = dataset.lanes[lane_id]
+    for key, lanes in dataset.tiles.items():
         tiles = lanes.get(lane_id, {})
         together: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for start, length in tiles:
-            if length > size:
+            if lane.climbed.get((key, start, length), shape.sizes.index(length)) != level:
                 continue
             if level == 0:
-                ripe = start < floor
+                ripe = start < lane.floor
             elif rules.rolls_up_whole_buckets:
-                ripe = start // longer * longer + longer + wait <= floor
+                ripe = start // longer * longer + longer + wait <= lane.floor
             else:
-                ripe = start + size + wait <= floor
+                ripe = start + length + wait <= lane.floor
             if ripe:
                 together[start // longer].append((start, length))
         for found in together.values():
-            if len(found) > 1:
-                for start, length in found:
-                    _merge(tiles, start, length, longer, gone=rules.replaces)
+            if len(found) == 1:
+                lane.climbed[key, *found[0]] = level + 1
+                continue
+            for start, length in found:
+                _merge(tiles, start, length, longer, gone=rules.replaces)
+                lane.climbed.pop((key, start, length), None)
 
 
 def _merge(tiles: Tiles, start: int, size: int, longer: int, *, gone: bool) -> None:
@@ -184,11 +187,12 @@ def remove(world: World, dataset: Dataset, lane_id: LaneId) -> None:
     """Drop what no read can reach."""
     lane = dataset.lanes[lane_id]
     lane.kept = kept_from(world, dataset, lane)
-    for lanes in dataset.tiles.values():
+    for key, lanes in dataset.tiles.items():
         tiles = lanes.get(lane_id, {})
         for start, size in list(tiles):
             if start + size <= lane.kept:
                 del tiles[start, size]
+                lane.climbed.pop((key, start, size), None)
 
 
 def remove_uploads(world: World, dataset: Dataset) -> None:
