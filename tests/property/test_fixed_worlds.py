@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.property
 
-IN_ORDER = (1, 3, 6, 38, 131, 201, 377)
+IN_ORDER = (1, 3, 6, 38, 131, 186, 201, 377)
 LATE = (43,)
 
 ROWS = {"retries": 0}
