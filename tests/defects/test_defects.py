@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PLANTED = defects()
 CATCHING = "tests/rules"
 CATCHING_STREAMS = "tests/property/test_fixed_worlds.py"
-# What makes no value wrong shows beside the model alone: three schedules of each kind.
+# What makes no value wrong shows beside the model alone: five schedules of each kind.
 CATCHING_STAGES = "tests/property/test_stage_against_model.py"
-EXAMPLES = "51"
+EXAMPLES = "85"
 
 pytestmark = pytest.mark.defects
 

@@ -149,9 +149,8 @@ class Happenings:
     def _midnight(self) -> int:
         """The cut-off of an upload that begins now: perhaps one that is still to come."""
         days = self.now // DAY_MS
-        # Parents are not held for what is late to the upload that a stage has yet to begin with; a
-        # snapshot has no stream that brings what its tables lacked.
-        if not self.kind.snapshot and (self.kind.late or not self.begins_late):
+        # A snapshot has no stream that brings what its tables lacked.
+        if not self.kind.snapshot:
             days += self.rng.choice([0, 1])
         return days * DAY_MS
 

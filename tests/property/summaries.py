@@ -60,7 +60,11 @@ def stored(snapshot: Snapshot, sizes_ms: Sequence[int]) -> dict[str, object]:
         },
         "tiles": sorted(of_lanes),
         "uploads": {
-            each.cutoff_ms: (each.state == "active", [_id_of(key) for key in each.unsettled])
+            each.cutoff_ms: (
+                known_ms(each.reached_ms),
+                each.state == "active",
+                [_id_of(key) for key in each.unsettled],
+            )
             for each in uploads
         },
         "late": {cutoff_ms: sorted(found) for cutoff_ms, found in late.items()},
@@ -109,8 +113,8 @@ def summary_ms(summary: dict[str, Any]) -> dict[str, object]:
         },
         "tiles": tiles_ms(summary["tiles"]),
         "uploads": {
-            ORIGIN_MS + cutoff: (active, [id_of(lane) for lane in unsettled])
-            for cutoff, (active, unsettled) in summary["uploads"].items()
+            ORIGIN_MS + cutoff: (instant_ms(reached), active, [id_of(lane) for lane in unsettled])
+            for cutoff, (reached, active, unsettled) in summary["uploads"].items()
         },
         "late": {ORIGIN_MS + cutoff: tiles_ms(late) for cutoff, late in summary["late"].items()},
         "readers": {name: ORIGIN_MS + passed for name, passed in summary["readers"].items()},

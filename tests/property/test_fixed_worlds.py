@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.property
 
-IN_ORDER = (1, 3, 6, 38, 201)
+IN_ORDER = (1, 3, 6, 38, 131, 186, 201, 377)
 LATE = (43,)
 EARLIER = ((0, -3_600_000), (1, -3_600_000))
 
@@ -28,7 +28,7 @@ ROWS = {"retries": 0}
 NOW = {"event_time_query": False}
 DIFFERING = [
     ("as_of_tile", 12, Kind(), {}),
-    ("before_retention", 5, Kind(), {}),
+    ("before_retention", 11, Kind(), {}),
     ("missing_upload", 166, Kind(), {}),
     ("late_parent", 1, Kind(), {"on_parent_late": "proceed", "max_wait_ms": 2}),
     ("set_aside", 0, Kind(), {"on_parent_late": "dead_letter", "max_wait_ms": 2}),

@@ -72,7 +72,8 @@ class Lane:
 
     Attributes:
         topic, source, partition: where its records come from.
-        epoch: raised by whoever takes the lane; only the last one commits.
+        epoch: raised by whoever takes the lane; only the last one commits. 0 until it is taken for
+            the first time.
         position: the offset to be read next.
         incarnation: the log's, of `position`.
         passed_ms: the greatest event time committed; `ANCIENT_MS` before the first.
@@ -80,6 +81,8 @@ class Lane:
         floor_ms: the head floor; never falls.
         since_ms: the event time from which the lane holds everything. Of a log that did not begin with
             the tables it is the first row's; `NOWHERE_MS` until there is one.
+        reached_ms: the event time that the tables of the upload with which it began had reached, from
+            which on its rows are expected.
         began: the offset that was read first.
         covered_ms, covered_offset: rows from before both are in the upload that the lane began with,
             and are left to it.
@@ -102,6 +105,7 @@ class Lane:
     newest_ms: int = ANCIENT_MS
     floor_ms: int = ANCIENT_MS
     since_ms: int = ANCIENT_MS
+    reached_ms: int = ANCIENT_MS
     kept_ms: int = ANCIENT_MS
     began: int = 0
     covered_ms: int = ANCIENT_MS
@@ -141,6 +145,8 @@ class Upload:
         cutoff_ms: events strictly before it are in; a UTC midnight.
         frontier: source partition, as text, to the offset up to which the tables hold the stream's
             events; None if nobody knows.
+        reached_ms: the event time that the tables of each streamed source have reached, at most the
+            cut-off. What lies beyond the frontier is expected from there on.
         state: `loading`, `landed` (complete, not yet read), `active`.
         unsettled: lanes whose late events before `position` are not yet in late tiles, as bytes.
         entities: how many it holds.
@@ -154,6 +160,7 @@ class Upload:
     unsettled: tuple[bytes, ...] = ()
     entities: int = 0
     landed_ms: int = 0
+    reached_ms: int = ANCIENT_MS
 
     def includes(self, place: SourcePartition) -> int | None:
         """The offset before which the source partition's events are in; None if unknown."""
@@ -180,6 +187,14 @@ class Uploads:
         """Those that are read, ascending by cut-off."""
         found = [each for each in self.held if each.state == "active"]
         return tuple(sorted(found, key=lambda each: (each.cutoff_ms, each.id)))
+
+    @property
+    def beginning(self) -> Upload | None:
+        """The upload with which a lane begins: the newest that knows its frontier."""
+        known = [
+            each for each in self.held if each.state != "loading" and each.frontier is not None
+        ]
+        return max(known, key=lambda each: (each.cutoff_ms, each.id), default=None)
 
     def newest(self, at_ms: int) -> Upload | None:
         """The upload for a read at `at_ms`: the newest whose cut-off is at or before it."""

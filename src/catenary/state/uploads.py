@@ -101,13 +101,16 @@ def load(
     return many + len(puts)
 
 
-def land(dataset: Dataset, upload: Upload, *, entities: int, now_ms: int) -> Upload:
+def land(
+    dataset: Dataset, upload: Upload, *, entities: int, reached_ms: int, now_ms: int
+) -> Upload:
     """The upload is whole: it is read from now on, or once its lanes have settled.
 
     Args:
         dataset: of the GroupBy.
         upload: from `begin`.
         entities: how many it holds.
+        reached_ms: the event time that the tables of each streamed source have reached.
         now_ms: by the wall clock.
 
     Raises:
@@ -134,6 +137,7 @@ def land(dataset: Dataset, upload: Upload, *, entities: int, now_ms: int) -> Upl
             state="landed" if unsettled else "active",
             unsettled=unsettled,
             entities=entities,
+            reached_ms=min(reached_ms, upload.cutoff_ms),
             landed_ms=now_ms,
         )
         expects = {UPLOADS_KEY: before}

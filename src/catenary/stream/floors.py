@@ -104,7 +104,11 @@ def _client(reader: Reader, snapshot: Snapshot, now_ms: int) -> int | None:
 
 
 def _child(reader: Reader, store: Store, log: Log) -> int | None:
-    """What a child stage has passed, by its own dataset; None if all its lanes are at their ends."""
+    """What a child stage has passed, by its own dataset; None if all its lanes are at their ends.
+
+    A lane may ask for what the upload that it began with lacks. That is expected from where the upload's
+    tables had come to: before its cut-off, if the day was not over.
+    """
     dataset = store.dataset(reader.name)
     if dataset is None:
         return ANCIENT_MS
@@ -112,16 +116,11 @@ def _child(reader: Reader, store: Store, log: Log) -> int | None:
         lanes = lanes_of(snapshot)
         uploads, _ = uploads_of(snapshot)
     if not lanes:
-        # Not started yet: it will begin at its own newest upload, if that knows its frontier.
-        known = [
-            each.cutoff_ms
-            for each in uploads.held
-            if each.state != "loading" and each.frontier is not None
-        ]
-        return max(known, default=ANCIENT_MS)
+        beginning = uploads.beginning
+        return ANCIENT_MS if beginning is None else beginning.reached_ms
     ends = log.ends([lane.place for lane in lanes.values()])
     passed = [
-        lane.since_ms if lane.passed_ms == ANCIENT_MS else lane.passed_ms
+        max(lane.passed_ms, lane.reached_ms)
         for lane in lanes.values()
         if lane.position < ends[lane.place]
     ]

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from catenary.plan.nodes import GroupByNode
     from catenary.plan.settings import ChainSettings
     from catenary.ports import Dataset, Log, Records, Snapshot, SourcePartition, Store
-    from catenary.state.records import Upload
+    from catenary.state.records import Uploads
     from catenary.stream.pipeline import Pipeline
     from catenary.stream.waiting import Parents
 
@@ -135,9 +135,7 @@ class Lanes:
                     if data is not None and not self._owns(place):
                         continue
                     expects[id_.record] = data
-                    lane = (
-                        self._new_lane(source, place, found.held) if data is None else lane_in(data)
-                    )
+                    lane = self._new_lane(source, place, found) if data is None else lane_in(data)
                     new += data is None
                     if self._owns(place):
                         self._check_position(lane)
@@ -164,7 +162,7 @@ class Lanes:
         }
         return [(READERS_KEY, pack(Readers({**held.held, **missing})))] if missing else []
 
-    def _new_lane(self, source: int, place: SourcePartition, held: Sequence[Upload]) -> Lane:
+    def _new_lane(self, source: int, place: SourcePartition, uploads: Uploads) -> Lane:
         """A lane begins at the log's beginning, and leaves to the newest upload what that holds.
 
         An upload's frontier says which events from before its cut-off are in the tables; later ones
@@ -180,18 +178,18 @@ class Lanes:
             since_ms=NOWHERE_MS if start or self._tabled else ANCIENT_MS,
             began=start,
         )
-        known = [each for each in held if each.state != "loading" and each.frontier is not None]
-        if not known:
-            landed = [each.cutoff_ms for each in held if each.state != "loading"]
+        newest = uploads.beginning
+        if newest is None:
+            landed = [each.cutoff_ms for each in uploads.held if each.state != "loading"]
             # Nobody knows which of the log's events these hold; from their cut-off on the log has all.
             return replace(lane, since_ms=max(landed)) if landed and self._tabled else lane
-        newest = max(known, key=lambda each: (each.cutoff_ms, each.id))
         included = newest.includes(place)
         assert included is not None, "its frontier is known"
         # What lies before the cut-off is in the tables, whatever the log still has of it.
         return replace(
             lane,
             since_ms=newest.cutoff_ms,
+            reached_ms=newest.reached_ms,
             covered_ms=newest.cutoff_ms,
             covered_offset=included,
         )

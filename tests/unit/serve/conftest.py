@@ -192,7 +192,7 @@ class World:
         ]
         begun = uploads.begin(dataset, node.fingerprint, cutoff, frontier)
         uploads.load(dataset, begun, held)
-        return uploads.land(dataset, begun, entities=len(known), now_ms=0)
+        return uploads.land(dataset, begun, entities=len(known), reached_ms=cutoff, now_ms=0)
 
     def entities_uploaded(self, rows, cutoff):
         """A snapshot of people: (user, age) each."""

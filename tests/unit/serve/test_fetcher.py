@@ -296,6 +296,6 @@ def test_what_is_no_instant_is_not_passed(made):
     world = made.World(made.ranking(made.shops(made.offer([made.spending()]))))
     with (
         world.fetcher.reader("slow", "ranking", from_ms=np.int64(5)) as reader,
-        pytest.raises(DataError, match="ms=100000.0"),
+        pytest.raises(DataError, match="whole"),
     ):
         reader.passed(float("1e5"))

@@ -24,7 +24,7 @@ from catenary.plan.stage import StageSpec
 from catenary.ports import SourcePartition
 from catenary.schema import BIGINT, STRING, Schema
 from catenary.serve.lookup import StoreLookup
-from catenary.state import tiles
+from catenary.state import tiles, uploads
 from catenary.state.layouts import dataset_name
 from catenary.state.records import lanes_of
 from catenary.stores.memory import MemoryStore
@@ -119,6 +119,13 @@ class Chain:
             owned=None if partition is None else {SourcePartition(topic, partition)},
         )
 
+    def upload(self, name: str, frontier: dict[str, int], *, reached: int, cutoff: int) -> None:
+        """An upload without entities; instants are milliseconds after the start."""
+        node = self.plan.node(name)
+        dataset = self.store.dataset(dataset_name(node), create=True)
+        begun = uploads.begin(dataset, node.fingerprint, START_MS + cutoff, frontier)
+        uploads.land(dataset, begun, entities=0, reached_ms=START_MS + reached, now_ms=0)
+
     def lanes(self, name: str) -> list[Lane]:
         """The lanes of a stage, by partition."""
         with self.store.dataset(dataset_name(self.plan.node(name)), create=True).snapshot() as held:
@@ -190,6 +197,25 @@ def test_a_row_that_was_set_aside_has_been_passed(chain: Chain) -> None:
     catch_up(child)
     (lane,) = chain.lanes("worth")
     assert (lane.set_aside, lane.passed_ms) == (1, START_MS + HOUR_MS)
+
+
+def test_a_head_is_held_for_a_child_from_where_its_uploads_tables_had_come_to(chain: Chain) -> None:
+    chain.publish("views", ("ann", HOUR_MS), ("ann", 2 * HOUR_MS))
+    chain.upload("worth", frontier={"views/0": 1}, reached=HOUR_MS, cutoff=DAY_MS)
+    parent = chain.stage("spent")
+    parent.take()
+    chain.publish("clicks", ("ann", 0), ("ann", 2 * DAY_MS))
+    catch_up(parent)
+    behind = START_MS + HOUR_MS - SETTINGS.head_horizon_ms
+    assert [lane.floor_ms for lane in chain.lanes("spent")] == [behind]
+    child = chain.stage("worth")
+    child.take()
+    catch_up(parent)
+    assert [lane.floor_ms for lane in chain.lanes("spent")] == [behind]
+    catch_up(child)
+    assert child.status.edges == {("spent", "ok"): 1}
+    catch_up(parent)
+    assert [lane.floor_ms for lane in chain.lanes("spent")] > [START_MS + DAY_MS]
 
 
 def test_tiles_of_one_commit_that_are_merged_in_several_are_all_merged_further(

@@ -46,10 +46,17 @@ SNAPSHOT: Final = "__snapshot"
 
 @dataclass
 class Tally:
-    """What a part counted meanwhile."""
+    """What a part counted meanwhile.
+
+    Attributes:
+        null_keys: rows without a key, by day.
+        overflows: by feature.
+        reached_ms: the greatest time among the rows of each streamed source that has some, by its place.
+    """
 
     null_keys: Counter[int] = field(default_factory=Counter[int])
     overflows: Counter[str] = field(default_factory=Counter[str])
+    reached_ms: dict[int, int] = field(default_factory=dict[int, int])
 
 
 @dataclass(frozen=True)
@@ -141,8 +148,11 @@ def collect(group_by: GroupByNode, queries: pa.Table, reader: Reader, tally: Tal
     budget = None if limits.memory_bytes is None else limits.memory_bytes // 8
     collector = Collector([name for name, _ in group_by.keys], budget, limits.spill_dir)
     try:
-        for scan in group_by.sources:
+        for number, scan in enumerate(group_by.sources):
             for rows in reader.rows(scan):
+                if scan.topic is not None and rows.num_rows:
+                    last = pc.max(rows.column("ts")).as_py()
+                    tally.reached_ms[number] = max(tally.reached_ms.get(number, last), last)
                 keyed = _keyed(group_by, rows, tally)
                 for each in _by_snapshot(group_by, scan, keyed, queries, reader):
                     collector.add(each)

@@ -9,7 +9,7 @@ kept as tiles of its hop; what lies between is collapsed into one tile (semantic
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from catenary.engines.embedded.parts import (
 from catenary.engines.embedded.run import Run
 from catenary.engines.embedded.sources import Account
 from catenary.plan import source_days
+from catenary.plan.stage import streamed_sources
 from catenary.ports import UploadReport
 from catenary.schema.arrow import to_arrow
 from catenary.state import uploads
@@ -123,7 +124,13 @@ def upload(
         counted = _Counted()
         batches = _entities(run, node, cutoff_ms, tail_ms, account, counted)
         many = uploads.load(dataset, made, batches)
-    landed = uploads.land(dataset, made, entities=many, now_ms=time.time_ns() // 1_000_000)
+    landed = uploads.land(
+        dataset,
+        made,
+        entities=many,
+        reached_ms=_reached(node, counted.reached_ms),
+        now_ms=time.time_ns() // 1_000_000,
+    )
     if landed.state == "active":
         uploads.clean(dataset)
     return UploadReport(
@@ -167,6 +174,12 @@ def _missing(run: Run, node: GroupByNode, cutoff_ms: int) -> dict[str, tuple[str
     return found
 
 
+def _reached(node: GroupByNode, by_source: Mapping[int, int]) -> int:
+    """The event time that the tables of all streamed sources have reached."""
+    streamed = (by_source.get(number, ANCIENT_MS) for number, _, _ in streamed_sources(node))
+    return min(streamed, default=ANCIENT_MS)
+
+
 @dataclass
 class _Counted:
     """What was folded."""
@@ -174,6 +187,7 @@ class _Counted:
     rows: int = 0
     tiles: int = 0
     null_keys: int = 0
+    reached_ms: Mapping[int, int] = field(default_factory=dict[int, int])
 
 
 def _entities(
@@ -191,6 +205,7 @@ def _entities(
     for rows in counting(run, node, cutoff_ms, account, tally):
         yield from _folded(node, layout, held, rows, counted)
     counted.null_keys = sum(tally.null_keys.values())
+    counted.reached_ms = tally.reached_ms
 
 
 def counting(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from catenary.testing.protocol.partials import finished, merged, one
-from catenary.testing.protocol.shapes import Values, enriched
+from catenary.testing.protocol.shapes import ANCIENT, Values, enriched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +87,26 @@ class Oracle:
         rows = self._seen(shape, key, at)
         values = over(shape, at, [(each.record.ts, each.value) for each in rows])
         return Expected(values, all(each.promised for each in rows), rows)
+
+    def reached(self, shape: Shape, own: int, cutoff: int) -> int:
+        """The greatest time among the rows that an upload reads of each source, the least of these.
+
+        It reads the days that a window covers at the cut-off, and one more: a row may lie in the
+        partition after its own day's.
+
+        Args:
+            shape: of the GroupBy.
+            own: the sequence before which the tables hold all.
+            cutoff: the upload's; nothing counts as reached after it.
+        """
+        day = shape.units.day
+        first, last = shape.oldest(cutoff) // day * day, cutoff + day
+        times = [ANCIENT] * len(shape.sources)
+        for rows in self.rows[shape.number].values():
+            for row in rows:
+                if row.record.sequence < own and first <= row.record.ts < last:
+                    times[row.source] = max(times[row.source], row.record.ts)
+        return min(cutoff, *times)
 
     def snapshot_taken(self, shape: Shape, cutoff: int, extent: int) -> None:
         """A snapshot GroupBy's tables of a day were read: what comes later is in no answer."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from catenary.testing.protocol.shapes import ANCIENT
 from catenary.testing.protocol.tending import land
 from catenary.testing.protocol.uploads import Upload, fill
 
@@ -50,19 +51,21 @@ class Outside:
         )
 
     def upload(self) -> None:
-        """Begin an upload, if a midnight has passed since the last: read the tables."""
+        """Begin an upload of a later midnight than the last, past or to come: read the tables."""
         rng, world = self.world.rng, self.world
         shape = rng.choice(world.shapes)
         if self.habits.newcomer is not None and rng.random() < 0.7:
             shape = world.shapes[self.habits.newcomer]
         known = [each for _, owner, each in self.landing if owner is shape]
         known += world.datasets[shape.number].uploads
-        cutoff = world.now // world.units.day * world.units.day
+        cutoff = (world.now // world.units.day + (rng.random() < 0.3)) * world.units.day
         if shape.snapshot or cutoff <= max([each.cutoff for each in known], default=0):
             return
         self.uploads -= 1
         number = 1 + max([each.number for each in known], default=0)
-        upload = self._filled(shape, number, cutoff)
+        # Tables only gain rows: this upload's hold what the one before had.
+        held = max([each.extent for each in known], default=0)
+        upload = self._filled(shape, number, cutoff, held)
         self.landing.append((world.step + rng.choice((0, 5, 40, 120)), shape, upload))
         self.landing.sort(key=lambda each: each[0])
 
@@ -79,7 +82,7 @@ class Outside:
             if cutoff <= world.now:
                 shape, extent = world.shapes[number], world.log.sequence
                 upload = Upload(
-                    cutoff // world.units.day + 1, cutoff, {}, extent, extent, active=True
+                    cutoff // world.units.day + 1, cutoff, {}, ANCIENT, extent, extent, active=True
                 )
                 fill(upload, shape, world.oracle.backfill(shape, extent, extent))
                 world.oracle.snapshot_taken(shape, cutoff, extent)
@@ -103,11 +106,12 @@ class Outside:
         """A recovery cuts what was already read; no lane goes on over what is appended instead."""
         world = self.world
         place = max(world.log.entries, key=world.log.end)
+        # A lane before the end has only control records to come, and may have them in hand.
         lanes = [
             (lane_id, lane, lane.position)
             for dataset in world.datasets
             for lane_id, lane in dataset.lanes.items()
-            if lane_id.place == place
+            if lane_id.place == place and lane.position == world.log.end(place)
         ]
         lost = min(3, world.log.end(place))
         world.log.cut_tail(place, lost)
@@ -123,19 +127,20 @@ class Outside:
             if lane.position != position:
                 world.found.append(f"{lane_id} went on from {position} of a log that was cut")
 
-    def _filled(self, shape: Shape, number: int, cutoff: int) -> Upload:
+    def _filled(self, shape: Shape, number: int, cutoff: int, held: int) -> Upload:
         rng, world = self.world.rng, self.world
         sequence = world.log.sequence
-        own = rng.randrange(sequence // 4, sequence + 1)
+        own = rng.randrange(max(held, sequence // 4), sequence + 1)
         ancestors = rng.randint(own, sequence)
         if not world.rules.children_tabled_first:
             own, ancestors = sequence, rng.randrange(sequence // 2, sequence + 1)
         places = {lane.place for lane in world.lanes[shape.number]}
+        reached = world.oracle.reached(shape, own, cutoff)
         if self.habits.unknown and rng.random() < 0.5:
-            upload = Upload(number, cutoff, None, own, ancestors)
+            upload = Upload(number, cutoff, None, reached, own, ancestors)
             world.oracle.upload_of_unknown(shape, cutoff, own)
         else:
             frontier = {place: world.log.extent(place, own) for place in places}
-            upload = Upload(number, cutoff, frontier, own, ancestors)
+            upload = Upload(number, cutoff, frontier, reached, own, ancestors)
         fill(upload, shape, world.oracle.backfill(shape, own, ancestors))
         return upload

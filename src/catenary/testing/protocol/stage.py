@@ -21,7 +21,7 @@ from catenary.testing.protocol.partials import one
 from catenary.testing.protocol.reading import Answer, read, read_snapshot, torn
 from catenary.testing.protocol.shapes import LaneId, Place, enriched
 from catenary.testing.protocol.store import Lane
-from catenary.testing.protocol.tending import floor_for, lift, tend
+from catenary.testing.protocol.tending import first_asked, floor_for, lift, tend
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -335,12 +335,12 @@ class Copy:
         """A new lane: from the log's beginning; what the newest upload holds is left to it."""
         place: Place = lane_id.place
         lane = Lane(incarnation=self.world.log.incarnations[place])
-        known = [each for each in self.dataset.active() if each.frontier is not None]
-        if known:
-            upload = known[-1]
+        upload = self.dataset.beginning()
+        if upload is not None:
             assert upload.frontier is not None
             lane.since = upload.cutoff
             lane.covered = upload.cutoff, upload.frontier[place]
+            lane.reached = first_asked(self.world.rules, upload)
             if not self.world.rules.begins_at_the_beginning:
                 lane.position = upload.frontier[place]
         lane.settled = {

@@ -39,9 +39,12 @@ class Lane:
         since: the event time from which the lane holds everything.
         covered: the cut-off and the frontier of the upload that it began with; what lies before both
             is left to that.
+        reached: what the tables of that upload had come to; the lane's rows are expected from there on.
         passed: greatest event time committed.
         floor: of the head; never falls.
         kept: tiles that ended at or before it are gone.
+        climbed: tiles that were alone in the next longer one, by key, start and size: the level at which
+            each waits for others.
         settled: uploads to whose late tiles the lane has brought all it had, and brings what comes.
     """
 
@@ -50,9 +53,13 @@ class Lane:
     incarnation: int = 0
     since: int = ANCIENT
     covered: tuple[int, int] = (ANCIENT, 0)
+    reached: int = ANCIENT
     passed: int = ANCIENT
     floor: int = ANCIENT
     kept: int = ANCIENT
+    climbed: dict[tuple[str, int, int], int] = field(
+        default_factory=dict[tuple[str, int, int], int]
+    )
     settled: set[int] = field(default_factory=set[int])
 
 
@@ -82,8 +89,6 @@ class Dataset:
         self.late: dict[int, dict[str, dict[LaneId, Tiles]]] = {}
         self.readers: dict[str, Reader] = {}
         self.letters: dict[tuple[LaneId, int], Record] = {}
-        self.raised: dict[tuple[str, LaneId, int, int], int] = {}
-        """Of tiles that stayed alone: the level at which they are looked at again."""
         self.registrations = 0
 
     def fold(self, lane: LaneId, key: str, ts: int, partial: Partial | None, status: int) -> None:
@@ -101,6 +106,11 @@ class Dataset:
     def active(self) -> list[Upload]:
         """Uploads that are read, the oldest cut-off first."""
         return sorted((each for each in self.uploads if each.active), key=lambda each: each.cutoff)
+
+    def beginning(self) -> Upload | None:
+        """The upload with which a lane begins: the newest of which it is known where to go on."""
+        known = [each for each in self.active() if each.frontier is not None]
+        return known[-1] if known else None
 
     def newest(self, at: int) -> Upload | None:
         """The upload for a read at `at`: the newest whose cut-off is at or before it."""
@@ -129,8 +139,8 @@ class Dataset:
         """What may be compared with a real dataset, step by step.
 
         Per lane its epoch, position, greatest event time, floor, and what is gone; all tiles; by
-        cut-off, the uploads: whether they are read, who has to settle them, their late tiles; what
-        readers have passed; dead letters.
+        cut-off, the uploads: what their tables had reached, whether they are read, who has to
+        settle them, their late tiles; what readers have passed; dead letters.
         """
         return {
             "lanes": {
@@ -138,7 +148,10 @@ class Dataset:
                 for lane, state in sorted(self.lanes.items())
             },
             "tiles": listed(self.tiles),
-            "uploads": {each.cutoff: (each.active, self.unsettled(each)) for each in self.uploads},
+            "uploads": {
+                each.cutoff: (each.reached, each.active, self.unsettled(each))
+                for each in self.uploads
+            },
             "late": {each.cutoff: listed(self.late[each.number]) for each in self.uploads},
             "readers": {name: each.passed for name, each in self.readers.items()},
             "letters": sorted(self.letters),

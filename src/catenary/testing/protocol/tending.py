@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from catenary.testing.protocol.stage import Copy
     from catenary.testing.protocol.store import Dataset
     from catenary.testing.protocol.uploads import Upload
+    from catenary.testing.protocol.variants import Rules
     from catenary.testing.protocol.world import World
 
 
@@ -98,11 +99,17 @@ def held_by(world: World, shape: Shape) -> list[int]:
         state = world.datasets[child.number]
         for lane_id, lane in state.lanes.items():
             if lane.position < world.log.end(lane_id.place):
-                found.append(lane.since if lane.passed == ANCIENT else lane.passed)
+                found.append(max(lane.passed, lane.reached))
         if not state.lanes and world.rules.holds_for_new_children:
-            known = [each.cutoff for each in state.uploads if each.frontier is not None]
-            found.append(max(known, default=ANCIENT))
+            found.append(first_asked(world.rules, state.beginning()))
     return found
+
+
+def first_asked(rules: Rules, upload: Upload | None) -> int:
+    """The event time, but for lateness, of the first row of a lane that begins with an upload."""
+    if upload is None:
+        return ANCIENT
+    return upload.reached if rules.holds_for_unfinished_days else upload.cutoff
 
 
 def due(shape: Shape, level: int, history: int, *, late: bool) -> int:
@@ -126,35 +133,33 @@ def due(shape: Shape, level: int, history: int, *, late: bool) -> int:
 def roll_up(world: World, dataset: Dataset, lane_id: LaneId, level: int) -> None:
     """Merge one level's tiles into the next one's, where no read can begin or end inside.
 
-    A tile that is alone in the longer one stays as it is, and is looked at again a level higher, beside
-    what has come there meanwhile.
+    A tile that is alone in the longer one stays as it is, and from then on waits a level higher.
     """
     rules, shape = world.rules, dataset.shape
-    size, longer = shape.sizes[level], shape.sizes[level + 1]
+    longer = shape.sizes[level + 1]
     wait = due(shape, level, world.history, late=rules.rolls_up_late)
-    floor = dataset.lanes[lane_id].floor
+    lane = dataset.lanes[lane_id]
     for key, lanes in dataset.tiles.items():
         tiles = lanes.get(lane_id, {})
         together: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for start, length in tiles:
-            own = shape.sizes.index(length)
-            if dataset.raised.get((key, lane_id, start, length), own) != level:
+            if lane.climbed.get((key, start, length), shape.sizes.index(length)) != level:
                 continue
             if level == 0:
-                ripe = start < floor
+                ripe = start < lane.floor
             elif rules.rolls_up_whole_buckets:
-                ripe = start // longer * longer + longer + wait <= floor
+                ripe = start // longer * longer + longer + wait <= lane.floor
             else:
-                ripe = start + size + wait <= floor
+                ripe = start + length + wait <= lane.floor
             if ripe:
                 together[start // longer].append((start, length))
         for found in together.values():
+            if len(found) == 1:
+                lane.climbed[key, *found[0]] = level + 1
+                continue
             for start, length in found:
-                if len(found) == 1:
-                    dataset.raised[key, lane_id, start, length] = level + 1
-                else:
-                    _merge(tiles, start, length, longer, gone=rules.replaces)
-                    dataset.raised.pop((key, lane_id, start, length), None)
+                _merge(tiles, start, length, longer, gone=rules.replaces)
+                lane.climbed.pop((key, start, length), None)
 
 
 def _merge(tiles: Tiles, start: int, size: int, longer: int, *, gone: bool) -> None:
@@ -187,7 +192,7 @@ def remove(world: World, dataset: Dataset, lane_id: LaneId) -> None:
         for start, size in list(tiles):
             if start + size <= lane.kept:
                 del tiles[start, size]
-                dataset.raised.pop((key, lane_id, start, size), None)
+                lane.climbed.pop((key, start, size), None)
 
 
 def remove_uploads(world: World, dataset: Dataset) -> None:

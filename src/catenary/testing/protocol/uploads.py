@@ -36,6 +36,8 @@ class Upload:
         number: ascending.
         cutoff: a midnight; events strictly before it are in.
         frontier: per source partition the offset before which events are in; None if unknown.
+        reached: the event time that the tables of each of its sources had come to;
+            before every event where it has no stream.
         extent: the sequence before which its tables held all events of its own topics; not for
             stages.
         ancestors: the same of the tables that its parents are computed from.
@@ -46,6 +48,7 @@ class Upload:
     number: int
     cutoff: int
     frontier: dict[Place, int] | None
+    reached: int
     extent: int
     ancestors: int
     tiles: dict[str, list[UploadTile]] = field(default_factory=dict[str, list[UploadTile]])

@@ -27,6 +27,7 @@ class Rules:
         floor_never_falls: (4).
         begins_together: all lanes of a GroupBy begin with the first copy that takes some of them.
         holds_for_new_children: a planned child's parents keep their heads to its cut-off (4).
+        holds_for_unfinished_days: or to what its tables had come to, where that is before the cut-off.
         replaces: a tile that was merged into a longer one is gone.
         rolls_up_late: tiles are merged once no window can begin inside the longer one.
         rolls_up_whole_buckets: and that is counted from the longer tile's end.
@@ -62,6 +63,7 @@ class Rules:
     floor_never_falls: bool = True
     begins_together: bool = True
     holds_for_new_children: bool = True
+    holds_for_unfinished_days: bool = True
     replaces: bool = True
     rolls_up_late: bool = True
     rolls_up_whole_buckets: bool = True
@@ -112,6 +114,7 @@ VARIANTS: Final = {
     "floor moves over a new reader": Variant("floor_heeds_registrations", "readers"),
     "floor that falls": Variant("floor_never_falls", "letters"),
     "new child without held head": Variant("holds_for_new_children"),
+    "new child's upload of an unfinished day": Variant("holds_for_unfinished_days", "settling"),
     "lane that a child has not taken yet": Variant("begins_together", "settling"),
     "head and tile counted twice": Variant("replaces"),
     "roll-up too early": Variant("rolls_up_late"),

@@ -119,8 +119,7 @@ class World:
             return
         record = row.record
         self.rows[shape.number, row.lane, record.offset] += 1
-        since = self.datasets[shape.number].lanes[row.lane].since
-        in_time = self.lateness[record.sequence] <= shape.units.horizon and record.ts >= since
+        in_time = self.lateness[record.sequence] <= shape.units.horizon
         if in_time and self.head_limit is None and row.own & statuses.AS_OF_TILE:
             self.found.append(f"{record} of {shape.number}: its parents' heads were not held")
         self.checked(shape, row)
