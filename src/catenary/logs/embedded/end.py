@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -141,7 +142,12 @@ def _slot(number: int, end: End) -> bytes:
     return body + _CRC.pack(zlib.crc32(body), 0)
 
 
+def new_incarnation() -> int:
+    """An incarnation that no log of this name has had: of one made anew, or whose former is unknown."""
+    return time.time_ns() // 1_000_000
+
+
 def fresh(end: End | None = None) -> bytes:
-    """The bytes of an end file, of an empty partition unless said otherwise."""
-    first = end or End(boot=boot())
+    """The bytes of an end file, of an empty partition made now unless said otherwise."""
+    first = end or End(incarnation=new_incarnation(), boot=boot())
     return _HEAD.pack(_MAGIC, FORMAT, 0) + _slot(0, first) + _slot(1, first)

@@ -14,12 +14,11 @@ is found by whoever reads it.
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from catenary.errors import UnreadableError
 from catenary.logs.embedded import frames
-from catenary.logs.embedded.end import NOTHING, End, EndFile, fresh
+from catenary.logs.embedded.end import NOTHING, End, EndFile, fresh, new_incarnation
 from catenary.logs.embedded.layout import (
     END_FILE,
     SEGMENT_HEADER_BYTES,
@@ -58,7 +57,7 @@ def recover(folder: Path) -> tuple[EndFile, End, int]:
     """
     last = _last_end(folder)
     bases = segment_bases(tuple(sorted(os.listdir(folder))))
-    known = last or End(incarnation=_beyond_any())
+    known = last or End(incarnation=new_incarnation())
     start = _start(folder, last, bases)
     if start is None:
         lost, appended_ms = known.position > 0, 0
@@ -84,11 +83,6 @@ def recover(folder: Path) -> tuple[EndFile, End, int]:
         file.write(end)
         file.sync()
     return file, end, appended_ms
-
-
-def _beyond_any() -> int:
-    """An incarnation that none can have reached before, for when the former one is unknown."""
-    return time.time_ns() // 1_000_000
 
 
 def _last_end(folder: Path) -> End | None:
