@@ -6,7 +6,7 @@ import json
 from typing import IO, TYPE_CHECKING
 
 from catenary.errors import DataError, nearest
-from catenary.plan import GroupByNode
+from catenary.serve.requests import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +38,7 @@ def request_types(plan: Plan, name: str) -> dict[str, Type]:
     known = {each.name for each in plan.nodes}
     if name not in known:
         raise DataError(f"no definition is named {name!r}", hint=nearest(name, known))
-    node = plan.node(name)
-    return dict(node.keys) if isinstance(node, GroupByNode) else dict(node.left.schema.items())
+    return dict(Asked.of(plan.node(name)).types)
 
 
 def lines_of(lines: IO[str]) -> list[dict[str, object]]:

@@ -301,7 +301,8 @@ class Explainer:
         features = [name for name in sorted(names) if name in known]
         if not features:
             return ()
-        read = self._read(join, left, event["ts"])
+        asked = {name: value for name, value in left.items() if name in Asked.of(join).types}
+        read = self._read(join, asked, event["ts"])
         return tuple(self._explain(read, each, depth - 1) for each in features)
 
     def _stage(self, node: GroupByNode) -> Stage:

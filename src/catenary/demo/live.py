@@ -271,8 +271,9 @@ class _Client:
             last = ids[min(first + AT_ONCE, len(ids)) - 1]
             token, appended = self._wait(last)
             at = rows["ts"].to_numpy()
+            asked = rows.select([name for name in rows.column_names if name not in ("ts", "ds")])
             answer = self._live.fetcher.fetch(
-                RISK, rows, at=at, min_token=token, timeout_s=_PATIENCE_S
+                RISK, asked, at=at, min_token=token, timeout_s=_PATIENCE_S
             )
             now = time.perf_counter()
             self.freshness_ms.append((now - appended) * 1000)

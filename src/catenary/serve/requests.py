@@ -1,7 +1,8 @@
 """Requests as columns: which columns a definition asks for, and values that are what they must be.
 
 Keys, and the left's columns that derivations read, must be given. The left's other columns may be, and a
-column that a derivation fills is filled only where it is null.
+column that a derivation fills is filled only where it is null. `ts` and `ds` come from `at=` alone: two
+answers to "as of when" would be one too many.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Asked:
     @cached_property
     def _known(self) -> frozenset[str]:
         """The columns that a table may have."""
-        return frozenset((*self.types, *self.output, *_TIMES))
+        return frozenset((*self.types, *(self.output - _TIMES)))
 
     @cached_property
     def _arrow(self) -> dict[str, pa.DataType]:
@@ -128,9 +129,7 @@ class Asked:
     def _of_table(self, table: pa.Table) -> pa.Table:
         for name in table.column_names:
             if name not in self._known:
-                raise DataError(
-                    f"{self.name} has no column {name!r}", hint=nearest(name, self.types)
-                )
+                raise self._unknown(name, None)
         for name in self.needed:
             if name not in table.column_names:
                 raise self._missing(name, table.column_names)
@@ -158,13 +157,21 @@ class Asked:
                 hint=f"write {{{', '.join(f'{name!r}: …' for name in self.needed)}}}",
             )
         for name in request:
-            if name not in self.types and name not in _TIMES:
-                where = f"request {row}" if many > 1 else None
-                hint = nearest(str(name), self.types)
-                raise DataError(f"{self.name} has no column {name!r}", where=where, hint=hint)
+            if name not in self.types:
+                raise self._unknown(name, f"request {row}" if many > 1 else None)
         for name in self.needed:
             if name not in request:
                 raise self._missing(name, [str(each) for each in request])
+
+    def _unknown(self, name: object, where: str | None) -> DataError:
+        if name in _TIMES:
+            return DataError(
+                f"{self.name} takes no {name!r} from a request",
+                where=where,
+                hint="at= says as of when: an instant for all requests, or one for each",
+            )
+        hint = nearest(str(name), self.types)
+        return DataError(f"{self.name} has no column {name!r}", where=where, hint=hint)
 
     def _missing(self, name: str, given: Sequence[str]) -> DataError:
         return DataError(

@@ -60,7 +60,7 @@ def test_no_requests_get_no_rows(world):
 
 def test_an_arrow_table_of_requests_may_hold_the_output_too(made, world):
     world.stream("spending", made.clicks(("ann", 1.5, made.DAY)))
-    rows = pa.table({"user": ["ann"], "spending_amount_sum_2d": [7.0], "ts": [5], "ds": ["x"]})
+    rows = pa.table({"user": ["ann"], "spending_amount_sum_2d": [7.0]})
     answer = world.fetcher.fetch("offer", rows, at=made.DAY + 1)
     assert answer.columns.column("spending_amount_sum_2d").to_pylist() == [1.5]
 
@@ -99,6 +99,9 @@ def test_an_instant_is_given_in_any_form(made, world, at):
         ("offer", pa.table({"user": [1]}), "column 'user' is int64, string is asked"),
         ("offer", pa.table({"user": ["ann"], "odd": [1]}), "offer has no column 'odd'"),
         ("offer", pa.table({"shop": [1]}), "offer needs 'user'"),
+        ("offer", {"user": "ann", "ts": 5}, "at= says as of when"),
+        ("spending", [{"user": "ann", "ds": "2024-01-01"}], "at= says as of when"),
+        ("offer", pa.table({"user": ["ann"], "ts": [5]}), "offer takes no 'ts' from a request"),
     ],
 )
 def test_a_request_that_does_not_fit_is_refused_with_what_would(world, name, request_, told):
