@@ -142,6 +142,38 @@ def test_what_is_wrong_is_said_with_how_to_mend_it(
     assert hint in (error["hint"] or "")
 
 
+@pytest.mark.parametrize(
+    ("file", "written", "said"),
+    [
+        ("x.parquet", "no parquet", ("UnreadableError", "not a readable Parquet file", "again")),
+        ("x.jsonl", "not json", ("DataError", "row 1: this is not JSON", "nothing was appended")),
+        ("x.jsonl", "[1]", ("DataError", "row 1: expected an object, not an array", "mend")),
+        (
+            "x.jsonl",
+            json.dumps(ORDER) + '\n{"custmer": "ann"}',
+            ("DataError", "row 2: there is no column 'custmer', did you mean 'customer'?", "mend"),
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_published_is_refused_as_a_whole(
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+    written: str,
+    said: tuple[str, str, str],
+) -> None:
+    (project / file).write_text(written)
+    error = refusal(capsys, project, "publish", "shop/orders", str(project / file))
+    kind, problem, hint = said
+    assert error["kind"] == kind
+    assert problem in error["problem"]
+    assert hint in error["hint"]
+    assert error["where"] == str(project / file)
+    (project / "whole.jsonl").write_text(json.dumps(ORDER))
+    whole = str(project / "whole.jsonl")
+    assert facts(capsys, project, "publish", "shop/orders", whole)["token"] == "shop/orders/0:1"
+
+
 def test_a_token_that_is_not_reached_is_said_with_the_stage_that_lags(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
