@@ -7,7 +7,7 @@ answers to "as of when" would be one too many.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -23,8 +23,6 @@ from catenary.schema import FLOAT
 from catenary.schema.arrow import from_arrow, to_arrow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from catenary.plan.nodes import JoinNode
     from catenary.schema import Type
 
@@ -190,6 +188,24 @@ class Asked:
                 f" {type_} is asked"
             )
         return found
+
+
+def in_form(requests: object) -> pa.Table | Sequence[Mapping[str, object]]:
+    """Many requests as one of the two forms that are read; a frame as an Arrow table.
+
+    Raises:
+        DataError: for anything else.
+    """
+    if isinstance(requests, (pa.Table, list, tuple)):
+        return requests
+    if hasattr(requests, "__arrow_c_stream__"):
+        return pa.table(requests)
+    if isinstance(requests, Sequence) and not isinstance(requests, (str, bytes)):
+        return requests
+    raise DataError(
+        f"requests are {type(requests).__name__}, neither a mapping nor many of them",
+        hint="give a mapping for one row; a list of mappings, an Arrow table or a frame for many",
+    )
 
 
 def instants(at: Any, rows: int, now_ms: int) -> np.ndarray:

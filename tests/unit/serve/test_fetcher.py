@@ -65,6 +65,26 @@ def test_an_arrow_table_of_requests_may_hold_the_output_too(made, world):
     assert answer.columns.column("spending_amount_sum_2d").to_pylist() == [1.5]
 
 
+@pytest.mark.parametrize("library", ["polars", "pandas"])
+def test_a_frame_of_requests_is_asked_like_a_table(made, world, library):
+    frames = pytest.importorskip(library)
+    world.stream("spending", made.clicks(("ann", 1.5, made.DAY)))
+    asked = frames.DataFrame({"user": ["bob", "ann"]})
+    answer = world.fetcher.fetch("spending", asked, at=made.DAY + 1)
+    assert answer.columns.column("amount_sum_2d").to_pylist() == [None, 1.5]
+
+
+def test_a_token_is_taken_as_the_text_that_publishing_printed(made, world):
+    world.stream("spending", made.clicks(("ann", 1.5, made.DAY)))
+    token = str(Token({CLICKS: 1}))
+    assert world.fetcher.fetch("spending", {"user": "ann"}, min_token=token).status == "ok"
+    assert world.fetcher.wait("spending", token, 0.0) == Token({CLICKS: 1})
+    with pytest.raises(NotYetError, match="2 is asked for"):
+        world.fetcher.fetch("spending", {"user": "ann"}, min_token="shop/clicks/0:2", timeout_s=0)
+    with pytest.raises(DataError, match="no position of a token"):
+        world.fetcher.fetch("spending", [{"user": "ann"}], min_token="clicks")
+
+
 def test_a_group_by_is_fetched_by_its_keys(made, world):
     world.stream("spending", made.clicks(("ann", 1.5, made.DAY)))
     assert world.fetcher.fetch("spending", {"user": "ann"}) == {
@@ -99,6 +119,8 @@ def test_an_instant_is_given_in_any_form(made, world, at):
         ("offer", pa.table({"user": [1]}), "column 'user' is int64, string is asked"),
         ("offer", pa.table({"user": ["ann"], "odd": [1]}), "offer has no column 'odd'"),
         ("offer", pa.table({"shop": [1]}), "offer needs 'user'"),
+        ("offer", None, "requests are NoneType, neither a mapping nor many"),
+        ("offer", "user", "requests are str"),
         ("offer", {"user": "ann", "ts": 5}, "at= says as of when"),
         ("spending", [{"user": "ann", "ds": "2024-01-01"}], "at= says as of when"),
         ("offer", pa.table({"user": ["ann"], "ts": [5]}), "offer takes no 'ts' from a request"),
