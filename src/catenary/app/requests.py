@@ -19,7 +19,8 @@ def keyed(plan: Plan, name: str, given: Sequence[str]) -> dict[str, object]:
     """A request from `name=value` words, the values in the columns' types.
 
     Raises:
-        DataError: for a word without `=`, an unknown column, or a value that is not of its type.
+        DataError: for a word without `=`, a column that is unknown or given twice, or a value that
+            is not of its type. `null` is one of every type but text.
     """
     types = request_types(plan, name)
     request: dict[str, object] = {}
@@ -29,6 +30,10 @@ def keyed(plan: Plan, name: str, given: Sequence[str]) -> dict[str, object]:
             raise DataError(f"{word!r} is no name=value", hint="write --key user=7")
         if column not in types:
             raise DataError(f"{name} has no key {column!r}", hint=nearest(column, types))
+        if column in request:
+            raise DataError(
+                f"{column!r} is given twice", hint="--key asks for one row; give many on stdin"
+            )
         request[column] = _typed(text, types[column], column)
     return request
 
@@ -45,7 +50,7 @@ def lines_of(lines: IO[str]) -> list[dict[str, object]]:
     """A request per line of JSON.
 
     Raises:
-        DataError: for a line that is no JSON object.
+        DataError: for a line that is no JSON object, and if there is none at all.
     """
     found: list[dict[str, object]] = []
     for number, line in enumerate(lines, 1):
@@ -58,10 +63,16 @@ def lines_of(lines: IO[str]) -> list[dict[str, object]]:
         if not isinstance(request, dict):
             raise DataError(f"line {number} is no JSON object")
         found.append(request)  # pyright: ignore[reportUnknownArgumentType] - the fetcher checks it
+    if not found:
+        raise DataError(
+            "no request was given", hint="give --key name=value, or a JSON object a line on stdin"
+        )
     return found
 
 
 def _typed(text: str, type_: Type, column: str) -> object:
+    if text == "null" and type_.name != "string":
+        return None
     try:
         if type_.is_integer:
             return int(text)
@@ -70,5 +81,7 @@ def _typed(text: str, type_: Type, column: str) -> object:
         if type_.name == "boolean":
             return {"true": True, "false": False}[text.lower()]
     except (ValueError, KeyError):
-        raise DataError(f"{column}={text!r} is not {type_}") from None
+        raise DataError(
+            f"{column}={text!r} is not {type_}", hint=f"{column}=null gives a null"
+        ) from None
     return text

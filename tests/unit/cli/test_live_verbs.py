@@ -1,10 +1,11 @@
 """The live half as a newcomer types it: upload, publish, stream, fetch, status, dead letters."""
 
+import io
 import json
 from pathlib import Path
 
 import pytest
-from tests.unit.cli.shop import LATER, ORDER, begun, facts, refusal
+from tests.unit.cli.shop import LATER, ORDER, begun, facts, refusal, said
 
 from catenary.cli.main import main
 
@@ -117,9 +118,39 @@ def test_a_record_that_cannot_be_read_is_a_dead_letter_and_takes_no_neighbour_al
     assert facts(capsys, project, *words)["features"]["amount_count_7d"] == 1
 
 
+def test_a_key_is_null_where_null_is_no_text(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts(capsys, project, "upload", "--ds", "2024-01-21")
+    keys = ("--key", "customer=null", "--key", "shop=north", "--key", "amount=null")
+    row = facts(capsys, project, "fetch", "return_risk", *keys)
+    assert row["features"]["is_unusual"] is None
+    found = facts(
+        capsys, project, "why", "return_risk", "is_unusual", *keys, "--at", "2024-01-22T00:00:00Z"
+    )
+    assert found["keys"] == {"customer": "null", "shop": "north", "amount": None}
+
+
+def test_many_requests_are_lines_on_stdin(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"customer": "ann"}\n\n{"customer": "bob"}\n'))
+    _, out = said(capsys, project, "fetch", "customer_spend")
+    assert [json.loads(line)["status"] for line in out.splitlines()] == ["missing_upload"] * 2
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    error = refusal(capsys, project, "fetch", "customer_spend")
+    assert (error["problem"], "--key" in error["hint"]) == ("no request was given", True)
+
+
 @pytest.mark.parametrize(
     ("words", "problem", "hint"),
     [
+        (("fetch", "return_risk", "--key", "amount="), "is not double", "amount=null"),
+        (
+            ("fetch", "customer_spend", "--key", "customer=a", "--key", "customer=b"),
+            "'customer' is given twice",
+            "stdin",
+        ),
         (("publish", "shop/order", "x.jsonl"), "no definition follows", "shop/orders"),
         (("publish", "shop/orders", "x.jsonl"), "there is no file", ""),
         (("stream",), "say which stages run", "--all"),
@@ -143,7 +174,7 @@ def test_what_is_wrong_is_said_with_how_to_mend_it(
 
 
 @pytest.mark.parametrize(
-    ("file", "written", "said"),
+    ("file", "written", "told"),
     [
         ("x.parquet", "no parquet", ("UnreadableError", "not a readable Parquet file", "again")),
         ("x.jsonl", "not json", ("DataError", "row 1: this is not JSON", "nothing was appended")),
@@ -160,11 +191,11 @@ def test_a_file_that_cannot_be_published_is_refused_as_a_whole(
     capsys: pytest.CaptureFixture[str],
     file: str,
     written: str,
-    said: tuple[str, str, str],
+    told: tuple[str, str, str],
 ) -> None:
     (project / file).write_text(written)
     error = refusal(capsys, project, "publish", "shop/orders", str(project / file))
-    kind, problem, hint = said
+    kind, problem, hint = told
     assert error["kind"] == kind
     assert problem in error["problem"]
     assert hint in error["hint"]
