@@ -11,6 +11,7 @@ import typer
 
 from catenary.cli.console import emit, say
 from catenary.cli.opening import Definitions, Json, Root, lived
+from catenary.plan.printing import counted
 
 
 def command(
@@ -32,5 +33,5 @@ def command(
     if json:
         emit({"topic": topic, "rows": rows.num_rows, "token": str(token)})
     else:
-        say(f"{rows.num_rows:,} rows appended to {topic}")
+        say(f"{counted(rows.num_rows, 'row')} appended to {topic}")
         say(f"token {token}")

@@ -8,12 +8,13 @@ after the batch at hand; nothing is lost by any other way of stopping either.
 import signal
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from catenary.cli.console import emit, say
 from catenary.cli.opening import Definitions, Json, Root, lived
+from catenary.plan.printing import counted
 
 
 def command(
@@ -69,7 +70,7 @@ def command(
         group.finish()
     else:
         group.wait(stopped.is_set)
-    facts = (
+    facts: list[dict[str, Any]] = (
         [worker.facts for worker in group.workers.values()]
         if isinstance(group, Apart)
         else [stage.status.facts() for stage in group.stages.values()]
@@ -78,7 +79,8 @@ def command(
         emit({"stages": facts})
         return
     for each in facts:
+        batches = counted(each.get("batches", 0), "batch", "batches")
         say(
-            f"  {each.get('stage')}: {each.get('rows', 0):,} rows in {each.get('batches', 0):,}"
-            f" batches, {each.get('dead_letters', 0):,} set aside"
+            f"  {each.get('stage')}: {counted(each.get('rows', 0), 'row')} in {batches},"
+            f" {each.get('dead_letters', 0):,} set aside"
         )
