@@ -161,9 +161,7 @@ class Live:
         found: dict[str, tuple[str, Schema]] = {}
         for node in self.stages:
             for _, scan, address in streamed_sources(node):
-                root = scan
-                while root.parent is not None:
-                    root = root.parent.left
+                root = scan.root
                 schema = self.project.tables.table(root.table).schema()
                 columns = {k: v for k, v in schema.items() if k != root.partition_column}
                 found[resolve(address)[0]] = (address, type(schema).of(columns))

@@ -6,11 +6,13 @@ import json
 from typing import IO, TYPE_CHECKING
 
 from catenary.errors import DataError, nearest
+from catenary.ports import Token
 from catenary.serve.requests import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from catenary.app.live import Live
     from catenary.plan import Plan
     from catenary.schema import Type
 
@@ -44,6 +46,24 @@ def request_types(plan: Plan, name: str) -> dict[str, Type]:
     if name not in known:
         raise DataError(f"no definition is named {name!r}", hint=nearest(name, known))
     return dict(Asked.of(plan.node(name)).types)
+
+
+def followed(live: Live, text: str) -> Token:
+    """A token as it is typed.
+
+    Raises:
+        DataError: if it is none, or names a topic that none of the definitions follows: waiting for
+            that would mean nothing.
+    """
+    token = Token.parse(text)
+    known = live.topics()
+    for place in token.positions:
+        if place.topic not in known:
+            raise DataError(
+                f"{text!r} names the topic {place.topic!r}, which is not followed here",
+                hint=nearest(place.topic, known),
+            )
+    return token
 
 
 def lines_of(lines: IO[str]) -> list[dict[str, object]]:

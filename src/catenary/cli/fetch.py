@@ -30,8 +30,7 @@ def command(
     json: Json = False,
 ) -> None:
     """Fetch and print each request's features and status."""
-    from catenary.app.requests import keyed, lines_of
-    from catenary.ports import Token
+    from catenary.app.requests import followed, keyed, lines_of
     from catenary.windows import parse_instant
 
     live = lived(root, definitions=definitions, names=[name])
@@ -40,7 +39,7 @@ def command(
         name,
         requests,
         at=None if at is None else parse_instant(at),
-        min_token=None if token is None else Token.parse(token),
+        min_token=None if token is None else followed(live, token),
         timeout_s=timeout,
     )
     for row, (values, status) in enumerate(zip(answer.rows(), answer.status, strict=True)):

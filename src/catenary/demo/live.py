@@ -442,10 +442,7 @@ def _lined_up(node: GroupByNode, names: pa.Array, columns: pa.Table, end_ms: int
 
 def _keys(live: Live, node: GroupByNode) -> pa.Table:
     """All keys that the year's tables have."""
-    root = node.sources[0]
-    while root.parent is not None:
-        root = root.parent.left
-    table = live.project.tables.table(root.table)
+    table = live.project.tables.table(node.sources[0].root.table)
     names = [name for name, _ in node.keys]
     rows = pa.Table.from_batches(
         [batch for ds in table.partitions() for batch in table.batches(ds, names)]

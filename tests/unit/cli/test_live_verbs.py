@@ -52,7 +52,7 @@ def test_a_stage_says_what_it_waited_for_and_how_long_records_are_queued(
     assert (spend["lanes"][0]["lag"], spend["lanes"][0]["queued_ms"] >= 0) == (1, True)
     assert main(["status", "--root", str(project)]) == 0
     out = capsys.readouterr().out
-    assert "waited for customer_spend 1 times" in out
+    assert "waited for customer_spend 1 time," in out
     assert "rows customer_spend:missing: 1" in out
 
 
@@ -118,6 +118,44 @@ def test_a_record_that_cannot_be_read_is_a_dead_letter_and_takes_no_neighbour_al
     assert facts(capsys, project, *words)["features"]["amount_count_7d"] == 1
 
 
+def test_status_tells_who_holds_a_head_and_whether_the_owner_still_runs(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = project / "orders.jsonl"
+    file.write_text(json.dumps(ORDER) + "\n")
+    facts(capsys, project, "publish", "shop/orders", str(file))
+    facts(capsys, project, "stream", "--all", "--until-caught-up")
+    (spend, _) = facts(capsys, project, "status")["stages"]
+    assert [each["ended"] for each in spend["lanes"]] == [False]
+    facts(capsys, project, "stream", "--all", "--until-caught-up", "--processes")
+    (spend, _) = facts(capsys, project, "status")["stages"]
+    assert [each["ended"] for each in spend["lanes"]] == [True]
+    assert [each.partition("@")[0] for each in spend["readers"]] == ["shop_clients"]
+    capsys.readouterr()
+    assert main(["status", "--root", str(project)]) == 0
+    text = capsys.readouterr().out
+    assert "the head is held by shop_clients" in text
+    assert ", which has ended" in text
+
+
+def test_what_follows_no_topic_is_told_by_its_uploads(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    features = project / "features.py"
+    quiet = [line for line in features.read_text().splitlines() if "topic=" not in line]
+    features.write_text("\n".join(quiet))
+    (first, second) = facts(capsys, project, "status")["stages"]
+    assert (first["streamed"], first["uploads"]) == (False, [])
+    facts(capsys, project, "upload", "--ds", "2024-01-20")
+    (first, second) = facts(capsys, project, "status")["stages"]
+    assert [each["state"] for each in (*first["uploads"], *second["uploads"])] == ["active"] * 2
+    capsys.readouterr()
+    assert main(["status", "--root", str(project)]) == 0
+    assert "customer_spend: follows no topic\n  upload 1: up to" in capsys.readouterr().out
+    assert main(["dead-letters", "--root", str(project)]) == 0
+    assert "nothing here follows a topic" in capsys.readouterr().out
+
+
 def test_a_key_is_null_where_null_is_no_text(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -146,6 +184,17 @@ def test_many_requests_are_lines_on_stdin(
     ("words", "problem", "hint"),
     [
         (("fetch", "return_risk", "--key", "amount="), "is not double", "amount=null"),
+        (
+            ("fetch", "customer_spend", "--key", "customer=a", "--token", "shop/order/0:1"),
+            "'shop/order', which is not followed",
+            "shop/orders",
+        ),
+        (("upload", "--ds", "2024-01-22"), "the last day there is 2024-01-21", "--ds 2024-01-21"),
+        (
+            ("upload", "--ds", "2024-01-21", "--frontier", "shop/orders/0:1"),
+            "beyond the log's end, shop/orders/0:0",
+            "never ahead",
+        ),
         (
             ("fetch", "customer_spend", "--key", "customer=a", "--key", "customer=b"),
             "'customer' is given twice",
