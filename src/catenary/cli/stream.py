@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from catenary.cli.console import emit, say
-from catenary.cli.opening import Definitions, Json, Root, lived
+from catenary.cli.opening import Definitions, Json, Partitions, Root, lived
 from catenary.plan.printing import counted
 
 
@@ -35,6 +35,7 @@ def command(
     conf: Annotated[
         list[str] | None, typer.Option("--conf", help="a chain setting, such as max_wait_ms=500")
     ] = None,
+    partitions: Partitions = None,
     definitions: Definitions = None,
     root: Root = Path(),
     json: Json = False,
@@ -47,7 +48,7 @@ def command(
     if bool(names) == all_:
         raise DataError("say which stages run", hint="name Joins or GroupBys, or give --all")
     live = lived(root, definitions=definitions, conf=conf or ())
-    live.create_topics()
+    live.create_topics(None if partitions is None else dict.fromkeys(live.topics(), partitions))
     nodes = live.stages if all_ else live.chain_of(names or ())
     if not nodes:
         raise DataError("nothing here follows a topic", hint="an EventSource with topic= does")

@@ -156,6 +156,20 @@ def test_what_follows_no_topic_is_told_by_its_uploads(
     assert "nothing here follows a topic" in capsys.readouterr().out
 
 
+def test_a_topic_is_made_with_as_many_partitions_as_are_asked_for_and_keeps_them(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = project / "orders.jsonl"
+    file.write_text(json.dumps(ORDER))
+    words = ("publish", "shop/orders", str(file), "--partition", "1")
+    assert facts(capsys, project, *words, "--partitions", "2")["token"] == "shop/orders/1:1"
+    facts(capsys, project, "stream", "--all", "--until-caught-up")
+    (spend, _) = facts(capsys, project, "status")["stages"]
+    assert [each["position"] for each in spend["lanes"]] == [0, 1]
+    error = refusal(capsys, project, "stream", "--all", "--partitions", "3")
+    assert (error["kind"], "has 2 partitions, not 3" in error["problem"]) == ("LogError", True)
+
+
 def test_a_key_is_null_where_null_is_no_text(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
