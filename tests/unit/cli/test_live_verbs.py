@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.unit.cli.shop import LATER, ORDER, begun, facts, refusal, said
+from tests.unit.cli.shop import LATER, ORDER, begun, facts, published, refusal, said
 
 from catenary.cli.main import main
 
@@ -19,13 +19,11 @@ def test_a_published_order_is_in_the_next_answer(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     facts(capsys, project, "upload", "--ds", "2024-01-21", "--frontier", "shop/orders/0:0")
-    file = project / "orders.jsonl"
-    file.write_text(json.dumps(ORDER) + "\n")
-    token = facts(capsys, project, "publish", "shop/orders", str(file))["token"]
+    token = published(capsys, project)
     assert token == "shop/orders/0:1"
     facts(capsys, project, "stream", "--all", "--until-caught-up")
     key = ("--key", "customer=ann")
-    words = ("fetch", "customer_spend", *key, "--at", LATER, "--token", str(token))
+    words = ("fetch", "customer_spend", *key, "--at", LATER, "--token", token)
     answer = facts(capsys, project, *words)
     assert answer["status"] == "ok"
     assert answer["features"]["amount_sum_1d"] == 10.5
@@ -38,11 +36,9 @@ def test_a_published_order_is_in_the_next_answer(
 def test_a_stage_says_what_it_waited_for_and_how_long_records_are_queued(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = project / "orders.jsonl"
-    file.write_text(json.dumps(ORDER) + "\n")
-    facts(capsys, project, "publish", "shop/orders", str(file))
+    published(capsys, project)
     facts(capsys, project, "stream", "--all", "--until-caught-up")
-    facts(capsys, project, "publish", "shop/orders", str(file))
+    published(capsys, project)
     (spend, clients) = facts(capsys, project, "status")["stages"]
     (copy,) = clients["copies"]
     assert (copy["rows"], copy["waits"]["customer_spend"]["times"]) == (1, 1)
@@ -90,9 +86,7 @@ orders = EventSource("""
         ' "amount": "double_up(amount)", "returned": "returned"}',
     )
     features.write_text(text)
-    file = project / "orders.jsonl"
-    file.write_text(json.dumps(ORDER) + "\n")
-    facts(capsys, project, "publish", "shop/orders", str(file))
+    published(capsys, project)
     facts(capsys, project, "stream", "customer_spend", "--until-caught-up", "--processes")
     words = ("fetch", "customer_spend", "--key", "customer=ann", "--at", LATER)
     assert facts(capsys, project, *words)["features"]["amount_sum_1d"] == 21.0
@@ -121,9 +115,7 @@ def test_a_record_that_cannot_be_read_is_a_dead_letter_and_takes_no_neighbour_al
 def test_status_tells_who_holds_a_head_and_whether_the_owner_still_runs(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = project / "orders.jsonl"
-    file.write_text(json.dumps(ORDER) + "\n")
-    facts(capsys, project, "publish", "shop/orders", str(file))
+    published(capsys, project)
     facts(capsys, project, "stream", "--all", "--until-caught-up")
     (spend, _) = facts(capsys, project, "status")["stages"]
     assert [each["ended"] for each in spend["lanes"]] == [False]
@@ -159,10 +151,8 @@ def test_what_follows_no_topic_is_told_by_its_uploads(
 def test_a_topic_is_made_with_as_many_partitions_as_are_asked_for_and_keeps_them(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = project / "orders.jsonl"
-    file.write_text(json.dumps(ORDER))
-    words = ("publish", "shop/orders", str(file), "--partition", "1")
-    assert facts(capsys, project, *words, "--partitions", "2")["token"] == "shop/orders/1:1"
+    words = ("--partition", "1", "--partitions", "2")
+    assert published(capsys, project, *words) == "shop/orders/1:1"
     facts(capsys, project, "stream", "--all", "--until-caught-up")
     (spend, _) = facts(capsys, project, "status")["stages"]
     assert [each["position"] for each in spend["lanes"]] == [0, 1]
@@ -263,9 +253,7 @@ def test_a_file_that_cannot_be_published_is_refused_as_a_whole(
     assert problem in error["problem"]
     assert hint in error["hint"]
     assert error["where"] == str(project / file)
-    (project / "whole.jsonl").write_text(json.dumps(ORDER))
-    whole = str(project / "whole.jsonl")
-    assert facts(capsys, project, "publish", "shop/orders", whole)["token"] == "shop/orders/0:1"
+    assert published(capsys, project) == "shop/orders/0:1"
 
 
 def test_a_token_that_is_not_reached_is_said_with_the_stage_that_lags(
