@@ -52,7 +52,7 @@ def main() -> None:
         stream_queued(folder)
         closed = stored(folder).live
         many = tiles_of_level(folder, 1)
-        assert tiles_of_level(folder, 0) == 1, "all but the last event have left the head"
+        assert tiles_of_level(folder, 0) < many / 100, "all but events that are alone are merged"
         live.close()
     print(json.dumps({"head_event": head / EVENTS, "tile": closed / many}))
 

@@ -60,6 +60,7 @@ class Happenings:
         rng: draws all.
         folder: of the log.
         kind: what sort of world it is.
+        shift_ms: chained rows read their parents as of so much later: 0, or earlier, below it.
 
     Attributes:
         now: the greatest event time so far.
@@ -68,7 +69,7 @@ class Happenings:
         second: how many are left when another upload begins; below zero for none.
     """
 
-    def __init__(self, rng: Random, folder: Path, kind: Kind) -> None:
+    def __init__(self, rng: Random, folder: Path, kind: Kind, shift_ms: int) -> None:
         self.rng = rng
         self.kind = kind
         before = rng.getstate()
@@ -79,7 +80,7 @@ class Happenings:
         self.forgiving = drawn(rng, kind, forgiving=True).top
         assert rng.getstate() == after
         self.schemas = {name: events(COLUMNS).schema for name in (*self.chain.tables, "asks")}
-        self.plan = build(self.chain.definitions, self.schemas.__getitem__)
+        self.plan = build(self.chain.definitions, self.schemas.__getitem__, query_shift_ms=shift_ms)
         self.nodes = stages(self.plan)
         self.log = EmbeddedLog(folder, durability="process")
         for table in self.chain.tables:

@@ -64,6 +64,7 @@ class Verdict:
         hedged: reads from where all is promised whose status promises nothing.
         excused: statuses that alone excuse a cell that differs.
         told: all statuses that were told.
+        enriched: statuses with which stages read what their rows were enriched with.
         tally: what was seen, by what it is.
     """
 
@@ -71,6 +72,7 @@ class Verdict:
     hedged: list[str] = field(default_factory=list[str])
     excused: set[str] = field(default_factory=set[str])
     told: set[str] = field(default_factory=set[str])
+    enriched: set[str] = field(default_factory=set[str])
     tally: Counter[str] = field(default_factory=Counter[str])
 
     def add(self, other: Verdict) -> None:
@@ -79,6 +81,7 @@ class Verdict:
         self.hedged += other.hedged
         self.excused |= other.excused
         self.told |= other.told
+        self.enriched |= other.enriched
         self.tally += other.tally
 
 
@@ -112,6 +115,7 @@ def _live(world: World, found: Verdict) -> None:
     world.settle()
     found.add(judge(world))
     found.add(_left_alone(world, before))
+    found.enriched = {name for each in world.copies for _, name in each.stage.status.edges}
 
 
 def judge(world: World) -> Verdict:
@@ -203,7 +207,9 @@ def fetched(world: World, asks: Sequence[Ask], client: Client | None = None) -> 
 def expected(world: World, asks: Sequence[Ask]) -> list[Mapping[str, object]]:
     """What the oracle answers."""
     rows = [(each.at, each.user, each.item, None, None, ds_of(each.at)) for each in asks]
-    answers = Oracle({**world.rows(), "asks": events(COLUMNS, *rows)}).join(world.forgiving)
+    tables = {**world.rows(), "asks": events(COLUMNS, *rows)}
+    oracle = Oracle(tables, query_shift_ms=world.settings.query_shift_ms)
+    answers = oracle.join(world.forgiving)
     by_ask = {Ask(row["ts"], row["user"], row["item"]): row for row in answers}  # pyright: ignore[reportArgumentType]
     return [by_ask[each] for each in asks]
 
@@ -353,12 +359,14 @@ class Promise:
 
 
 def _left_alone(world: World, before: Mapping[str, int]) -> Verdict:
-    """When no reader is left, and all upkeep is done, heads reach back by their horizon and no further."""
+    """When no reader is left, and all upkeep is done, heads reach back by what they trail and no further."""
     verdict = Verdict()
+    given = world.settings
+    trailing = min(given.head_horizon_ms - given.query_shift_ms, given.head_limit_ms)
     for node in world.nodes:
         base = layout_of(node).base_ms
         for lane in world.lanes()[node.name]:
-            free = (lane.passed_ms - world.settings.head_horizon_ms) // base * base
+            free = (lane.passed_ms - trailing) // base * base
             if lane.passed_ms != ANCIENT_MS and lane.floor_ms != free:
                 text = f"the head of {node.name} is at {lane.floor_ms}, not at {free}, and nobody reads"
                 verdict.wrong.append(text)
@@ -376,8 +384,7 @@ def _explained(world: World) -> set[str]:
     found |= {"set_aside"} if settings.on_parent_late == "dead_letter" or kind.refusing else set()
     found |= {"error"} if kind.refusing == "part" else set()
     found |= {"stale_batch"} if kind.snapshot or world.collapsed else set()
-    shifts = settings.query_shift_ms != 0 or not settings.event_time_query
-    return found | ({"shifted"} if shifts else set())
+    return found if settings.event_time_query else found | {"shifted"}
 
 
 def _same(mine: object, theirs: object) -> bool:

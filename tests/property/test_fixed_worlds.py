@@ -22,6 +22,7 @@ pytestmark = pytest.mark.property
 
 IN_ORDER = (1, 3, 6, 38, 201)
 LATE = (43,)
+EARLIER = ((0, -3_600_000), (1, -3_600_000))
 
 ROWS = {"retries": 0}
 NOW = {"event_time_query": False}
@@ -36,7 +37,6 @@ DIFFERING = [
     ("set_aside", 1, Kind(refusing="part"), {**ROWS, "on_enrich_error": "null"}),
     ("set_aside", 0, Kind(refusing="query"), ROWS),
     ("error", 0, Kind(refusing="part"), ROWS),
-    ("shifted", 0, Kind(), {"query_shift_ms": 60_000}),
     ("shifted", 0, Kind(), NOW),
     ("stale_batch", 7, Kind(snapshot=True), {"on_snapshot_late": "previous"}),
     ("stale_batch", 7, Kind(snapshot=True), {"on_snapshot_late": "null"}),
@@ -50,6 +50,14 @@ def test_a_world_gives_what_the_oracle_gives(seed: int, late: bool, tmp_path: Pa
     verdict = story(seed, tmp_path, Kind(late=late))
     assert not verdict.wrong, verdict.wrong[:3]
     assert not verdict.hedged, verdict.hedged[:3]
+
+
+@pytest.mark.parametrize(("seed", "shift_ms"), EARLIER)
+def test_a_world_that_reads_parents_earlier_gives_what_the_oracle_gives(
+    seed: int, shift_ms: int, tmp_path: Path
+) -> None:
+    verdict = story(seed, tmp_path, settings=ChainSettings(query_shift_ms=shift_ms))
+    assert not verdict.wrong, verdict.wrong[:3]
 
 
 @pytest.mark.parametrize(("doubt", "seed", "kind", "given"), DIFFERING)

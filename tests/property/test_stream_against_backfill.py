@@ -89,15 +89,15 @@ def troubled(seed: int) -> tuple[Kind, ChainSettings]:
     on_snapshot_late: OnSnapshotLate = rng.choice(
         [each for each in get_args(OnSnapshotLate) if not (kind.refusing and each == "hold")]
     )
-    shifted = trouble == "times"
+    others = trouble == "times"
     given = ChainSettings(
         on_parent_late=on_parent_late,
         max_wait_ms=rng.choice([0, 1, 5]),
         on_enrich_error=on_enrich_error,
         retries=0,
         on_snapshot_late=on_snapshot_late,
-        query_shift_ms=rng.choice([-1000, 60_000]) if shifted else 0,
-        event_time_query=not (shifted and rng.random() < 0.5),
+        query_shift_ms=rng.choice([-1000, -60_000]) if others else 0,
+        event_time_query=not (others and rng.random() < 0.5),
     )
     return kind, given
 

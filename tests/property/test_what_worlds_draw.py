@@ -76,11 +76,11 @@ def test_every_way_to_go_on_regardless_is_drawn() -> None:
             seen[f"{settings.on_enrich_error} it"] += 1
         if kind.snapshot:
             seen[f"{settings.on_snapshot_late} for a snapshot"] += 1
-        seen["shifted"] += settings.query_shift_ms != 0
+        seen["earlier"] += settings.query_shift_ms != 0
         seen["as of now"] += not settings.event_time_query
     wanted = {
         "proceed", "dead_letter", "join refuses", "part refuses", "query refuses", "retry it",
         "dead_letter it", "null it", "drop it", "hold for a snapshot", "previous for a snapshot",
-        "null for a snapshot", "shifted", "as of now",
+        "null for a snapshot", "earlier", "as of now",
     }  # fmt: skip
     assert {each for each in wanted if seen[each] <= SEEDS // 40} == set()

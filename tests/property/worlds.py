@@ -84,7 +84,7 @@ class World(Happenings):
         kind: Kind = Kind(),  # noqa: B008 - frozen
         settings: ChainSettings = ChainSettings(),  # noqa: B008 - frozen
     ) -> None:
-        super().__init__(rng, folder, kind)
+        super().__init__(rng, folder, kind, settings.query_shift_ms)
         self.settings = replace(
             settings,
             head_horizon_ms=rng.choice([0, 10 * MINUTE_MS]),

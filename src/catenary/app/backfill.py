@@ -58,7 +58,7 @@ def backfill(
         raise DefinitionError(problem, hint="give the Join or GroupBy itself, not its name")
     project = Project(Settings.load(root, flags=settings))
     found = _tables(project, definition, tables)
-    made = planned([_named(definition)], found)
+    made = planned([_named(definition)], found, query_shift_ms=project.settings.query_shift_ms)
     if left is not None:
         if start is not None or end is not None or force:
             problem = "start, end and force are for a run over days; left= brings its own times"
@@ -82,7 +82,8 @@ def plan_of(
 ) -> Plan:
     """The checked plan of a definition, which shows itself."""
     project = Project(Settings.load(root))
-    return planned([_named(definition)], _tables(project, definition, tables))
+    found = _tables(project, definition, tables)
+    return planned([_named(definition)], found, query_shift_ms=project.settings.query_shift_ms)
 
 
 def _named(definition: Join | GroupBy) -> Join | GroupBy:

@@ -16,10 +16,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from catenary.definitions import Accuracy
-from catenary.errors import DataError, UnsupportedError, nearest
+from catenary.errors import DataError, SettingsError, UnsupportedError, nearest
 from catenary.plan import GroupByNode, JoinNode
-from catenary.plan.settings import ChainSettings
-from catenary.plan.stage import StageSpec, stages, streamed_sources
+from catenary.plan.settings import PREFIX, ChainSettings
+from catenary.plan.stage import StageSpec, enriching, stages, streamed_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -56,6 +56,20 @@ def resolve(address: str) -> tuple[str, Mapping[str, str]]:
     return name.strip("/"), found.options
 
 
+def _chain(project: Project, conf: Mapping[str, object]) -> ChainSettings:
+    """The chain's settings, with those of the project that its values depend on."""
+    shift_ms = project.settings.query_shift_ms
+    named = {name.removeprefix(PREFIX) for name in conf}
+    own = {} if "query_shift_ms" in named else {"query_shift_ms": shift_ms}
+    chain = ChainSettings.parse({**conf, **own})
+    if chain.query_shift_ms != shift_ms:
+        raise SettingsError(
+            f"query_shift_ms={chain.query_shift_ms}, but the project's is {shift_ms}",
+            hint="values depend on it, those of backfills and uploads, too: set it in catenary.toml",
+        )
+    return chain
+
+
 @dataclass
 class Live:
     """What runs of a project.
@@ -89,13 +103,14 @@ class Live:
             flags: settings of the project, which win over its files and the environment.
 
         Raises:
-            SettingsError: for a setting that is unknown or does not fit.
+            SettingsError: for a setting that is unknown or does not fit, or that is the project's and
+                says otherwise there.
             DefinitionError: for definitions that do not fit together.
         """
         from catenary.app.wiring import Project
 
         project = Project.open(root, **flags)
-        return Live(project, project.plan(names), ChainSettings.parse(conf or {}))
+        return Live(project, project.plan(names), _chain(project, conf or {}))
 
     def __enter__(self) -> Live:
         return self
@@ -206,7 +221,14 @@ class Live:
             return self.project.tables.table(table).schema()
 
         definitions = self.project.definitions if self.given is None else self.given
-        return StageSpec.of(definitions, schema, node.name, self.chain, modules())
+        return StageSpec.of(
+            definitions, schema, node.name, self.chain, modules(), tabled=self._is_tabled(node)
+        )
+
+    def _is_tabled(self, node: GroupByNode) -> bool:
+        """Whether the tables behind a GroupBy's topics have days, which its topics need not have."""
+        roots = (enriching(scan)[0] for _, scan, _ in streamed_sources(node))
+        return any(self.project.tables.table(each.table).partitions() for each in roots)
 
     def stage(
         self,

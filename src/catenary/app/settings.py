@@ -47,6 +47,8 @@ class Settings:
         store: folder of the embedded store.
         durability: what an append or a commit survives: `process`, a killed process; `power`, a
             power failure, too.
+        query_shift_ms: 0, or below it: chained rows read their parents as of so much earlier. Values
+            depend on it, so it is one for all of a project.
         origins: where each value came from, by name.
     """
 
@@ -62,6 +64,7 @@ class Settings:
     log: str = "log"
     store: str = "store"
     durability: str = "power"
+    query_shift_ms: int = 0
     origins: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
 
     @staticmethod
@@ -174,6 +177,13 @@ def _check(name: str, value: str | int, origin: str) -> None:
         except SettingsError as error:
             problem = f"memory_limit={error.problem}"
             raise SettingsError(problem, where=origin, hint=error.hint) from None
+    if name == "query_shift_ms":
+        from catenary.plan.settings import ChainSettings
+
+        try:
+            ChainSettings.parse({name: value})
+        except SettingsError as error:
+            raise SettingsError(error.problem, where=origin, hint=error.hint) from None
     known = _CHOICES.get(name)
     if known is not None and value not in known:
         problem = f"{name}={value!r} is not known"

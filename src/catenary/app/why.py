@@ -228,6 +228,8 @@ class Explainer:
         depth: int,
     ) -> Why:
         node, at_ms = column.group_by, read.at_ms
+        if isinstance(read.node, JoinNode):
+            at_ms += read.node.shift_ms
         said = statuses.listed(int(read.answer.parts[node.name][0]))
         if node.accuracy is Accuracy.SNAPSHOT:
             at_ms = floor_ms(at_ms, DAY_MS)

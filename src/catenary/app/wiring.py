@@ -81,7 +81,8 @@ class Project:
 
     def plan(self, names: Iterable[str] | None = None) -> Plan:
         """The checked plan of some definitions of the folder, or of all."""
-        return planned(self.definitions, self.tables, names)
+        shift_ms = self.settings.query_shift_ms
+        return planned(self.definitions, self.tables, names, query_shift_ms=shift_ms)
 
     def work(
         self, plan: Plan, *, start: str | None = None, end: str | None = None, force: bool = False
@@ -142,6 +143,8 @@ def planned(
     definitions: Iterable[Definition] | Mapping[str, Definition],
     tables: Tables,
     names: Iterable[str] | None = None,
+    *,
+    query_shift_ms: int = 0,
 ) -> Plan:
     """A plan over tables that are asked for their columns."""
     from catenary.plan import build
@@ -149,7 +152,8 @@ def planned(
     def schemas(table: str) -> Schema:
         return tables.table(table).schema()
 
-    return build(definitions, schemas, targets=None if names is None else tuple(names))
+    targets = None if names is None else tuple(names)
+    return build(definitions, schemas, targets=targets, query_shift_ms=query_shift_ms)
 
 
 def engine() -> Engine:

@@ -42,6 +42,7 @@ def build(
     schemas: Callable[[str], Schema],
     *,
     targets: Iterable[str] | None = None,
+    query_shift_ms: int = 0,
 ) -> Plan:
     """The checked DAG of the definitions and of everything that they read.
 
@@ -49,6 +50,7 @@ def build(
         definitions: each with a name; a mapping may give the names.
         schemas: a table's columns, with or without its partition column.
         targets: the names that are asked for; None for all that are given.
+        query_shift_ms: 0, or below it: chained rows read their parents as of so much earlier.
 
     Raises:
         DefinitionError: for whatever cannot be right, with the place where it was written.
@@ -61,7 +63,9 @@ def build(
     for name in given:
         if name not in by_name:
             raise DefinitionError(f"no definition is named {name!r}", hint=nearest(name, by_name))
-    builder = _Builder(schemas, {id(each): name for name, each in by_name.items()})
+    assert query_shift_ms <= 0, "settings check it"
+    names = {id(each): name for name, each in by_name.items()}
+    builder = _Builder(schemas, names, query_shift_ms)
     for name in given:
         builder.node(by_name[name])
     return Plan(tuple(builder.nodes.values()), tuple(given))
@@ -141,11 +145,14 @@ def _parents(each: Definition) -> list[Definition]:
 class _Builder:
     """Nodes by name, in an order in which each comes after what it reads."""
 
-    def __init__(self, schemas: Callable[[str], Schema], names: dict[int, str]) -> None:
+    def __init__(
+        self, schemas: Callable[[str], Schema], names: dict[int, str], shift_ms: int
+    ) -> None:
         self.nodes: dict[str, Node] = {}
         self._tables: dict[str, Schema] = {}
         self._load = schemas
         self._names = names
+        self._shift_ms = shift_ms
 
     def node(self, definition: Definition) -> Node:
         name = _name(definition, self._names)
@@ -162,9 +169,19 @@ class _Builder:
         return self._tables[table]
 
     def _scan(self, source: Source) -> ScanNode:
-        parent = self.node(source.join) if isinstance(source, JoinSource) else None
+        parent = self._chained(source.join) if isinstance(source, JoinSource) else None
         assert parent is None or isinstance(parent, JoinNode)
         return scan(source, self._schema, parent)
+
+    def _chained(self, definition: Join) -> Node:
+        """The Join as a chain reads it: with other values, it is a node and a table of its own."""
+        if not self._shift_ms:
+            return self.node(definition)
+        name = f"{_name(definition, self._names)}@{self._shift_ms}ms"
+        found = self.nodes.get(name)
+        if found is None:
+            found = self.nodes[name] = self._join(definition, name, self._shift_ms)
+        return found
 
     def _group_by(self, definition: GroupBy, name: str) -> GroupByNode:
         sources = tuple(self._scan(each) for each in definition.sources)
@@ -202,9 +219,9 @@ class _Builder:
         )
         return replace(node, fingerprint=group_by_fingerprint(node))
 
-    def _join(self, definition: Join, name: str) -> JoinNode:
+    def _join(self, definition: Join, name: str, shift_ms: int = 0) -> JoinNode:
         left = self._scan(definition.left)
-        parts = tuple(self._part(each, left, name) for each in definition.parts)
+        parts = tuple(self._part(each, left, name, shift_ms) for each in definition.parts)
         columns = {
             joined: part.group_by.schema[column]
             for part in parts
@@ -239,16 +256,17 @@ class _Builder:
             ),
             where=definition.where,
             fingerprint=join_fingerprint(left, parts, derivations),
+            shift_ms=shift_ms,
         )
 
-    def _part(self, part: JoinPart, left: ScanNode, join: str) -> PartNode:
+    def _part(self, part: JoinPart, left: ScanNode, join: str, shift_ms: int) -> PartNode:
         group_by = self.node(part.group_by)
         assert isinstance(group_by, GroupByNode)
         by = tuple(left_keys(part, group_by, left, join=join))
         columns = tuple(
             (column, joined_name(part.prefix, group_by.name, column)) for column in group_by.schema
         )
-        return PartNode(group_by, by, columns, part_fingerprint(left, by, group_by))
+        return PartNode(group_by, by, columns, part_fingerprint(left, by, group_by, shift_ms))
 
 
 def _common_schema(sources: tuple[ScanNode, ...], name: str) -> Schema:

@@ -57,11 +57,13 @@ def group_by_fingerprint(node: GroupByNode) -> str:
     )
 
 
-def part_fingerprint(left: ScanNode, left_keys: Sequence[str], group_by: GroupByNode) -> str:
+def part_fingerprint(
+    left: ScanNode, left_keys: Sequence[str], group_by: GroupByNode, shift_ms: int = 0
+) -> str:
     """Of a GroupBy's features for the rows of a left, whatever columns those carry along."""
     selects = dict(left.selects)
     keys = [_expression(selects[key]) for key in left_keys]
-    return fingerprint("part", _rows(left), keys, group_by.fingerprint)
+    return fingerprint("part", _rows(left), keys, group_by.fingerprint, *_shift(shift_ms))
 
 
 def join_fingerprint(
@@ -102,7 +104,7 @@ def _join_columns(node: JoinNode) -> dict[str, str]:
         read = column_fingerprints(part.group_by)
         keys = [_expression(selects[key]) for key in part.left_keys]
         for name, joined in part.columns:
-            columns[joined] = fingerprint("joined", rows, keys, read[name])
+            columns[joined] = fingerprint("joined", rows, keys, read[name], *_shift(node.shift_ms))
     return columns
 
 
@@ -120,6 +122,11 @@ def _rows(scan: ScanNode) -> list[object]:
         scan.start,
         scan.end,
     ]
+
+
+def _shift(shift_ms: int) -> list[object]:
+    """Nothing where parts are read as of a row's own time: that changes no value."""
+    return [["shift", shift_ms]] if shift_ms else []
 
 
 def _grouping(node: GroupByNode) -> list[object]:

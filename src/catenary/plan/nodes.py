@@ -167,6 +167,8 @@ class JoinNode:
         derivations: None when there are none: all base columns stay.
         schema: of an output row: the left's columns, `ts`, then features. `ds` names the partition,
             which is that of the left's row.
+        shift_ms: parts are read as of so much later than a row's own time; 0, or below it where a
+            chain reads the Join and is told to read earlier.
     """
 
     name: str
@@ -177,6 +179,7 @@ class JoinNode:
     schema: Schema
     where: str
     fingerprint: str
+    shift_ms: int = 0
 
 
 Node = GroupByNode | JoinNode

@@ -307,7 +307,10 @@ def read_instants(node: Node, first: str, last: str) -> tuple[int, int]:
     Entities, and GroupBys alone, read at the end of their day.
     """
     start, end = ds_start_ms(first), ds_start_ms(last) + DAY_MS
-    if isinstance(node, GroupByNode) or node.left.at_day_end:
+    if isinstance(node, GroupByNode):
+        return start + DAY_MS, end
+    start, end = start + node.shift_ms, end + node.shift_ms
+    if node.left.at_day_end:
         return start + DAY_MS, end
     return start - node.left.late_partitions * DAY_MS, end - 1
 

@@ -32,6 +32,8 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
 _LEAST: Final = {"max_batch_rows": 1, "max_batch_bytes": 1, "query_shift_ms": -(1 << 62)}
 """The least value of a number; 0 where nothing is said."""
 _MOST: Final = 1 << 62  # instants are 64-bit numbers, to which these are added
+_MOST_OF: Final = {"query_shift_ms": 0}
+"""The greatest value of a number, where it is less."""
 _NOT_YET: Final = (
     "lag_millis",
     "query_delay_ms",
@@ -55,7 +57,8 @@ class ChainSettings:
         retries: how often `retry` tries.
         on_snapshot_late: a read of a snapshot that has not landed waits (`hold`), takes the
             `previous` one, or is `null`.
-        query_shift_ms: parents are read as of so much later (or earlier, below zero).
+        query_shift_ms: parents are read as of so much later: 0, or earlier, below it. What is later
+            than a row no log has yet. Values depend on it, so backfills and uploads are told the same.
         event_time_query: whether parents are read as of a row's own time, rather than of now.
         head_horizon_ms: how far the head floor trails, in event time.
         head_limit_ms: how far, in event time, a reader left behind may hold the head.
@@ -154,6 +157,10 @@ def _check(name: str, value: object) -> None:
             raise SettingsError(f"{problem} is neither true nor false")
     elif not isinstance(value, int) or isinstance(value, bool):
         raise SettingsError(f"{problem} is not a whole number")
-    elif not _LEAST.get(name, 0) <= value <= _MOST:
-        least = _LEAST.get(name, 0)
-        raise SettingsError(f"{problem} is not between {least} and {_MOST}")
+    else:
+        least, most = _LEAST.get(name, 0), _MOST_OF.get(name, _MOST)
+        if not least <= value <= most:
+            hint = None
+            if name == "query_shift_ms":
+                hint = "a parent's events from after a row are in no log yet: shift it below zero"
+            raise SettingsError(f"{problem} is not between {least} and {most}", hint=hint)

@@ -49,6 +49,7 @@ class StageSpec:
         target: the GroupBy's name.
         settings: of the chain.
         functions: modules that register the users' functions, imported before planning.
+        tabled: whether the tables of its sources may hold events that its topics never had.
     """
 
     definitions: Mapping[str, Definition]
@@ -56,6 +57,7 @@ class StageSpec:
     target: str
     settings: ChainSettings
     functions: tuple[str, ...] = ()
+    tabled: bool = False
 
     @staticmethod
     def of(
@@ -64,6 +66,8 @@ class StageSpec:
         target: str,
         settings: ChainSettings,
         functions: tuple[str, ...] = (),
+        *,
+        tabled: bool = False,
     ) -> StageSpec:
         """The spec of one GroupBy of a project; only what it needs is taken along.
 
@@ -73,6 +77,7 @@ class StageSpec:
             target: the GroupBy's name.
             settings: of the chain.
             functions: modules that register functions.
+            tabled: whether tables may hold events that the topics never had.
 
         Raises:
             DefinitionError: if there is no such GroupBy.
@@ -82,7 +87,7 @@ class StageSpec:
         closure = _below(known[target], {id(each): name for name, each in known.items()})
         tables = {name for each in closure.values() for name in _tables(each)}
         held = {name: schemas(name) for name in sorted(tables)}
-        return StageSpec(closure, held, target, settings, functions)
+        return StageSpec(closure, held, target, settings, functions, tabled)
 
     def encode(self) -> bytes:
         """Versioned bytes.
@@ -100,6 +105,7 @@ class StageSpec:
             "target": self.target,
             "settings": asdict(self.settings),
             "functions": list(self.functions),
+            "tabled": self.tabled,
         }
         return json.dumps(data, separators=(",", ":"), allow_nan=False).encode()
 
@@ -139,7 +145,12 @@ class StageSpec:
         """
         for name in self.functions:
             _import(name)
-        return build(self.definitions, self._schema, targets=[self.target])
+        return build(
+            self.definitions,
+            self._schema,
+            targets=[self.target],
+            query_shift_ms=self.settings.query_shift_ms,
+        )
 
     def node(self) -> GroupByNode:
         """The target in its plan."""
@@ -164,7 +175,8 @@ def _read(held: dict[str, Any]) -> StageSpec:
     }
     definitions = from_data(held["definitions"])
     functions = tuple(map(_text, held["functions"]))
-    return StageSpec(definitions, schemas, _text(held["target"]), ChainSettings(**given), functions)
+    target, settings = _text(held["target"]), ChainSettings(**given)
+    return StageSpec(definitions, schemas, target, settings, functions, held["tabled"] is True)
 
 
 def _text(value: object) -> str:

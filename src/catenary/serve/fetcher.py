@@ -57,7 +57,6 @@ class _Target:
     asked: Asked
     below: Below
     single: SinglePath
-    groups: tuple[GroupByNode, ...]
 
 
 class Fetcher:
@@ -233,12 +232,9 @@ class Fetcher:
             node = self._nodes.get(key)
             if node is None:
                 raise DataError(f"no definition is named {key!r}", hint=nearest(key, self._nodes))
-            parts = (node,) if isinstance(node, GroupByNode) else ()
-            if isinstance(node, JoinNode):
-                parts = tuple({p.group_by.fingerprint: p.group_by for p in node.parts}.values())
             below = Below(node, self._store, self._topic)
             single = SinglePath(node, self.lookup, self._late)
-            made = _Target(node, Asked.of(node), below, single, parts)
+            made = _Target(node, Asked.of(node), below, single)
             found = self._targets.setdefault(key, made)
         return found
 
@@ -272,6 +268,11 @@ class Fetcher:
             return self.lookup.join(target.node, left, at)
         return self.lookup.group_by(target.node, left, at)
 
+    def _ready(self, node: JoinNode | GroupByNode, at: np.ndarray) -> bool:
+        if isinstance(node, JoinNode):
+            return self.lookup.ready(node, at)
+        return self.lookup.groups_ready((node,), at)
+
     def _reflected(
         self, target: _Target, wanted: Token | None, until: float, timeout_s: float
     ) -> Token:
@@ -297,7 +298,7 @@ class Fetcher:
         """Wait while a snapshot is late; the read itself says which one, after the timeout."""
         while True:
             version = self._store.version()
-            if self.lookup.groups_ready(target.groups, at):
+            if self._ready(target.node, at):
                 return
             left = until - time.monotonic()
             if left <= 0:

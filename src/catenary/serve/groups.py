@@ -77,7 +77,6 @@ class Group:
         self.refusals = statuses.BEFORE_RETENTION
         if self.is_snapshot:
             self.refusals |= statuses.MISSING_UPLOAD
-        self.is_streamed = not self.is_snapshot and any(each.topic for each in node.sources)
 
     @cached_property
     def layout(self) -> Any:
@@ -141,11 +140,6 @@ class Group:
         """`late`, of one read."""
         return self.is_snapshot and bool(self.late(snapshot, np.array([ts], np.int64))[0])
 
-    def beyond_uploads(self, snapshot: Snapshot, ts: int) -> int:
-        """The status of a read that no stream brings up to its instant."""
-        cutoff = self._ends_ms(snapshot)
-        return statuses.STALE_BATCH if cutoff is not None and ts > cutoff else 0
-
     def read(
         self,
         snapshot: Snapshot | None,
@@ -208,19 +202,7 @@ class Group:
     ) -> Read:
         if self.is_snapshot:
             return read_snapshot(self.layout, snapshot, known, codes, at, holds=self.holds)
-        read = read_temporal(self.layout, snapshot, known, codes, at)
-        cutoff = self._ends_ms(snapshot)
-        if cutoff is not None:
-            for bits in (read.status, read.own):
-                bits[at > cutoff] |= statuses.STALE_BATCH
-        return read
-
-    def _ends_ms(self, snapshot: Snapshot) -> int | None:
-        """Where all that is known ends, if nothing brings events after the newest upload."""
-        if self.is_streamed or self.is_snapshot:
-            return None
-        active = uploads_of(snapshot)[0].active
-        return active[-1].cutoff_ms if active else None
+        return read_temporal(self.layout, snapshot, known, codes, at)
 
     def _refused(
         self, snapshot: Snapshot, own: np.ndarray, at: np.ndarray, late: str

@@ -92,14 +92,16 @@ class StoreLookup:
         Args:
             join: whose parts are read.
             rows: the left's columns; `ts` and `ds` are those of `at` if they are not among them.
-            at: int64 milliseconds, per row; events strictly before it count.
+            at: int64 milliseconds, per row; events strictly before it count, or, of a Join that reads
+                earlier, before what it reads as of.
 
         Raises:
             NotYetError: under `hold`, if a snapshot has not landed.
             RunError: if a store cannot be reached; never for the sake of one row.
         """
         left = timed(rows, at) if reads_dates(join) else rows
-        parts = self._parts(join, left, at + self._shift_ms, lambda: timed(rows, at).select(_TIMES))
+        wanted = at + self._shift_ms + join.shift_ms
+        parts = self._parts(join, left, wanted, lambda: timed(rows, at).select(_TIMES))
         columns = [renamed(part, parts[at].columns) for at, part in enumerate(join.parts)]
         features, failed = self._features(join, left, columns)
         status = np.zeros(len(at), np.int64)
@@ -147,7 +149,7 @@ class StoreLookup:
 
     def ready(self, join: JoinNode, at: np.ndarray) -> bool:
         """Whether all snapshots that reads at these instants want have landed (protocol 8)."""
-        return self.groups_ready({part.group_by for part in join.parts}, at)
+        return self.groups_ready({part.group_by for part in join.parts}, at + join.shift_ms)
 
     def groups_ready(self, nodes: Iterable[GroupByNode], at: np.ndarray) -> bool:
         """`ready`, of GroupBys."""

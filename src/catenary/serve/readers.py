@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from operator import index
 from typing import TYPE_CHECKING, Final, Self
 
+from catenary.errors import DataError
 from catenary.state.records import (
+    NOWHERE_MS,
     PASSED,
     READERS_KEY,
     Passed,
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from catenary.ports import Dataset
 
 _TELL_S: Final = 0.05
+_LONGEST_S: Final = 366 * 86_400
 
 
 class ClientReader:
@@ -39,6 +43,9 @@ class ClientReader:
 
     Attributes:
         from_ms_held: from where it really holds: later than asked if a floor had risen already.
+
+    Raises:
+        DataError: for a name, an instant or a time to live that is none.
     """
 
     def __init__(
@@ -50,11 +57,16 @@ class ClientReader:
         ttl_s: float,
         step_ms: int = 60_000,
     ) -> None:
-        self.from_ms_held = from_ms
+        if not str(name).isprintable() or not name:
+            raise DataError(f"a reader needs a name to be known by, not name={name!r}")
+        if not 0 < ttl_s <= _LONGEST_S:  # so that NaN is refused, too
+            hint = f"seconds, above 0 and up to {_LONGEST_S:,}"
+            raise DataError(f"reader {name!r} cannot live for ttl_s={ttl_s!r}", hint=hint)
         self._name = name
-        self._key = PASSED + name.encode()
+        self._key = PASSED + str(name).encode()
         self._datasets = tuple(datasets)
-        self._passed_ms = self._told_ms = from_ms
+        self._passed_ms = self._told_ms = self._instant("from_ms", from_ms)
+        self.from_ms_held = self._passed_ms
         self._ttl_ms = round(ttl_s * 1000)
         self._step_ms = step_ms
         self._told_s = 0.0
@@ -80,13 +92,30 @@ class ClientReader:
                 self._change(dataset, registered=False)
 
     def passed(self, ms: int) -> None:
-        """It will not ask for an instant before `ms` again, and is alive."""
-        self._passed_ms = max(self._passed_ms, ms)
+        """It will not ask for an instant before `ms` again, and is alive.
+
+        Raises:
+            DataError: if that is no instant.
+        """
+        self._passed_ms = max(self._passed_ms, self._instant("ms", ms))
         waited_s = time.monotonic() - self._told_s
         moved = self._passed_ms - self._told_ms
         alive = waited_s * 4000 > self._ttl_ms
         if self._open and ((moved and waited_s >= _TELL_S) or moved > self._step_ms or alive):
             self._tell()
+
+    def _instant(self, what: str, ms: object) -> int:
+        """An instant as it is written down: stages read it, and stop at what is none."""
+        try:
+            found = index(ms)  # pyright: ignore[reportArgumentType] - whatever was given
+        except TypeError:
+            problem = f"reader {self._name!r} was given {what}={ms!r}"
+            hint = "instants are whole milliseconds since the epoch, UTC"
+            raise DataError(problem, hint=hint) from None
+        if abs(found) >= NOWHERE_MS:
+            problem = f"reader {self._name!r} was given {what}={ms!r}, which is no instant"
+            raise DataError(problem, hint="milliseconds since the epoch, UTC")
+        return found
 
     def _tell(self) -> None:
         told = pack(Passed(self._passed_ms, _now_ms() + self._ttl_ms))

@@ -98,7 +98,7 @@ class Asked:
             columns[name] = _array(values, type_, name)
         return _table(columns, len(requests))
 
-    @property
+    @cached_property
     def is_plain(self) -> bool:
         """Whether Python's values are the columns' values: no narrow floats, nothing nested."""
         kept = (self.types[name] for name in (*self.needed, *self.fills))

@@ -8,6 +8,7 @@ It says what `lookup.py` says; a row whose derivation raises it leaves to that, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from catenary.errors import RunError
@@ -48,11 +49,25 @@ class Single:
 
 @dataclass(frozen=True)
 class _Part:
-    """One part of a Join as it is read, or a GroupBy by itself."""
+    """One part of a Join as it is read, or a GroupBy by itself.
+
+    Attributes:
+        group: the GroupBy.
+        keys: the left's columns that are its keys.
+        columns: its columns' names, and what they are called on the left.
+    """
 
     group: Group
     keys: tuple[str, ...]
     columns: tuple[tuple[str, str], ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...] | None:
+        """What the columns that are read are called on the left; None if these are others, or derived."""
+        own, joined = zip(*self.columns, strict=True) if self.columns else ((), ())
+        if self.group.node.derivations is not None or own != self.group.columns:
+            return None
+        return joined
 
 
 class SinglePath:
@@ -67,6 +82,7 @@ class SinglePath:
     def __init__(self, node: JoinNode | GroupByNode, lookup: StoreLookup, late: str) -> None:
         self._lookup = lookup
         self._late = late
+        self._shift_ms = 0 if isinstance(node, GroupByNode) else node.shift_ms
         if isinstance(node, GroupByNode):
             group = lookup.group(node)
             self._parts = [_Part(group, group.keys, tuple((name, name) for name in node.schema))]
@@ -95,12 +111,15 @@ class SinglePath:
         base: Values = {}
         parts: dict[str, int] = {}
         bits, reason = 0, None
-        found = self._groups(left, ts)
+        found = self._groups(left, ts + self._shift_ms)
         for part, (values, status, lacking) in zip(self._parts, found, strict=True):
             name = part.group.node.name
             bits |= status
             parts[name] = parts.get(name, 0) | status
             reason = reason or lacking
+            if part.names is not None:
+                base.update(values)
+                continue
             for own, joined in part.columns:
                 base[joined] = values[own]
         if self._derivations is not None:
@@ -118,17 +137,21 @@ class SinglePath:
                 for other in range(place, len(self._parts)):
                     if self._parts[other].group is part.group:
                         keys = [left[name] for name in self._parts[other].keys]
-                        found[other] = self._group(part.group, snapshot, keys, left, ts)
+                        found[other] = self._part(self._parts[other], snapshot, keys, left, ts)
         return [found[place] for place in range(len(self._parts))]
 
-    def _group(
-        self, group: Group, snapshot: Snapshot | None, keys: list[object], left: Values, ts: int
+    def _part(
+        self, part: _Part, snapshot: Snapshot | None, keys: list[object], left: Values, ts: int
     ) -> tuple[Values, int, str | None]:
+        """The columns, by their own names, or at once by the left's where the part has these."""
+        group, names = part.group, part.names
         entity = encode_key(keys)
         if snapshot is None:
             doubt = statuses.MISSING if entity is None else statuses.MISSING_UPLOAD
-            return dict(group.nothing), doubt, None
+            return _nothing(group, names), doubt, None
         if entity is None:
+            if names is not None:
+                return _nothing(group, names), statuses.MISSING, None
             base = dict(group.no_values)
             return self._with_derivations(group, base, keys, left), statuses.MISSING, None
         read = self._one(group, snapshot, entity, ts)
@@ -137,7 +160,10 @@ class SinglePath:
         late = self._late == NULL and group.is_late(snapshot, ts)
         if late or read.own & group.refusals:
             too_old = read.own & statuses.BEFORE_RETENTION
-            return dict(group.nothing), read.status, group.lacking(ts) if too_old else None
+            nothing = _nothing(group, names)
+            return nothing, read.status, group.lacking(ts) if too_old else None
+        if names is not None:
+            return dict(zip(names, read.values, strict=True)), read.status, None
         base = dict(zip(group.columns, read.values, strict=True))
         return self._with_derivations(group, base, keys, left), read.status, None
 
@@ -145,8 +171,7 @@ class SinglePath:
     def _one(group: Group, snapshot: Snapshot, entity: bytes, ts: int) -> one.One:
         if group.is_snapshot:
             return one.read_snapshot(group.layout, snapshot, entity, ts, holds=group.holds)
-        read = one.read_temporal(group.layout, snapshot, entity, ts)
-        return read.told(group.beyond_uploads(snapshot, ts))
+        return one.read_temporal(group.layout, snapshot, entity, ts)
 
     @staticmethod
     def _with_derivations(group: Group, base: Values, keys: list[object], left: Values) -> Values:
@@ -155,6 +180,11 @@ class SinglePath:
         times = {"ts": left["ts"], "ds": left["ds"]}
         own = dict(zip(group.keys, keys, strict=True))
         return _derived(group.node.derivations, {**base, **own, **times})
+
+
+def _nothing(group: Group, names: tuple[str, ...] | None) -> Values:
+    """A row of nulls, under the names that a part is read by."""
+    return {**group.nothing} if names is None else {**dict.fromkeys(names)}
 
 
 class _DerivationError(Exception):

@@ -17,7 +17,7 @@ import numpy as np
 
 from catenary.compiled import tile_keys as compiled
 from catenary.state import tiles
-from catenary.state.fold import Changes, index_key, merged_values
+from catenary.state.fold import Changes, index_rows, merged_values
 from catenary.state.records import ANCIENT_MS
 
 if TYPE_CHECKING:
@@ -174,4 +174,4 @@ def _merge(
         listed.setdefault(bucket // over * over, []).extend(keys)
     for bucket, keys in listed.items():
         if keys:
-            changes.puts[index_key(lane, level + 1, bucket)] = tiles.pack_index(keys, 0)
+            changes.puts.update(index_rows(lane, level + 1, bucket, keys, 0))

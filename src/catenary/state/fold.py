@@ -9,7 +9,7 @@ tile (protocol 4). Events that uploads lack go into those uploads' late tiles be
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from catenary.state import tiles
 from catenary.state.records import ANCIENT_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 HEAD: int = 0
 BASE: int = 1
+_LISTED_BYTES: Final = 1_500
+"""Of an index row. One that takes several pages is hard to place in a file that is full of gaps."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ def _into_lane(
     listing.add_groups(groups, keys, before, changes)
     for (level, bucket), (some, grown) in listing.held.items():
         if some or grown:
-            changes.puts[index_key(lane, level, bucket)] = tiles.pack_index(some, grown)
+            changes.puts.update(index_rows(lane, level, bucket, some, grown))
             changes.head_bytes += grown
 
 
@@ -206,10 +208,16 @@ class _Listing:
             self.add(level, bucket, new, grown)
 
 
-def index_key(lane: Lane, level: int, bucket_ms: int) -> bytes:
-    """Where this commit of the lane lists its new tiles; each commit has its own row."""
+def index_rows(
+    lane: Lane, level: int, bucket_ms: int, keys: list[bytes], grown: int
+) -> Iterator[tuple[bytes, bytes]]:
+    """The rows in which this commit of the lane lists tiles: its own, and none larger than a page holds."""
     bucket = tiles.index_bucket(lane.id.key, level, bucket_ms)
-    return bucket + lane.position.to_bytes(8, "big") + lane.folds.to_bytes(8, "big")
+    commit = bucket + lane.position.to_bytes(8, "big") + lane.folds.to_bytes(8, "big")
+    many = max(1, _LISTED_BYTES // len(keys[0])) if keys else 1
+    for first in range(0, max(len(keys), 1), many):
+        row = tiles.pack_index(keys[first : first + many], 0 if first else grown)
+        yield commit + first.to_bytes(4, "big"), row
 
 
 def _mark(snapshot: Snapshot, key: bytes, status: int, changes: Changes) -> bool:

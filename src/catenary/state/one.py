@@ -67,7 +67,8 @@ def read_temporal(layout: Layout, snapshot: Snapshot, entity: bytes, ts: int) ->
         _ENTITY,
         np.array([ts], np.int64),
     )
-    return _answer(layout, ended, ts, known_by(upload, uploads, lanes.values()))
+    one = _answer(layout, ended, ts, known_by(upload, uploads, lanes.values()))
+    return one if lanes or upload is None else one.told(late(ts, upload, holds=False))
 
 
 def read_snapshot(

@@ -20,7 +20,7 @@ from catenary.aggregate import tiles as kernel
 from catenary.compiled import ranges, routes
 from catenary.ports import statuses
 from catenary.state.held import Held, Span, none, of_lanes, of_upload
-from catenary.state.records import ANCIENT_MS, lanes_of, uploads_of
+from catenary.state.records import ANCIENT_MS, NOWHERE_MS, lanes_of, uploads_of
 from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ class Known(NamedTuple):
     doubt: int
 
 
-_NEVER_MS: Final = 1 << 61
 ALL: Final = Known(ANCIENT_MS, ANCIENT_MS, statuses.OK)
 
 
@@ -91,7 +90,8 @@ def read_temporal(
             layout, lambda span: of_lanes(layout, snapshot, own, span, lanes, upload), codes, ts
         )
         known = known_by(upload, uploads, lanes.values())
-        return _answer(layout, ended, codes, ts, known=known)
+        doubt = 0 if lanes or upload is None else late(ts, upload, holds=False)
+        return _answer(layout, ended, codes, ts, known=known, doubt=doubt)
 
     return _by_upload(layout, uploads, entities, codes, ts, read)
 
@@ -173,6 +173,8 @@ def _known_from(lane: Lane, upload: Upload) -> int:
     A lane that began late, its log having lost its beginning, lacks nothing beside an upload that
     landed since and holds what was lost.
     """
+    if lane.since_ms == NOWHERE_MS and not lane.began:
+        return lane.kept_ms  # it has brought nothing yet, and nothing of its log is lost
     included = upload.includes(lane.place)
     whole = included is not None and lane.began <= included and lane.covered_ms == ANCIENT_MS
     return lane.kept_ms if whole else max(lane.kept_ms, lane.since_ms)
@@ -183,7 +185,7 @@ def known_by(upload: Upload | None, uploads: Uploads, lanes: Collection[Lane]) -
     if upload is not None:
         begins = max((_known_from(each, upload) for each in lanes), default=ANCIENT_MS)
         return Known(begins, upload.cutoff_ms, statuses.BEFORE_RETENTION)
-    begins = max((max(each.since_ms, each.kept_ms) for each in lanes), default=_NEVER_MS)
+    begins = max((max(each.since_ms, each.kept_ms) for each in lanes), default=NOWHERE_MS)
     doubt = statuses.BEFORE_RETENTION if uploads.active else statuses.MISSING_UPLOAD
     return Known(begins, ANCIENT_MS, doubt)
 
@@ -192,14 +194,17 @@ def lacking(layout: Layout, known: Known, at: Any) -> Any:
     """The doubt of a read that reaches back further than all is known, or of many; 0 if none does."""
     if known.cutoff_ms >= known.begins_ms:
         return 0
-    if layout.spans_ms is None:
+    if layout.spans_ms is None or layout.reach_ms is None:
         return known.doubt
+    first = at if isinstance(at, int) else int(at.min(initial=NOWHERE_MS))
+    if first - layout.reach_ms >= known.begins_ms:
+        return 0  # as nearly always
     starts = [(at - window_ms) // hop_ms * hop_ms for window_ms, hop_ms in layout.spans_ms]
     return (np.min(starts, axis=0) < known.begins_ms) * known.doubt
 
 
 def late(wanted: Any, upload: Upload, *, holds: bool) -> Any:
-    """What to say of snapshots wanted as of one midnight, or of many, that are later than the upload."""
+    """What to say of a read, or of many, as of later than the upload, when nothing brings what came since."""
     return 0 if holds else (wanted > upload.cutoff_ms) * statuses.STALE_BATCH
 
 
@@ -262,13 +267,20 @@ def ends(layout: Layout, found: Callable[[Span], Held], codes: np.ndarray, ts: n
         codes: int32, the entity of each read; -1 for a null key.
         ts: int64 milliseconds, per read.
     """
-    first, last = int(ts.min()), int(ts.max())
+    first, last = _bounds(ts)
     while True:
         ended = _ends(found(Span.of(layout, first, last)), codes, ts)
-        earliest = int(ended.at.min())
+        earliest, _ = _bounds(ended.at)
         if earliest >= first or layout.reach_ms is None:
             return ended
         first = earliest
+
+
+def _bounds(instants: np.ndarray) -> tuple[int, int]:
+    """The first and the last; of a single one without NumPy's reductions, which cost more than the read."""
+    if len(instants) == 1:
+        return int(instants[0]), int(instants[0])
+    return int(instants.min()), int(instants.max())
 
 
 def _ends(held: Held, codes: np.ndarray, ts: np.ndarray) -> Ended:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FORMAT: Final = 2
 ANCIENT_MS: Final = -(1 << 62)
 """Before every event."""
+NOWHERE_MS: Final = 1 << 61
+"""After every event: in `Lane.since_ms`, that it is not known yet from when on the lane has all."""
 
 FORMAT_KEY: Final = b"f"
 UPLOADS_KEY: Final = b"u"
@@ -76,7 +78,8 @@ class Lane:
         passed_ms: the greatest event time committed; `ANCIENT_MS` before the first.
         newest_ms: no tile of the lane that was ever written starts after it.
         floor_ms: the head floor; never falls.
-        since_ms: the event time from which the lane holds everything that its log brought.
+        since_ms: the event time from which the lane holds everything. Of a log that did not begin with
+            the tables it is the first row's; `NOWHERE_MS` until there is one.
         began: the offset that was read first.
         covered_ms, covered_offset: rows from before both are in the upload that the lane began with,
             and are left to it.
@@ -277,7 +280,7 @@ def check_format(snapshot: Snapshot, fingerprint: str, where: str) -> bytes | No
     data = snapshot.get(FORMAT_KEY)
     if data is None:
         return None
-    held = unpack(data, Format)
+    held = _format_in(data)
     if held.version != FORMAT:
         raise UnreadableError(
             f"the store's layout has version {held.version}; version {FORMAT} is read",
@@ -291,6 +294,11 @@ def check_format(snapshot: Snapshot, fingerprint: str, where: str) -> bytes | No
             hint="the definition changed; upload it anew",
         )
     return data
+
+
+@lru_cache(maxsize=64)
+def _format_in(data: bytes) -> Format:
+    return unpack(data, Format)
 
 
 @lru_cache(maxsize=1024)

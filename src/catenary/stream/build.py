@@ -86,6 +86,7 @@ def stage_of(
         spec.settings,
         children=children,
         owned=owned,
+        tabled=spec.tabled,
         owner=owner,
         phase=phase,
     )

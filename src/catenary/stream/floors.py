@@ -1,8 +1,9 @@
 """The head floor: how far it may rise, given what the lane has seen and what its readers have passed.
 
-It trails the least of these by the head horizon, is a multiple of the base tile, and never falls. A
-reader at its topic's end holds nothing. The head is no older than its limit, and holds no more bytes than
-its other limit, readers or not: one that is left further behind reads `as_of_tile`. (protocol 4)
+It trails the least of these by the head horizon and by how much earlier children read, is a multiple of
+the base tile, and never falls. A reader at its topic's end holds nothing. The head is no older than its
+limit, and holds no more bytes than its other limit, readers or not: one that is left further behind, or
+that reads from further back, reads `as_of_tile`. (protocol 4)
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def risen(
     least = passed_ms
     if held_ms is not None:
         least = min(least, held_ms)
-    wanted = max(least - settings.head_horizon_ms, passed_ms - settings.head_limit_ms)
+    # Children whose rows read earlier are as far behind what they have passed.
+    trailing = settings.head_horizon_ms - settings.query_shift_ms
+    wanted = max(least - trailing, passed_ms - settings.head_limit_ms)
     return max(lane.floor_ms, wanted // base_ms * base_ms)
 
 

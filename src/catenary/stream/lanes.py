@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from catenary.errors import FencedError, PositionError
 from catenary.state.layouts import dataset_name, layout_of
@@ -15,6 +15,7 @@ from catenary.state.records import (
     ANCIENT_MS,
     FORMAT,
     FORMAT_KEY,
+    NOWHERE_MS,
     READERS_KEY,
     UPLOADS_KEY,
     Format,
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     from catenary.state.records import Upload
     from catenary.stream.pipeline import Pipeline
     from catenary.stream.waiting import Parents
-
-_NOWHERE_MS: Final = 1 << 61
-"""`since_ms` of a lane whose log had lost its beginning: it holds everything from no instant on."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +69,7 @@ class Lanes:
         settings: of the chain.
         children: datasets of the stages that read this one, registered as readers of its head.
         owned: the source partitions that this copy follows; None for all.
+        tabled: whether the tables may hold events that the log never had.
         owner: who runs it, for people.
         phase: told what the stage is about to do; for tests that kill it there.
     """
@@ -86,6 +85,7 @@ class Lanes:
         *,
         children: Collection[str] = (),
         owned: Collection[SourcePartition] | None = None,
+        tabled: bool = False,
         owner: str = "",
         phase: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -98,6 +98,7 @@ class Lanes:
         self._store = store
         self._settings = settings
         self._children = tuple(children)
+        self._tabled = tabled
         self._owned = None if owned is None else frozenset(owned)
         self._owner = owner
         self._phase = phase
@@ -176,12 +177,14 @@ class Lanes:
             partition=place.partition,
             position=start,
             incarnation=self._log.incarnation(place),
-            since_ms=ANCIENT_MS if start == 0 else _NOWHERE_MS,
+            since_ms=NOWHERE_MS if start or self._tabled else ANCIENT_MS,
             began=start,
         )
         known = [each for each in held if each.state != "loading" and each.frontier is not None]
         if not known:
-            return lane
+            landed = [each.cutoff_ms for each in held if each.state != "loading"]
+            # Nobody knows which of the log's events these hold; from their cut-off on the log has all.
+            return replace(lane, since_ms=max(landed)) if landed and self._tabled else lane
         newest = max(known, key=lambda each: (each.cutoff_ms, each.id))
         included = newest.includes(place)
         assert included is not None, "its frontier is known"
@@ -193,6 +196,11 @@ class Lanes:
             covered_offset=included,
         )
 
+    def _anew(self) -> str:
+        return (
+            f"remove dataset {self.dataset.name} from the store, upload again and start the stage"
+        )
+
     def _check_position(self, lane: Lane) -> None:
         """A stored position must mean what it meant (protocol 17)."""
         held = self._log.incarnation(lane.place)
@@ -200,13 +208,13 @@ class Lanes:
             raise PositionError(
                 f"{self.node.name} is at offset {lane.position} of {lane.place} in incarnation"
                 f" {lane.incarnation}; the log is in incarnation {held}",
-                hint="recovery cut records that were read already; upload again and start anew",
+                hint=f"it is another log, or recovery cut records that were read; {self._anew()}",
             )
         end = self._log.ends([lane.place])[lane.place]
         if lane.position > end:
             raise PositionError(
                 f"{self.node.name} is at offset {lane.position} of {lane.place}, which ends at {end}",
-                hint="the log was cut behind the stage; upload again and start anew",
+                hint=f"the log was cut behind the stage; {self._anew()}",
             )
 
     def _refresh(self, snapshot: Snapshot) -> None:

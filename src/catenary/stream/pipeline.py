@@ -186,8 +186,6 @@ class Pipeline:
         extra = statuses.OK
         if not self._settings.event_time_query:
             at, extra = np.full(len(at), _NEWEST_MS, np.int64), statuses.SHIFTED
-        elif self._settings.query_shift_ms:
-            at, extra = at + self._settings.query_shift_ms, statuses.SHIFTED
         left = rows
         if reads_dates(join) and "ds" not in rows.column_names:
             left = rows.append_column("ds", dates_of(rows.column("ts")))

@@ -18,6 +18,7 @@ from catenary.errors import NotYetError
 from catenary.ports import Records, statuses
 from catenary.state.fold import Changes, fold
 from catenary.state.records import (
+    NOWHERE_MS,
     READERS_KEY,
     UPLOADS_KEY,
     Lane,
@@ -172,6 +173,7 @@ class Stage(Tended, Traced):
             lane,
             position=records.next_offset,
             passed_ms=passed,
+            since_ms=_since_ms(lane, each),
             floor_ms=risen(lane, passed, self.layout.base_ms, self._settings, held),
             rows=lane.rows + each.batch.rows.num_rows,
             folds=lane.folds + 1,
@@ -251,6 +253,14 @@ def _passed_ms(lane: Lane, each: Enriched) -> int:
     if len(ts):
         passed.append(int(ts.max()))
     return max(passed)
+
+
+def _since_ms(lane: Lane, each: Enriched) -> int:
+    """From when on the lane has all: where its log has not always been, from its first row on."""
+    batch = each.batch
+    if lane.since_ms != NOWHERE_MS or not len(batch.offsets):
+        return lane.since_ms
+    return int(batch.rows.column("ts").to_numpy()[batch.offsets.argmin()])
 
 
 def _add(changes: Changes, more: Changes) -> None:

@@ -30,6 +30,7 @@ def features(
     start: str | None = None,
     end: str | None = None,
     limits: Limits | None = None,
+    query_shift_ms: int = 0,
 ) -> list[dict[str, object]]:
     """The rows that a backfill of the definition writes, day by day, each with its `ds`.
 
@@ -39,6 +40,7 @@ def features(
         start: the first day asked for; None for the first that the rows allow.
         end: the last day asked for; None for the last that the rows allow.
         limits: what the run may use.
+        query_shift_ms: 0, or below it: chained rows read their parents as of so much earlier.
 
     Raises:
         CatenaryError: whatever planning or running the definition raises.
@@ -63,7 +65,7 @@ def features(
     >>> [(row["user"], row["spent_price_sum_1d"]) for row in rows]
     [('ann', 3.5), ('bob', None)]
     """
-    plan = _plan(definition, tables)
+    plan = _plan(definition, tables, query_shift_ms)
     outputs = MemoryOutputs()
     job = Job(
         plan=plan,
@@ -143,9 +145,11 @@ def _plain(value: Any, type_: Type) -> object:
     return [_plain(each, type_.item) for each in value]
 
 
-def _plan(definition: Join | GroupBy, tables: Mapping[str, Rows]) -> Plan:
+def _plan(definition: Join | GroupBy, tables: Mapping[str, Rows], query_shift_ms: int = 0) -> Plan:
     held = in_memory(tables)
-    return build([definition], lambda name: held.table(name).schema())
+    return build(
+        [definition], lambda name: held.table(name).schema(), query_shift_ms=query_shift_ms
+    )
 
 
 def _engine() -> EmbeddedEngine:

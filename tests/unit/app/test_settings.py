@@ -63,6 +63,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_and_where_it_was_written(
         ("tables", 3, "tables=3 \\(int\\) is not text"),
         ("memory_limit", "much", "memory_limit='much' is not a size"),
         ("compression", "zip", "compression='zip' is not known"),
+        ("query_shift_ms", 1, "query_shift_ms=1 is not between"),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused(

@@ -8,6 +8,7 @@ import pytest
 from tests.unit.cli.shop import LATER, ORDER, begun, facts, published, refusal, said
 
 from catenary.cli.main import main
+from catenary.plan.settings import PREFIX
 
 
 @pytest.fixture
@@ -42,14 +43,64 @@ def test_a_stage_says_what_it_waited_for_and_how_long_records_are_queued(
     (spend, clients) = facts(capsys, project, "status")["stages"]
     (copy,) = clients["copies"]
     assert (copy["rows"], copy["waits"]["customer_spend"]["times"]) == (1, 1)
-    assert copy["edges"] == {"customer_spend:missing": 1}
+    assert copy["edges"] == {"customer_spend:missing_upload": 1}
     assert copy["memory_peak_bytes"] > 1 << 20
     assert spend["copies"][0]["waits"] == {}
     assert (spend["lanes"][0]["lag"], spend["lanes"][0]["queued_ms"] >= 0) == (1, True)
     assert main(["status", "--root", str(project)]) == 0
     out = capsys.readouterr().out
     assert "waited for customer_spend 1 time," in out
-    assert "rows customer_spend:missing: 1" in out
+    assert "rows customer_spend:missing_upload: 1" in out
+
+
+def test_what_is_streamed_before_an_upload_says_that_the_tables_are_missing(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = project / "orders.jsonl"
+    file.write_text(json.dumps(ORDER) + "\n")
+    facts(capsys, project, "publish", "shop/orders", str(file))
+    facts(capsys, project, "stream", "--all", "--until-caught-up")
+    spend = ("fetch", "customer_spend", "--key", "customer=ann", "--at", LATER)
+    clients = ("fetch", "shop_clients", "--key", "shop=north", "--at", LATER)
+    assert [facts(capsys, project, *words)["status"] for words in (spend, clients)] == [
+        "missing_upload",
+        "missing_upload",
+    ]
+    facts(capsys, project, "upload", "--ds", "2024-01-21", "--frontier", "shop/orders/0:0")
+    facts(capsys, project, "stream", "--all", "--until-caught-up")  # settles what it lacks
+    assert facts(capsys, project, *spend)["status"] == "ok"
+    # What was enriched before goes on to say so.
+    assert facts(capsys, project, *clients)["status"] == "missing_upload"
+
+
+def test_reads_of_what_no_upload_and_no_stream_holds_say_so(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for day in ("2024-01-19", "2024-01-20"):
+        facts(capsys, project, "upload", "--ds", day)
+    words = ("fetch", "customer_spend", "--key", "customer=c1", "--at")
+    between = facts(capsys, project, *words, "2024-01-20T10:00:00Z")
+    assert between["status"] == "stale_batch", "the second upload is too new, and no stage ran"
+    assert facts(capsys, project, *words, "2024-01-21T00:00:00Z")["status"] in ("ok", "missing")
+    facts(capsys, project, "stream", "--all", "--until-caught-up")
+    early = facts(capsys, project, *words, "2024-01-18T10:00:00Z")
+    assert (early["status"], set(early["features"].values())) == ("before_retention", {None})
+
+
+def test_how_much_earlier_chains_read_is_one_for_uploads_stages_and_fetches(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (project / "catenary.toml").open("a") as settings:
+        settings.write("query_shift_ms = -3600000\n")
+    facts(capsys, project, "upload", "--ds", "2024-01-21", "--frontier", "shop/orders/0:0")
+    file = project / "orders.jsonl"
+    file.write_text(json.dumps(ORDER) + "\n")
+    token = facts(capsys, project, "publish", "shop/orders", str(file))["token"]
+    shift = ("--conf", "query_shift_ms=-3600000")
+    streamed = facts(capsys, project, "stream", "--all", "--until-caught-up", *shift)["stages"]
+    assert [each["edges"] for each in streamed] == [{}, {"customer_spend:missing": 1}]
+    words = ("fetch", "shop_clients", "--key", "shop=north", "--at", LATER, "--token", str(token))
+    assert facts(capsys, project, *words)["status"] == "ok"
 
 
 def test_stages_in_processes_of_their_own_give_the_same(
@@ -209,6 +260,8 @@ def test_many_requests_are_lines_on_stdin(
         (("stream",), "say which stages run", "--all"),
         (("stream", "shop_client"), "no definition is named", "shop_clients"),
         (("stream", "--all", "--conf", "max_wait=3"), "no chain setting", "max_wait_ms"),
+        (("stream", "--all", "--conf", "query_shift_ms=-5"), "project's is 0", "catenary.toml"),
+        (("stream", "--all", "--conf", f"{PREFIX}query_shift_ms=-5"), "-5, but", "catenary.toml"),
         (("fetch", "customer_spend", "--key", "custmer=ann"), "custmer", "customer"),
         (("upload", "--ds", "2024-01-21", "--tail-buffer", "2x"), "no length", "full"),
         (("upload", "--ds", "2024-01-21", "--frontier", "x"), "no position", "topic/partition"),

@@ -82,6 +82,7 @@ def test_each_policy_takes_each_of_its_words(name: str, values: list[str]) -> No
         ("max_batch_rows", 0),
         ("max_batch_bytes", "0"),
         ("query_shift_ms", -(1 << 63)),
+        ("query_shift_ms", 1),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_by_name(name: str, value: object) -> None:

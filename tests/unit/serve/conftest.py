@@ -118,8 +118,8 @@ def clicks(*rows) -> pa.Table:
 class World:
     """A plan, a store, and what was written into it."""
 
-    def __init__(self, *definitions, **more) -> None:
-        self.plan = build(definitions, TABLES.__getitem__)
+    def __init__(self, *definitions, query_shift_ms=0, **more) -> None:
+        self.plan = build(definitions, TABLES.__getitem__, query_shift_ms=query_shift_ms)
         self.store = MemoryStore()
         self.now = DAY + 12 * HOUR_MS
         self.fetcher = Fetcher(self.plan, self.store, clock=lambda: self.now, **more)

@@ -15,7 +15,7 @@ from catenary.definitions import Derivation
 from catenary.errors import DataError, NotYetError
 from catenary.ports import SourcePartition, Token
 from catenary.state.records import PASSED, Passed, readers_of, unpack
-from catenary.windows import DAY_MS, HOUR_MS
+from catenary.windows import DAY_MS, HOUR_MS, MINUTE_MS
 
 CLICKS = SourcePartition("shop/clicks", 0)
 VISITS = SourcePartition("shop/visits", 0)
@@ -246,6 +246,22 @@ def test_a_late_snapshot_is_waited_for_under_hold(made):
     later.join()
 
 
+@pytest.mark.parametrize("late", ["previous", "hold"])
+def test_a_join_that_chains_read_earlier_is_fetched_as_of_earlier(made, late):
+    join = made.offer([made.spending(), made.people()])
+    world = made.World(
+        made.ranking(made.shops(join)), query_shift_ms=-HOUR_MS, on_snapshot_late=late
+    )
+    midnight, at = made.DAY + DAY_MS, made.DAY + DAY_MS + MINUTE_MS
+    world.entities_uploaded([("ann", 30)], made.DAY)
+    amounts = (("ann", 1.0, at - HOUR_MS - 1), ("ann", 2.0, at - HOUR_MS), ("ann", 4.0, midnight))
+    world.stream("spending", made.clicks(*amounts), floor=made.DAY)
+    request, name = {"user": "ann", "shop": 1}, f"offer@{-HOUR_MS}ms"
+    row = world.fetcher.fetch(name, request, at=at)
+    assert row == world.fetcher.fetch(name, [request], at=at).row(0)
+    assert (row.spending_amount_sum_1h, row.people_age, row.status) == (1.0, 30, "ok")
+
+
 def readers(world, name):
     with world.dataset(name).snapshot() as snapshot:
         passed = snapshot.get(PASSED + b"model")
@@ -282,3 +298,29 @@ def test_reads_of_closed_and_head_tiles_are_counted(made, world):
     world.stream("spending", made.clicks(("ann", 1.0, made.DAY)))
     world.fetcher.fetch("spending", {"user": "ann"})
     assert (world.fetcher.lookup.merged.closed, world.fetcher.lookup.merged.head) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"from_ms": 1.5},
+        {"from_ms": None},
+        {"from_ms": 1 << 70},
+        {"from_ms": 0, "ttl_s": float("nan")},
+        {"from_ms": 0, "ttl_s": 0},
+        {"from_ms": 0, "name": ""},
+    ],
+)
+def test_a_reader_that_stages_could_not_read_is_refused(made, given):
+    world = made.World(made.ranking(made.shops(made.offer([made.spending()]))))
+    with pytest.raises(DataError, match="reader"):
+        world.fetcher.reader(given.pop("name", "slow"), "ranking", **given)
+
+
+def test_what_is_no_instant_is_not_passed(made):
+    world = made.World(made.ranking(made.shops(made.offer([made.spending()]))))
+    with (
+        world.fetcher.reader("slow", "ranking", from_ms=np.int64(5)) as reader,
+        pytest.raises(DataError, match=r"ms=100000\.0"),
+    ):
+        reader.passed(float("1e5"))

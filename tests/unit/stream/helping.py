@@ -37,7 +37,9 @@ class Streamed:
     """
 
     def __init__(self, folder: Path, definition: GroupBy, settings: ChainSettings) -> None:
-        plan = build([definition], {"t": SCHEMA}.__getitem__)
+        plan = build(
+            [definition], {"t": SCHEMA}.__getitem__, query_shift_ms=settings.query_shift_ms
+        )
         self.log, self.store = EmbeddedLog(folder), MemoryStore()
         self.log.create("t")
         self.nodes = stages(plan)

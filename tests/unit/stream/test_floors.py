@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from catenary.plan.settings import ChainSettings
@@ -39,6 +41,15 @@ def test_neither_does_the_horizon() -> None:
     lane = Lane("clicks", 0, 0)
     settings = ChainSettings(head_horizon_ms=3 * HOUR_MS, head_limit_ms=2 * HOUR_MS)
     assert risen(lane, PASSED_MS, BASE_MS, settings, None) == 8 * HOUR_MS
+
+
+def test_it_trails_by_how_much_earlier_children_read_too_within_the_limit() -> None:
+    lane = Lane("clicks", 0, 0)
+    half_an_hour = replace(SETTINGS, query_shift_ms=-30 * MINUTE_MS)
+    risen_to = risen(lane, PASSED_MS, BASE_MS, half_an_hour, 9 * HOUR_MS)
+    assert risen_to == 9 * HOUR_MS - 40 * MINUTE_MS
+    three_hours = replace(SETTINGS, query_shift_ms=-3 * HOUR_MS)
+    assert risen(lane, PASSED_MS, BASE_MS, three_hours, None) == 8 * HOUR_MS
 
 
 def test_it_never_falls() -> None:

@@ -127,12 +127,16 @@ class Program:
         return pa.schema(list(zip(self.names, self.outputs, strict=True)))
 
     @cached_property
-    def forms(self) -> list[tuple[int, bool]]:
-        """Of an answer that has a `schema`: where each column stands among the native ones, whether in doubles."""
-        return [
-            (at, type_ == pa.float64())
+    def picks(self) -> tuple[int, ...]:
+        """Of an answer that has a `schema`: where each column stands among the native ones, twice.
+
+        They are given as integers, then again as doubles.
+        """
+        many = len(self.native_places)
+        return tuple(
+            at + many * (type_ == pa.float64())
             for at, type_ in zip(self.native_places.tolist(), self.outputs, strict=True)
-        ]
+        )
 
     @property
     def _columns(self) -> list[tuple[int, int, pa.DataType]]:

@@ -182,8 +182,10 @@ class NativeResults:
         if self.side:
             self._finish_all_aside()
         raw = self.values.ravel()
-        both, nulls = (raw.tolist(), raw.view(np.float64).tolist()), self.nulls.tolist()
-        return tuple([None if nulls[at] else both[double][at] for at, double in program.forms])
+        both: list[object] = raw.tolist() + raw.view(np.float64).tolist()
+        for at in np.flatnonzero(self.nulls).tolist():
+            both[at] = both[at + len(raw)] = None
+        return tuple(map(both.__getitem__, program.picks))
 
     def row(self) -> dict[int, object]:
         """The Python values of a single read by their places."""

@@ -46,6 +46,8 @@ class EmbeddedEngine:
         rows = rows.set_column(at, "ts", normal_column(rows.column("ts"), BIGINT, "ts"))
         extremes = pc.min_max(rows.column("ts"))
         first, last = extremes["min"].as_py() or 0, extremes["max"].as_py() or 0
+        if not isinstance(node, GroupByNode):
+            first, last = first + node.shift_ms, last + node.shift_ms
         with Run(job) as run:
             report = run.prepare(node, first, last)
             account = Account()
@@ -98,7 +100,8 @@ def _answered(
         for part in node.parts:
             tally = Tally()
             reader = run.sources.reader(part.group_by, first, last, account)
-            found = read_part(part.group_by, reads_of(part, left), reader, tally)
+            reads = reads_of(part, left)
+            found = read_part(part.group_by, reads, reader, tally, node.shift_ms)
             account.take_part(part.group_by, tally)
             parts.append(renamed(part, found))
         whole = joined(node, left, parts, carried=())

@@ -67,7 +67,9 @@ class Reader:
     limits: Limits
 
 
-def read_part(group_by: GroupByNode, reads: pa.Table, reader: Reader, tally: Tally) -> pa.Table:
+def read_part(
+    group_by: GroupByNode, reads: pa.Table, reader: Reader, tally: Tally, shift_ms: int = 0
+) -> pa.Table:
     """The GroupBy's columns as of each read, in the reads' order, derivations included.
 
     Args:
@@ -75,13 +77,21 @@ def read_part(group_by: GroupByNode, reads: pa.Table, reader: Reader, tally: Tal
         reader: what it reads with.
         tally: takes what was counted.
         reads: the keys under the GroupBy's names, `ts`, and `ds` for derivations.
+        shift_ms: each read is as of so much later than its `ts`; derivations see that as it is.
     """
-    base = base_columns(group_by, reads, reader, tally)
+    base = base_columns(group_by, _shifted(reads, shift_ms), reader, tally)
     if group_by.derivations is None:
         return base
     for name in (*(key for key, _ in group_by.keys), "ts", "ds"):
         base = base.append_column(name, reads.column(name))
     return derived(group_by.derivations, base)
+
+
+def _shifted(reads: pa.Table, shift_ms: int) -> pa.Table:
+    if not shift_ms:
+        return reads
+    at = pc.add(reads.column("ts"), shift_ms)
+    return reads.set_column(reads.column_names.index("ts"), "ts", at)
 
 
 def base_columns(group_by: GroupByNode, reads: pa.Table, reader: Reader, tally: Tally) -> pa.Table:

@@ -237,7 +237,8 @@ class Run:
             tally = Tally()
             instants = read_instants(node, days[0], days[-1])
             reader = self.sources.reader(part.group_by, *instants, account)
-            columns = read_part(part.group_by, reads_of(part, left), reader, tally)
+            reads = reads_of(part, left)
+            columns = read_part(part.group_by, reads, reader, tally, node.shift_ms)
             account.take_part(part.group_by, tally)
             for ds, span in _spans(left, days).items():
                 self._parts[part.fingerprint, ds] = columns.slice(*span)

@@ -55,6 +55,7 @@ class Oracle:
     Args:
         tables: by the names under which the sources know them.
         compile: the expression language; the product's own unless given.
+        query_shift_ms: Joins that are read by a JoinSource read as of so much later than their rows.
     """
 
     def __init__(
@@ -62,11 +63,13 @@ class Oracle:
         tables: Mapping[str, Rows],
         *,
         compile: Compile = by_expressions,  # noqa: A002 - the word for it
+        query_shift_ms: int = 0,
     ) -> None:
         self.tables = tables
+        self.query_shift_ms = query_shift_ms
         self.compile: Compile = cache(compile)
         self._scans: dict[Source, Scanned] = {}
-        self._joins: dict[Join, Scanned] = {}
+        self._joins: dict[tuple[Join, int], Scanned] = {}
         self._derivations: dict[GroupBy, Derived] = {}
 
     def join(self, join: Join) -> list[Values]:
@@ -96,13 +99,13 @@ class Oracle:
 
     # Joins (semantics 11, 18 and 23)
 
-    def _join(self, join: Join) -> Scanned:
+    def _join(self, join: Join, shift_ms: int = 0) -> Scanned:
         """The join's output rows, computed once: they may be the source of others."""
-        if join not in self._joins:
-            self._joins[join] = self._computed(join)
-        return self._joins[join]
+        if (join, shift_ms) not in self._joins:
+            self._joins[join, shift_ms] = self._computed(join, shift_ms)
+        return self._joins[join, shift_ms]
 
-    def _computed(self, join: Join) -> Scanned:
+    def _computed(self, join: Join, shift_ms: int) -> Scanned:
         left = self._scan(join.left)
         of_entities = _of_entities(join.left)
         derived = self._joined(join, left.columns)
@@ -112,7 +115,7 @@ class Oracle:
             ds = row.ds if of_entities else (None if ts is None else day_of(ts))
             base: Values = {}
             for part in join.parts:
-                base |= self._part(part, row, ts, ds)
+                base |= self._part(part, row, ts, ds, shift_ms)
             out = derived.of(base, {**row.values, "ts": ts, "ds": ds})
             rows.append(Row(ts, row.ds, _filled(row.values, out)))
         columns = Schema.of({**derived.schema, **left.columns})
@@ -130,11 +133,13 @@ class Oracle:
         given = Schema.of({**context, "ts": BIGINT, "ds": STRING})
         return Derived(join.derivations, Schema.of(base), given, self.compile)
 
-    def _part(self, part: JoinPart, row: Row, ts: int | None, ds: str | None) -> Values:
+    def _part(
+        self, part: JoinPart, row: Row, ts: int | None, ds: str | None, shift_ms: int
+    ) -> Values:
         """The part's columns for one left row."""
         group_by = part.group_by
         key = tuple(row.values[name] for name in part.left_keys())
-        values = self._read(group_by, key, ts)
+        values = self._read(group_by, key, None if ts is None else ts + shift_ms)
         context: Values = {**dict(zip(group_by.keys, key, strict=True)), "ts": ts, "ds": ds}
         out = self._derived(group_by).of(values, context)
         return {_joined_name(part, name): value for name, value in out.items()}
@@ -217,7 +222,7 @@ class Oracle:
             events = isinstance(source, EventSource)
             table = source.table if events else source.snapshot_table
             return scan(source, self.tables[table], self.compile)
-        parent = self._join(source.join)
+        parent = self._join(source.join, self.query_shift_ms)
         schema = Schema.of({**parent.columns, "ts": BIGINT})
         rows: list[Row] = []
         for row in parent.rows:

@@ -134,6 +134,8 @@ def lacking(dataset: Dataset, at: int, upload: Upload | None, rules: Rules) -> i
     """What to say where lanes do not reach back as far as the read needs them."""
     too_new = any(each.active for each in dataset.uploads)
     needed = dataset.shape.oldest(at)
+    if upload is not None and not dataset.lanes:
+        return statuses.STALE_BATCH if at > upload.cutoff else 0
     if upload is not None:
         needed = max(needed, upload.cutoff)
     elif not dataset.lanes:

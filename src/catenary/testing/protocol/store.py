@@ -82,6 +82,8 @@ class Dataset:
         self.late: dict[int, dict[str, dict[LaneId, Tiles]]] = {}
         self.readers: dict[str, Reader] = {}
         self.letters: dict[tuple[LaneId, int], Record] = {}
+        self.raised: dict[tuple[str, LaneId, int, int], int] = {}
+        """Of tiles that stayed alone: the level at which they are looked at again."""
         self.registrations = 0
 
     def fold(self, lane: LaneId, key: str, ts: int, partial: Partial | None, status: int) -> None:

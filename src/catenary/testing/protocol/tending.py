@@ -126,17 +126,19 @@ def due(shape: Shape, level: int, history: int, *, late: bool) -> int:
 def roll_up(world: World, dataset: Dataset, lane_id: LaneId, level: int) -> None:
     """Merge one level's tiles into the next one's, where no read can begin or end inside.
 
-    A tile that is alone in the longer one stays as it is, and is looked at again a level higher.
+    A tile that is alone in the longer one stays as it is, and is looked at again a level higher, beside
+    what has come there meanwhile.
     """
     rules, shape = world.rules, dataset.shape
     size, longer = shape.sizes[level], shape.sizes[level + 1]
     wait = due(shape, level, world.history, late=rules.rolls_up_late)
     floor = dataset.lanes[lane_id].floor
-    for lanes in dataset.tiles.values():
+    for key, lanes in dataset.tiles.items():
         tiles = lanes.get(lane_id, {})
         together: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for start, length in tiles:
-            if length > size:
+            own = shape.sizes.index(length)
+            if dataset.raised.get((key, lane_id, start, length), own) != level:
                 continue
             if level == 0:
                 ripe = start < floor
@@ -147,9 +149,12 @@ def roll_up(world: World, dataset: Dataset, lane_id: LaneId, level: int) -> None
             if ripe:
                 together[start // longer].append((start, length))
         for found in together.values():
-            if len(found) > 1:
-                for start, length in found:
+            for start, length in found:
+                if len(found) == 1:
+                    dataset.raised[key, lane_id, start, length] = level + 1
+                else:
                     _merge(tiles, start, length, longer, gone=rules.replaces)
+                    dataset.raised.pop((key, lane_id, start, length), None)
 
 
 def _merge(tiles: Tiles, start: int, size: int, longer: int, *, gone: bool) -> None:
@@ -177,11 +182,12 @@ def remove(world: World, dataset: Dataset, lane_id: LaneId) -> None:
     """Drop what no read can reach."""
     lane = dataset.lanes[lane_id]
     lane.kept = kept_from(world, dataset, lane)
-    for lanes in dataset.tiles.values():
+    for key, lanes in dataset.tiles.items():
         tiles = lanes.get(lane_id, {})
         for start, size in list(tiles):
             if start + size <= lane.kept:
                 del tiles[start, size]
+                dataset.raised.pop((key, lane_id, start, size), None)
 
 
 def remove_uploads(world: World, dataset: Dataset) -> None:
