@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from catenary.app import settings
 from catenary.cli.main import main
+from catenary.plan.settings import ChainSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -58,6 +61,19 @@ def test_every_command_that_the_documents_name_exists() -> None:
             assert verb in VERBS, f"{page.name} names `catenary {verb}`"
         for target in re.findall(r"`make ([a-z]+)", text):
             assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), f"{page.name}: {target}"
+
+
+def test_the_page_on_streams_lists_every_setting_in_its_table_and_no_other() -> None:
+    text = (ROOT / "docs" / "streams.md").read_text()
+
+    def listed(head: str) -> list[str]:
+        table = text.split(f"| {head} |")[1].split("\n\n")[0]
+        firsts = re.findall(r"^\| (`[^|]+) \|", table, flags=re.MULTILINE)
+        return sorted(name for each in firsts for name in re.findall(r"`(\w+)`", each))
+
+    chain = {each.name for each in fields(ChainSettings)} - {"without_effect"}
+    assert listed("given as `--conf`") == sorted(chain)
+    assert listed("in `catenary.toml`") == sorted(settings.names())
 
 
 def test_every_glossary_word_is_explained_once() -> None:

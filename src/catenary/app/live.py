@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from catenary.definitions import Accuracy
-from catenary.errors import DataError, LogError, SettingsError, UnsupportedError, nearest
+from catenary.errors import DataError, SettingsError, UnsupportedError, nearest
 from catenary.plan import GroupByNode, JoinNode
 from catenary.plan.settings import PREFIX, ChainSettings
 from catenary.plan.stage import StageSpec, enriching, stages, streamed_sources
@@ -176,21 +176,26 @@ class Live:
         found: dict[str, tuple[str, Schema]] = {}
         for node in self.stages:
             for _, scan, address in streamed_sources(node):
-                root = scan
-                while root.parent is not None:
-                    root = root.parent.left
+                root = scan.root
                 schema = self.project.tables.table(root.table).schema()
                 columns = {k: v for k, v in schema.items() if k != root.partition_column}
                 found[resolve(address)[0]] = (address, type(schema).of(columns))
         return found
 
     def create_topics(self, partitions: Mapping[str, int] | None = None) -> None:
-        """Make the topics that are not there; one partition each unless said otherwise."""
+        """Make the topics that are not there.
+
+        Args:
+            partitions: how many, by topic; one for those that are not named.
+
+        Raises:
+            LogError: if a topic is there with another number than is given.
+        """
+        there = self.log.topics()
         for topic in self.topics():
-            try:
-                self.log.partitions(topic)
-            except LogError:
-                self.log.create(topic, partitions=(partitions or {}).get(topic, 1))
+            wanted = (partitions or {}).get(topic)
+            if wanted is not None or topic not in there:
+                self.log.create(topic, partitions=1 if wanted is None else wanted)
 
     def publish(self, topic: str, rows: pa.Table, *, partition: int = 0) -> Token:
         """Append rows to a topic, in its codec.

@@ -10,9 +10,11 @@ import pyarrow as pa
 from catenary.errors import DataError, MissingTableError, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from catenary.app.live import Live
+    from catenary.schema import Schema
 
 _SHOWN = 3
 
@@ -23,34 +25,70 @@ def read_rows(live: Live, topic: str, file: Path) -> pa.Table:
     Raises:
         DataError: if no definition follows the topic; for rows that do not fit it, with their lines.
         MissingTableError: if there is no such file.
+        UnreadableError: for a file that is damaged, or no Parquet though its name says so.
     """
     known = live.topics()
     if topic not in known:
         raise DataError(f"no definition follows topic {topic!r}", hint=nearest(topic, known))
     _, schema = known[topic]
     if file.suffix == ".parquet":
-        import pyarrow.parquet as pq
-
         from catenary.rows.columns import normalised
 
-        found = pq.ParquetFile(_there(file)).read()
+        found = _parquet(_there(file))
         lacking = [name for name in schema if name not in found.column_names]
         if lacking:
-            raise DataError(f"{file} lacks the column {lacking[0]!r}", hint=f"{topic} has it")
+            hint = nearest(lacking[0], found.column_names)
+            problem = f"{file.name} lacks the column {lacking[0]!r} of {topic}"
+            raise DataError(problem, where=str(file), hint=hint)
         return normalised(found.select(list(schema)), schema)
     from catenary.codecs import codec
 
     data = sys.stdin.buffer.read() if str(file) == "-" else _there(file).read_bytes()
     lines = [line for line in data.splitlines() if line.strip()]
     decoded = codec("json", schema).decode(pa.array(lines, pa.large_binary()))
-    if decoded.rejected:
-        first = [f"row {each.row + 1}: {each.reason}" for each in decoded.rejected[:_SHOWN]]
+    wrong = {each.row: each.reason for each in decoded.rejected} | _misread(lines, schema)
+    if wrong:
+        first = [f"row {row + 1}: {wrong[row]}" for row in sorted(wrong)[:_SHOWN]]
         raise DataError(
-            f"{len(decoded.rejected)} of {len(lines)} rows do not fit {topic}: " + "; ".join(first),
+            f"{len(wrong)} of {len(lines)} rows do not fit {topic}: " + "; ".join(first),
             where=str(file),
             hint="nothing was appended; mend them and publish again",
         )
     return decoded.rows
+
+
+def _misread(lines: Sequence[bytes], schema: Schema) -> dict[int, str]:
+    """Row to what the codec would not say of it: that it is no JSON, or has a member of no column.
+
+    A stage leaves out what it does not know, as producers of later versions may send it. Whoever types
+    a file meant a column: a misspelt one must not become a null.
+    """
+    import msgspec
+
+    members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+    found: dict[int, str] = {}
+    for row, line in enumerate(lines):
+        try:
+            unknown = [name for name in members.decode(line) if name not in schema]
+        except msgspec.ValidationError:
+            continue  # JSON, but no object: the codec says so
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            found[row] = f"this is not JSON: {error}"
+            continue
+        if unknown:
+            found[row] = f"there is no column {unknown[0]!r}, {nearest(unknown[0], schema)}"
+    return found
+
+
+def _parquet(file: Path) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    from catenary.tables.parquet.files import unreadable
+
+    try:
+        return pq.ParquetFile(file).read()
+    except (pa.ArrowException, OSError) as error:
+        raise unreadable(file, error, hint="nothing was appended; write the file again") from error
 
 
 def _there(file: Path) -> Path:

@@ -6,11 +6,13 @@ import json
 from typing import IO, TYPE_CHECKING
 
 from catenary.errors import DataError, nearest
-from catenary.plan import GroupByNode
+from catenary.ports import Token
+from catenary.serve.requests import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from catenary.app.live import Live
     from catenary.plan import Plan
     from catenary.schema import Type
 
@@ -19,7 +21,8 @@ def keyed(plan: Plan, name: str, given: Sequence[str]) -> dict[str, object]:
     """A request from `name=value` words, the values in the columns' types.
 
     Raises:
-        DataError: for a word without `=`, an unknown column, or a value that is not of its type.
+        DataError: for a word without `=`, a column that is unknown or given twice, or a value that
+            is not of its type. `null` is one of every type but text.
     """
     types = request_types(plan, name)
     request: dict[str, object] = {}
@@ -29,6 +32,10 @@ def keyed(plan: Plan, name: str, given: Sequence[str]) -> dict[str, object]:
             raise DataError(f"{word!r} is no name=value", hint="write --key user=7")
         if column not in types:
             raise DataError(f"{name} has no key {column!r}", hint=nearest(column, types))
+        if column in request:
+            raise DataError(
+                f"{column!r} is given twice", hint="--key asks for one row; give many on stdin"
+            )
         request[column] = _typed(text, types[column], column)
     return request
 
@@ -38,15 +45,32 @@ def request_types(plan: Plan, name: str) -> dict[str, Type]:
     known = {each.name for each in plan.nodes}
     if name not in known:
         raise DataError(f"no definition is named {name!r}", hint=nearest(name, known))
-    node = plan.node(name)
-    return dict(node.keys) if isinstance(node, GroupByNode) else dict(node.left.schema.items())
+    return dict(Asked.of(plan.node(name)).types)
+
+
+def followed(live: Live, text: str) -> Token:
+    """A token as it is typed.
+
+    Raises:
+        DataError: if it is none, or names a topic that none of the definitions follows: waiting for
+            that would mean nothing.
+    """
+    token = Token.parse(text)
+    known = live.topics()
+    for place in token.positions:
+        if place.topic not in known:
+            raise DataError(
+                f"{text!r} names the topic {place.topic!r}, which is not followed here",
+                hint=nearest(place.topic, known),
+            )
+    return token
 
 
 def lines_of(lines: IO[str]) -> list[dict[str, object]]:
     """A request per line of JSON.
 
     Raises:
-        DataError: for a line that is no JSON object.
+        DataError: for a line that is no JSON object, and if there is none at all.
     """
     found: list[dict[str, object]] = []
     for number, line in enumerate(lines, 1):
@@ -59,10 +83,16 @@ def lines_of(lines: IO[str]) -> list[dict[str, object]]:
         if not isinstance(request, dict):
             raise DataError(f"line {number} is no JSON object")
         found.append(request)  # pyright: ignore[reportUnknownArgumentType] - the fetcher checks it
+    if not found:
+        raise DataError(
+            "no request was given", hint="give --key name=value, or a JSON object a line on stdin"
+        )
     return found
 
 
 def _typed(text: str, type_: Type, column: str) -> object:
+    if text == "null" and type_.name != "string":
+        return None
     try:
         if type_.is_integer:
             return int(text)
@@ -71,5 +101,7 @@ def _typed(text: str, type_: Type, column: str) -> object:
         if type_.name == "boolean":
             return {"true": True, "false": False}[text.lower()]
     except (ValueError, KeyError):
-        raise DataError(f"{column}={text!r} is not {type_}") from None
+        raise DataError(
+            f"{column}={text!r} is not {type_}", hint=f"{column}=null gives a null"
+        ) from None
     return text

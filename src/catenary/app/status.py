@@ -9,7 +9,9 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from catenary.app.upload import uploaded
 from catenary.errors import LogError, PositionError
+from catenary.plan.printing import counted
 from catenary.state.layouts import dataset_name
 from catenary.state.records import ANCIENT_MS, lanes_of, readers_of, told_in, uploads_of
 from catenary.stream.letters import letters_of
@@ -18,7 +20,7 @@ from catenary.windows import format_instant
 if TYPE_CHECKING:
     from catenary.app.live import Live
     from catenary.plan import GroupByNode
-    from catenary.state.records import Lane, Told, Upload
+    from catenary.state.records import Lane, Reader, Told, Upload
     from catenary.stream.letters import Letter
 
 
@@ -30,11 +32,13 @@ class LaneState:
         lane: as of its last commit.
         end: of its source partition; None if the log has no such topic.
         queued_ms: how long the oldest record that is queued has been in the log; 0 if none is.
+        ended: whether the process that took the lane last is known to be gone.
     """
 
     lane: Lane
     end: int | None
     queued_ms: int
+    ended: bool
 
     @property
     def lag(self) -> int | None:
@@ -44,12 +48,19 @@ class LaneState:
 
 @dataclass(frozen=True)
 class StageState:
-    """One stage, as of its last commits; `told` is what the copies that run it say of themselves."""
+    """One GroupBy as its dataset tells it: a stage as of its last commits, and what was uploaded.
+
+    Attributes:
+        streamed: whether it follows a topic; one that does not has uploads only.
+        readers: who hold its head: children and clients.
+        told: what the copies that run it say of themselves.
+    """
 
     name: str
+    streamed: bool = True
     lanes: tuple[LaneState, ...] = ()
     uploads: tuple[Upload, ...] = ()
-    readers: tuple[str, ...] = ()
+    readers: tuple[Reader, ...] = ()
     dead_letters: int = 0
     told: tuple[Told, ...] = ()
 
@@ -57,17 +68,19 @@ class StageState:
         """For programs."""
         return {
             "stage": self.name,
+            "streamed": self.streamed,
             "lanes": [
                 {
                     **asdict(each.lane),
                     "end": each.end,
                     "lag": each.lag,
                     "queued_ms": each.queued_ms,
+                    "ended": each.ended,
                 }
                 for each in self.lanes
             ],
             "uploads": [asdict(each) for each in self.uploads],
-            "readers": list(self.readers),
+            "readers": [each.name for each in self.readers],
             "dead_letters": self.dead_letters,
             "copies": [
                 {"owner": each.owner, "at_ms": each.at_ms, **each.facts} for each in self.told
@@ -75,29 +88,40 @@ class StageState:
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.name}: {self.dead_letters:,} dead letters"]
+        about = counted(self.dead_letters, "dead letter") if self.streamed else "follows no topic"
+        lines = [f"{self.name}: {about}"]
         for each in self.lanes:
             lane = each.lane
             behind = "its topic is gone" if each.lag is None else f"{each.lag:,} queued"
             behind += f" for {each.queued_ms:,} ms" if each.queued_ms else ""
             lines.append(
-                f"  {lane.place} at {lane.position:,}, {behind}, {lane.rows:,} rows,"
+                f"  {lane.place} at {lane.position:,}, {behind}, {counted(lane.rows, 'row')},"
                 f" passed {_at(lane.passed_ms)},"
-                f" head from {_at(lane.floor_ms)} in {lane.head_bytes:,} bytes, {lane.owner or 'nobody yet'}"
+                f" head from {_at(lane.floor_ms)} in {counted(lane.head_bytes, 'byte')},"
+                f" {lane.owner or 'nobody yet'}{', which has ended' if each.ended else ''}"
             )
         lines += [line for each in self.told for line in _lines(each)]
+        lines += [_held_by(each) for each in self.readers]
         lines += [
-            f"  upload {each.id}: up to {_at(each.cutoff_ms)}, {each.state}, {each.entities:,} entities"
+            f"  upload {each.id}: up to {_at(each.cutoff_ms)}, {each.state},"
+            f" {counted(each.entities, 'entity', 'entities')}"
             for each in self.uploads
         ]
         if not self.lanes and not self.uploads:
-            lines.append("  nothing committed, nothing uploaded")
+            lines.append(
+                "  nothing committed, nothing uploaded" if self.streamed else "  nothing uploaded"
+            )
         return "\n".join(lines)
 
 
 def stage_states(live: Live) -> list[StageState]:
-    """Every streamed GroupBy of the project."""
-    return [_state(live, node) for node in live.stages]
+    """Every GroupBy of the project that is read online: the stages, then those without a topic."""
+    followed = {node.name for node in live.stages}
+    others = [node for node in uploaded(live.plan) if node.name not in followed]
+    return [
+        *(_state(live, node, streamed=True) for node in live.stages),
+        *(_state(live, node, streamed=False) for node in others),
+    ]
 
 
 def dead_letters(live: Live, node: GroupByNode) -> list[Letter]:
@@ -117,23 +141,37 @@ def running_owner(live: Live, node: GroupByNode) -> str | None:
     with dataset.snapshot() as snapshot:
         owners = {lane.owner for lane in lanes_of(snapshot).values()}
     for owner in owners:
-        found = re.fullmatch(r"process (\d+) on (.*)", owner)
-        if found is None or found[2] != socket.gethostname() or int(found[1]) == os.getpid():
-            continue
-        try:
-            os.kill(int(found[1]), 0)
-        except ProcessLookupError:
-            continue
-        except PermissionError:
-            pass
-        return owner
+        process = _process(owner)
+        if process is not None and process != os.getpid() and _runs(process):
+            return owner
     return None
 
 
-def _state(live: Live, node: GroupByNode) -> StageState:
+def _process(owner: str) -> int | None:
+    """The number of an owner's process; None if it cannot be seen from this machine."""
+    found = re.fullmatch(r"process (\d+) on (.*)", owner)
+    return int(found[1]) if found is not None and found[2] == socket.gethostname() else None
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _has_ended(owner: str) -> bool:
+    process = _process(owner)
+    return process is not None and not _runs(process)
+
+
+def _state(live: Live, node: GroupByNode, *, streamed: bool) -> StageState:
     dataset = live.store.dataset(dataset_name(node))
     if dataset is None:
-        return StageState(node.name)
+        return StageState(node.name, streamed)
     with dataset.snapshot() as snapshot:
         lanes = lanes_of(snapshot)
         uploads, _ = uploads_of(snapshot)
@@ -142,20 +180,22 @@ def _state(live: Live, node: GroupByNode) -> StageState:
         told = tuple(told_in(snapshot))
     return StageState(
         node.name,
+        streamed,
         tuple(_lane(live, lane) for lane in lanes.values()),
         uploads.held,
-        tuple(sorted(readers.held)),
+        tuple(readers.held[name] for name in sorted(readers.held)),
         letters,
         told,
     )
 
 
 def _lane(live: Live, lane: Lane) -> LaneState:
+    ended = _has_ended(lane.owner)
     try:
         end = live.log.ends([lane.place])[lane.place]
     except LogError:
-        return LaneState(lane, None, 0)
-    return LaneState(lane, end, _queued_ms(live, lane) if end > lane.position else 0)
+        return LaneState(lane, None, 0, ended)
+    return LaneState(lane, end, _queued_ms(live, lane) if end > lane.position else 0, ended)
 
 
 def _queued_ms(live: Live, lane: Lane) -> int:
@@ -167,18 +207,26 @@ def _queued_ms(live: Live, lane: Lane) -> int:
     return max(0, time.time_ns() // 1_000_000 - int(queued.append_ms[0])) if len(queued) else 0
 
 
+def _held_by(reader: Reader) -> str:
+    """Who holds the head; a child is named by its dataset, `name@fingerprint`."""
+    if reader.child:
+        return f"  the head is held by {reader.name.partition('@')[0]}, which is chained on this"
+    return f"  the head is held by the client {reader.name}"
+
+
 def _lines(told: Told) -> list[str]:
     """What a copy says of itself, in words."""
     facts = told.facts
     lines = [
-        f"  {told.owner}, as of {format_instant(told.at_ms)}: {facts['rows']:,} rows in"
-        f" {facts['batches']:,} batches, {facts['rows_per_second']:,} a second,"
+        f"  {told.owner}{', which has ended' if _has_ended(told.owner) else ''},"
+        f" as of {format_instant(told.at_ms)}: {counted(facts['rows'], 'row')} in"
+        f" {counted(facts['batches'], 'batch', 'batches')}, {facts['rows_per_second']:,} a second,"
         f" {facts['memory_peak_bytes'] >> 20:,} MiB at most"
     ]
     if facts["waiting_for"]:
         lines.append(f"    waits: {facts['waiting_for']}")
     lines += [
-        f"    waited for {parent} {each['times']:,} times, {each['ms']:,.0f} ms in all,"
+        f"    waited for {parent} {counted(each['times'], 'time')}, {each['ms']:,.0f} ms in all,"
         f" {each['longest_ms']:,.0f} ms at most"
         for parent, each in facts["waits"].items()
     ]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from catenary.app.requests import followed
 from catenary.app.wiring import engine
 from catenary.errors import DataError
 from catenary.plan import GroupByNode, JoinNode
 from catenary.ports import Job, SilentMeter
 from catenary.state.layouts import dataset_name
-from catenary.windows import DAY_MS, ds_start_ms, parse_length
+from catenary.windows import DAY_MS, ds_of, ds_start_ms, parse_length
 
 if TYPE_CHECKING:
+    from catenary.app.live import Live
     from catenary.app.wiring import Project
     from catenary.plan import Plan
-    from catenary.ports import Meter, Store, Token, UploadReport
+    from catenary.ports import Meter, SourcePartition, Store, Token, UploadReport
 
 
 def upload(
@@ -39,9 +41,10 @@ def upload(
         meter: told of parents that are computed, and of each GroupBy.
 
     Raises:
-        DataError: for a tail buffer that is no length.
+        DataError: for a tail buffer that is no length, or a day that no table has come to yet.
     """
     tail_ms = _tail(tail_buffer)
+    _check_day(project, plan, ds)
     cutoff_ms = ds_start_ms(ds) + DAY_MS
     offsets = None if frontier is None else {str(k): v for k, v in frontier.positions.items()}
     meter = meter or SilentMeter()
@@ -58,6 +61,23 @@ def upload(
     return reports
 
 
+def frontier_of(live: Live, text: str) -> Token:
+    """An inclusion frontier as it is typed.
+
+    Raises:
+        DataError: if it is no token, names a topic that nothing here follows, or lies beyond the log.
+    """
+    token = followed(live, text)
+    for place, offset in token.positions.items():
+        end = _end(live, place)
+        if offset > end:
+            raise DataError(
+                f"the frontier {place}:{offset} lies beyond the log's end, {place}:{end}",
+                hint="a frontier says which events of the log the tables hold; it is never ahead of it",
+            )
+    return token
+
+
 def uploaded(plan: Plan) -> list[GroupByNode]:
     """The plan's GroupBys: all that are read by a Join, or were asked for."""
     found: dict[str, GroupByNode] = {}
@@ -68,6 +88,36 @@ def uploaded(plan: Plan) -> list[GroupByNode]:
         else:
             found.setdefault(node.fingerprint, node)
     return list(found.values())
+
+
+def _check_day(project: Project, plan: Plan, ds: str) -> None:
+    """Refuse a day after the last of every table: its upload would be without the day itself."""
+    wanted = ds_of(ds_start_ms(ds))
+    tables = {
+        (scan.root.table, scan.root.partition_column)
+        for node in plan.nodes
+        if isinstance(node, GroupByNode)
+        for scan in node.sources
+    }
+    last = {
+        table: days[-1]
+        for table, column in tables
+        if (days := project.tables.table(table, partition_column=column).partitions())
+    }
+    if last and wanted > max(last.values()):
+        newest = max(last, key=lambda table: last[table])
+        raise DataError(
+            f"no table has come to ds={wanted}: the last day there is {last[newest]}",
+            where=newest,
+            hint=f"upload --ds {last[newest]}, or write the day's partition first; it may be empty",
+        )
+
+
+def _end(live: Live, place: SourcePartition) -> int:
+    """The log's end; 0 of a topic that nothing was published to yet."""
+    if place.topic not in live.log.topics():
+        return 0
+    return live.log.ends([place])[place]
 
 
 def _tail(text: str) -> int | None:

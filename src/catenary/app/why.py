@@ -22,7 +22,7 @@ from catenary.app.requests import request_types
 from catenary.app.status import dead_letters
 from catenary.app.wiring import engine
 from catenary.definitions import Accuracy
-from catenary.errors import CatenaryError, DataError, nearest
+from catenary.errors import CatenaryError, DataError, LogError, nearest
 from catenary.plan import GroupByNode, JoinNode
 from catenary.plan.stage import enriching
 from catenary.ports import SourcePartition, statuses
@@ -90,6 +90,7 @@ class Why:
         records: the events of the log behind it, with topic, partition and offset, by time.
         rows: the events of the tables, by time; None if the engine cannot tell.
         dead_letters: how many records of the GroupBy's topics are set aside.
+        log_error: why the log has no records of it, if so.
         first: the first event that one side has and the other has not; None if there is none.
         first_says: which side has it, or which of the upload's tiles is not what the tables give.
         parents: if the GroupBy is chained: what its rows read, as of `first`, or of the last event.
@@ -112,6 +113,7 @@ class Why:
     records: tuple[Event, ...] = ()
     rows: tuple[Event, ...] | None = None
     dead_letters: int = 0
+    log_error: str = ""
     first: Event | None = None
     first_says: str = ""
     parents: tuple[Why, ...] = ()
@@ -237,7 +239,7 @@ class Explainer:
             return Why(**seen, statuses=said, group_by=node.name)
         upload, tiles = self._stored(node, entity, at_ms, start_ms)
         since = min([start_ms, *(each.start_ms for each in tiles)])
-        records, letters = self._records(node, entity, since, at_ms)
+        records, letters, lacking = self._records(node, entity, since, at_ms)
         rows = self._rows(node, entity, since, at_ms)
         first, says = (None, "") if rows is None else _parting(node, upload, tiles, records, rows)
         last = records[-1] if records else None
@@ -255,6 +257,7 @@ class Explainer:
             records=tuple(each for each in records if each["ts"] >= start_ms),
             rows=None if rows is None else tuple(x for x in rows if x["ts"] >= start_ms),
             dead_letters=letters,
+            log_error=lacking,
             first=first,
             first_says=says,
             parents=self._parents(node, followed, depth) if followed and depth else (),
@@ -272,12 +275,17 @@ class Explainer:
 
     def _records(
         self, node: GroupByNode, entity: bytes, start_ms: int, at_ms: int
-    ) -> tuple[list[Event], int]:
-        """The log's events of the key, and how many dead letters there are."""
+    ) -> tuple[list[Event], int, str]:
+        """The log's events of the key, how many dead letters there are, and which topic is lacking."""
         if node.name not in {each.name for each in self._live.stages}:
-            return [], 0
-        events: list[Event] = self._stage(node).events(entity, start_ms, at_ms).to_pylist()
-        return events, len(dead_letters(self._live, node))
+            return [], 0, ""
+        letters = len(dead_letters(self._live, node))
+        try:
+            stage = self._stage(node)
+        except LogError as error:  # a topic that nothing was published to has no records
+            return [], letters, error.problem
+        events: list[Event] = stage.events(entity, start_ms, at_ms).to_pylist()
+        return events, letters, ""
 
     def _rows(
         self, node: GroupByNode, entity: bytes, start_ms: int, at_ms: int
@@ -303,7 +311,8 @@ class Explainer:
         features = [name for name in sorted(names) if name in known]
         if not features:
             return ()
-        read = self._read(join, left, event["ts"])
+        asked = {name: value for name, value in left.items() if name in Asked.of(join).types}
+        read = self._read(join, asked, event["ts"])
         return tuple(self._explain(read, each, depth - 1) for each in features)
 
     def _stage(self, node: GroupByNode) -> Stage:

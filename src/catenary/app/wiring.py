@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catenary.definitions import GroupBy, Join, load
+from catenary.errors import SettingsError
 from catenary.ports import Job, Limits, SilentMeter
 from catenary.tables.parquet import ParquetTables, Warehouse
 
@@ -32,6 +33,14 @@ class Project:
     """What settings lead to; everything is opened when it is first asked for."""
 
     settings: Settings
+
+    def __post_init__(self) -> None:
+        given: object = self.settings
+        if isinstance(given, (str, Path)):
+            raise SettingsError(
+                f"a Project is made of settings, not of the folder {str(given)!r}",
+                hint=f"write Project.open({str(given)!r})",
+            )
 
     @staticmethod
     def open(root: str | Path = ".", **flags: str | int) -> Project:

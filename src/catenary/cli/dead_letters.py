@@ -7,6 +7,7 @@ import typer
 
 from catenary.cli.console import emit, say
 from catenary.cli.opening import Definitions, Json, Root, lived
+from catenary.plan.printing import counted
 
 
 def command(
@@ -25,6 +26,8 @@ def command(
     from catenary.app.status import dead_letters
 
     live = lived(root, definitions=definitions)
+    if not (names or live.stages or json):
+        say("nothing here follows a topic, so nothing can be set aside")
     nodes = [live.group_by(name) for name in names] if names else list(live.stages)
     if replay:
         counts = {node.name: live.stage(node).replay() for node in nodes}
@@ -39,6 +42,6 @@ def command(
         emit({name: [each.facts() for each in found] for name, found in letters.items()})
         return
     for name, found in letters.items():
-        say(f"{name}: {len(found):,} dead letters")
+        say(f"{name}: {counted(len(found), 'dead letter')}")
         for each in found:
             say(f"  {each.topic}/{each.partition}:{each.offset} {each.step}: {each.reason}")

@@ -1,4 +1,8 @@
-"""Features for keys, now or as of an instant; --token waits until the answer reflects what was published."""
+"""Features for keys, now or as of an instant: one row by --key, or many from stdin.
+
+On stdin each line is a request, a JSON object such as {"customer": "c0", "amount": null}. --token waits
+until the answer reflects what was published.
+"""
 
 import sys
 from pathlib import Path
@@ -7,15 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from catenary.cli.console import emit, say
-from catenary.cli.opening import Definitions, Json, Root, lived
+from catenary.cli.opening import KEY_HELP, Definitions, Json, Root, lived
 
 
 def command(
     name: Annotated[str, typer.Argument(help="a Join or a GroupBy")],
     *,
-    key: Annotated[
-        list[str] | None, typer.Option("--key", help="name=value; repeat for several columns")
-    ] = None,
+    key: Annotated[list[str] | None, typer.Option("--key", help=KEY_HELP)] = None,
     at: Annotated[
         str | None, typer.Option("--at", help="an instant: 2024-01-31T12:00:00Z, or milliseconds")
     ] = None,
@@ -27,9 +29,8 @@ def command(
     root: Root = Path(),
     json: Json = False,
 ) -> None:
-    """Fetch one row by --key, or many: a JSON object per line on stdin."""
-    from catenary.app.requests import keyed, lines_of
-    from catenary.ports import Token
+    """Fetch and print each request's features and status."""
+    from catenary.app.requests import followed, keyed, lines_of
     from catenary.windows import parse_instant
 
     live = lived(root, definitions=definitions, names=[name])
@@ -38,7 +39,7 @@ def command(
         name,
         requests,
         at=None if at is None else parse_instant(at),
-        min_token=None if token is None else Token.parse(token),
+        min_token=None if token is None else followed(live, token),
         timeout_s=timeout,
     )
     for row, (values, status) in enumerate(zip(answer.rows(), answer.status, strict=True)):

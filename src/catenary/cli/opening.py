@@ -18,6 +18,14 @@ Definitions = Annotated[
 ]
 Start = Annotated[str | None, typer.Option("--start", help="first day, such as 2024-01-31")]
 End = Annotated[str | None, typer.Option("--end", help="last day, included")]
+Partitions = Annotated[
+    int | None,
+    typer.Option(help="how many a topic is made with, which it keeps; 1 unless given"),
+]
+KEY_HELP = (
+    "name=value; repeat for further columns: keys, and what derivations read of the left;"
+    " name=null for a null, of any type but text"
+)
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from catenary.cli.console import emit, say
-from catenary.cli.opening import Definitions, Json, Root, lived
+from catenary.cli.opening import Definitions, Json, Partitions, Root, lived
+from catenary.plan.printing import counted
 
 
 def command(
@@ -18,6 +19,7 @@ def command(
     file: Annotated[Path, typer.Argument(help="a .parquet file, JSON lines, or - for stdin")],
     *,
     partition: Annotated[int, typer.Option(help="which partition of the topic")] = 0,
+    partitions: Partitions = None,
     definitions: Definitions = None,
     root: Root = Path(),
     json: Json = False,
@@ -26,11 +28,11 @@ def command(
     from catenary.app.publishing import read_rows
 
     with lived(root, definitions=definitions) as live:
-        live.create_topics()
         rows = read_rows(live, topic, file)
+        live.create_topics(None if partitions is None else {topic: partitions})
         token = live.publish(topic, rows, partition=partition)
     if json:
         emit({"topic": topic, "rows": rows.num_rows, "token": str(token)})
     else:
-        say(f"{rows.num_rows:,} rows appended to {topic}")
+        say(f"{counted(rows.num_rows, 'row')} appended to {topic}")
         say(f"token {token}")

@@ -1,4 +1,4 @@
-"""What stages have committed: positions, lag, floors, uploads, what was set aside."""
+"""What stages have committed: positions, lag, floors, readers, uploads, what was set aside."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ def command(
     root: Root = Path(),
     json: Json = False,
 ) -> None:
-    """Show every stage of the project."""
+    """Show every stage of the project, and what else is uploaded."""
     from catenary.app.status import stage_states
 
     live = lived(root, definitions=definitions)

@@ -8,12 +8,13 @@ after the batch at hand; nothing is lost by any other way of stopping either.
 import signal
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from catenary.cli.console import emit, say
-from catenary.cli.opening import Definitions, Json, Root, lived
+from catenary.cli.opening import Definitions, Json, Partitions, Root, lived
+from catenary.plan.printing import counted
 
 
 def command(
@@ -34,6 +35,7 @@ def command(
     conf: Annotated[
         list[str] | None, typer.Option("--conf", help="a chain setting, such as max_wait_ms=500")
     ] = None,
+    partitions: Partitions = None,
     definitions: Definitions = None,
     root: Root = Path(),
     json: Json = False,
@@ -46,7 +48,7 @@ def command(
     if bool(names) == all_:
         raise DataError("say which stages run", hint="name Joins or GroupBys, or give --all")
     live = lived(root, definitions=definitions, conf=conf or ())
-    live.create_topics()
+    live.create_topics(None if partitions is None else dict.fromkeys(live.topics(), partitions))
     nodes = live.stages if all_ else live.chain_of(names or ())
     if not nodes:
         raise DataError("nothing here follows a topic", hint="an EventSource with topic= does")
@@ -69,7 +71,7 @@ def command(
         group.finish()
     else:
         group.wait(stopped.is_set)
-    facts = (
+    facts: list[dict[str, Any]] = (
         [worker.facts for worker in group.workers.values()]
         if isinstance(group, Apart)
         else [stage.status.facts() for stage in group.stages.values()]
@@ -78,7 +80,8 @@ def command(
         emit({"stages": facts})
         return
     for each in facts:
+        batches = counted(each.get("batches", 0), "batch", "batches")
         say(
-            f"  {each.get('stage')}: {each.get('rows', 0):,} rows in {each.get('batches', 0):,}"
-            f" batches, {each.get('dead_letters', 0):,} set aside"
+            f"  {each.get('stage')}: {counted(each.get('rows', 0), 'row')} in {batches},"
+            f" {each.get('dead_letters', 0):,} set aside"
         )

@@ -31,8 +31,7 @@ def command(
     json: Json = False,
 ) -> None:
     """Upload and say what is there."""
-    from catenary.app.upload import upload
-    from catenary.ports import Token
+    from catenary.app.upload import frontier_of, upload
 
     live = lived(root, definitions=definitions, names=names)
     with watched() as meter:
@@ -42,7 +41,7 @@ def command(
             live.store,
             ds=ds,
             tail_buffer=tail_buffer,
-            frontier=None if frontier is None else Token.parse(frontier),
+            frontier=None if frontier is None else frontier_of(live, frontier),
             meter=meter,
         )
     if json:

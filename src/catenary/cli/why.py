@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catenary.cli.console import emit, say
-from catenary.cli.opening import Definitions, Json, Root, lived
+from catenary.cli.opening import KEY_HELP, Definitions, Json, Root, lived
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ def command(
     name: Annotated[str, typer.Argument(help="a Join or a GroupBy")],
     feature: Annotated[str, typer.Argument(help="one of its columns")],
     *,
-    key: Annotated[list[str], typer.Option("--key", help="name=value; repeat for several columns")],
+    key: Annotated[list[str], typer.Option("--key", help=KEY_HELP)],
     at: Annotated[
         str, typer.Option("--at", help="an instant: 2024-01-31T12:00:00Z, or milliseconds")
     ],
@@ -58,6 +58,8 @@ def _lines(why: "Why", most: int) -> list[str]:
         upload = "none" if why.upload is None else f"up to {format_instant(why.upload)}"
         lines += [f"  {why.group_by}: events since {since}; upload: {upload}"]
         lines += _listed("tile", [_tile(each) for each in why.tiles], most)
+        if why.log_error:
+            lines.append(f"  no records: {why.log_error}")
         lines += _listed("record", [_event(each) for each in why.records], most)
         lines += _listed("row", [_event(each) for each in why.rows or ()], most)
         if why.dead_letters:

@@ -59,8 +59,15 @@ class Window:
 
     @staticmethod
     def parse(text: str) -> Window:
-        """The window that `"30d"`, `"12h"`, `"15m"` or `"90s"` names."""
-        parse_length(text)
+        """The window that `"30d"`, `"12h"`, `"15m"` or `"90s"` names.
+
+        Raises:
+            DefinitionError: if the text is no length; says where it is written.
+        """
+        try:
+            parse_length(text)
+        except DefinitionError as error:
+            raise DefinitionError(error.problem, where=written_at(), hint=error.hint) from None
         stripped = text.strip()
         return Window(int(stripped[:-1]), TimeUnit(stripped[-1]))
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from catenary.definitions.group_by import GroupBy
 from catenary.definitions.join import Join, JoinPart
+from catenary.definitions.mistakes import mending
 from catenary.definitions.source import JoinSource, Source
 from catenary.errors import CatenaryError, DefinitionError
 
@@ -26,9 +27,10 @@ def load(path: str | Path) -> dict[str, Definition]:
         DefinitionError: if a file cannot be imported (names the file and line), if nothing is
             defined, or if two different definitions have one name.
     """
-    root = Path(path)
+    # Whole paths throughout: that is how Python names a module's file, whatever the folder it runs in.
+    root = Path(path).resolve()
     if not root.exists():
-        raise DefinitionError(f"no file or folder {str(root)!r}", hint="`catenary init` writes one")
+        raise DefinitionError(f"no file or folder {str(path)!r}", hint="`catenary init` writes one")
     files = sorted(root.rglob("*.py")) if root.is_dir() else [root]
     base = root if root.is_dir() else root.parent
     files = [file for file in files if not file.name.startswith(("test_", "conftest"))]
@@ -55,7 +57,7 @@ def load(path: str | Path) -> dict[str, Definition]:
             problem = f"two different definitions are named {named.name!r}"
             raise DefinitionError(problem, where=f"{loaded[named.name].where} and {named.where}")
     if not loaded:
-        raise DefinitionError(f"{str(root)!r} defines no GroupBy and no Join")
+        raise DefinitionError(f"{str(path)!r} defines no GroupBy and no Join")
     return loaded
 
 
@@ -76,8 +78,10 @@ def _definitions(module: str, file: Path) -> list[tuple[str, Definition]]:
         except Exception as error:
             sys.modules.pop(module, None)
             line = _line_in(error, str(file))
-            problem = f"{file.name} cannot be imported: {type(error).__name__}: {error}"
-            raise DefinitionError(problem, where=f"{file}:{line}") from error
+            text = error.msg if isinstance(error, SyntaxError) else str(error)
+            problem = f"{file.name} cannot be imported: {type(error).__name__}: {text}"
+            hint = mending(error, vars(loaded)) or f"`python {file.name}` shows where it comes from"
+            raise DefinitionError(problem, where=f"{file}:{line}", hint=hint) from error
     return [(name, value) for name, value in vars(loaded).items() if isinstance(value, Definition)]
 
 

@@ -61,7 +61,7 @@ class Query:
             )
         for day in (start, end):
             if day is not None:
-                ds_start_ms(day)
+                _check_day(day, where)
         set_ = object.__setattr__
         set_(self, "selects", chosen)
         set_(self, "wheres", (wheres,) if isinstance(wheres, str) else tuple(wheres))
@@ -86,6 +86,13 @@ class Query:
     def __hash__(self) -> int:
         chosen = None if self.selects is None else tuple(sorted(self.selects.items()))
         return hash((chosen, self.wheres, self.time_column, self.start, self.end))
+
+
+def _check_day(day: str, where: str) -> None:
+    try:
+        ds_start_ms(day)
+    except DefinitionError as error:
+        raise DefinitionError(error.problem, where=where, hint=error.hint) from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -271,8 +271,9 @@ class _Client:
             last = ids[min(first + AT_ONCE, len(ids)) - 1]
             token, appended = self._wait(last)
             at = rows["ts"].to_numpy()
+            asked = rows.select([name for name in rows.column_names if name not in ("ts", "ds")])
             answer = self._live.fetcher.fetch(
-                RISK, rows, at=at, min_token=token, timeout_s=_PATIENCE_S
+                RISK, asked, at=at, min_token=token, timeout_s=_PATIENCE_S
             )
             now = time.perf_counter()
             self.freshness_ms.append((now - appended) * 1000)
@@ -441,10 +442,7 @@ def _lined_up(node: GroupByNode, names: pa.Array, columns: pa.Table, end_ms: int
 
 def _keys(live: Live, node: GroupByNode) -> pa.Table:
     """All keys that the year's tables have."""
-    root = node.sources[0]
-    while root.parent is not None:
-        root = root.parent.left
-    table = live.project.tables.table(root.table)
+    table = live.project.tables.table(node.sources[0].root.table)
     names = [name for name, _ in node.keys]
     rows = pa.Table.from_batches(
         [batch for ds in table.partitions() for batch in table.batches(ds, names)]

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from catenary.demo.bars import bars
+from catenary.plan.printing import counted
 from catenary.windows import format_instant
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def tell_live(teller: Teller, story: LiveStory, carried: frozenset[str]) -> None
         teller.line(f"  stage {name:<18} process {pid}")
         for parent, each in story.waits[name].items():
             teller.line(
-                f"    waited for {parent} {each['times']:,} times, {each['ms']:,.0f} ms in all,"
+                f"    waited for {parent} {counted(int(each['times']), 'time')},"
+                f" {each['ms']:,.0f} ms in all,"
                 f" {each['longest_ms']:,.0f} ms at most"
             )
     share = {name: f"{many:,}" for name, many in sorted(story.statuses.items())}

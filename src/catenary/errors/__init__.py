@@ -160,9 +160,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     "did you mean 'amount'?"
     >>> nearest("zzz", ["amount", "ts"])
     'known: amount, ts'
+    >>> nearest("zzz", [])
+    'there are none yet'
     """
     names = sorted(set(known))
     close = get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
-    return "known: " + ", ".join(names) if names else "nothing is known here"
+    return "known: " + ", ".join(names) if names else "there are none yet"

@@ -62,6 +62,11 @@ class ScanNode:
     topic: str | None = None
 
     @property
+    def root(self) -> ScanNode:
+        """The source of a table that its rows come from: itself, or that of a chain's lefts."""
+        return self if self.parent is None else self.parent.left.root
+
+    @property
     def is_snapshot(self) -> bool:
         """Whether a `ds` partition holds the state of entities at the end of that day."""
         return self.kind == "entities"

@@ -65,13 +65,13 @@ def depth(plan: Plan) -> int:
     return max(found.values(), default=0)
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, plural: str | None = None) -> str:
     """A number and its noun.
 
-    >>> counted(1, "Join"), counted(2, "Join")
-    ('1 Join', '2 Joins')
+    >>> counted(1, "Join"), counted(2_000, "Join"), counted(2, "batch", "batches")
+    ('1 Join', '2,000 Joins', '2 batches')
     """
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def spans(days: Sequence[str]) -> str:
@@ -171,11 +171,14 @@ def _work(node: Node, step: Step | None) -> list[str]:
         lines.append(
             f"cannot be computed, its rows have no such partition: {spans(step.unavailable)}"
         )
-    for read in step.reads:
-        if read.days:
-            lines.append(f"reads {read.table}: {spans(read.days)}")
-        if read.missing:
-            lines.append(f"missing in {read.table}: {spans(read.missing)}")
+    for table in dict.fromkeys(read.table for read in step.reads):
+        same = [read for read in step.reads if read.table == table]
+        days = sorted({day for read in same for day in read.days})
+        missing = sorted({day for read in same for day in read.missing})
+        if days:
+            lines.append(f"reads {table}: {spans(days)}")
+        if missing:
+            lines.append(f"missing in {table}: {spans(missing)}")
     return lines
 
 

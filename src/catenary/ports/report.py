@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from catenary.plan.printing import counted
 from catenary.windows import format_instant
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class NodeReport:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        text = f"{self.name}: {len(self.written)} partitions written, {self.rows:,} rows"
+        text = f"{self.name}: {counted(len(self.written), 'partition')} written, {counted(self.rows, 'row')}"
         if self.skipped:
             text += f", {len(self.skipped)} stood already"
         text += f", {self.seconds:.1f} s"
@@ -67,7 +68,9 @@ class NodeReport:
             )
             if count
         ]
-        aside += [f"{count:,} overflows in {name}" for name, count in self.overflows.items()]
+        aside += [
+            f"{counted(count, 'overflow')} in {name}" for name, count in self.overflows.items()
+        ]
         lines = [text]
         if aside:
             lines.append("set aside: " + ", ".join(aside))
@@ -123,7 +126,8 @@ class UploadReport:
 
     def __str__(self) -> str:
         text = (
-            f"{self.name}: {self.entities:,} entities, {self.tiles:,} tiles of {self.rows:,} rows"
+            f"{self.name}: {counted(self.entities, 'entity', 'entities')},"
+            f" {counted(self.tiles, 'tile')} of {counted(self.rows, 'row')}"
             f" up to {format_instant(self.cutoff_ms)}, {self.seconds:.1f} s"
         )
         aside = self.null_times + self.null_keys + self.misplaced
@@ -160,4 +164,6 @@ class RunReport:
         return next(each for each in self.nodes if each.name == name)
 
     def __str__(self) -> str:
-        return "\n".join([*map(str, self.nodes), f"{self.rows:,} rows in {self.seconds:.1f} s"])
+        return "\n".join(
+            [*map(str, self.nodes), f"{counted(self.rows, 'row')} in {self.seconds:.1f} s"]
+        )

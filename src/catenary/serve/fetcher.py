@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import TYPE_CHECKING, Any, Final, Protocol, overload
 
 import numpy as np
 import pyarrow as pa
@@ -21,22 +21,30 @@ import pyarrow.compute as pc
 
 from catenary.errors import DataError, NotYetError, nearest
 from catenary.plan.nodes import GroupByNode, JoinNode
+from catenary.ports import Token
 from catenary.serve.answers import Answer, Row
 from catenary.serve.below import Below, topic_of
 from catenary.serve.groups import HOLD
 from catenary.serve.lookup import LookedUp, StoreLookup
 from catenary.serve.readers import ClientReader
-from catenary.serve.requests import Asked, instant, instants
+from catenary.serve.requests import Asked, in_form, instant, instants
 from catenary.serve.single import SinglePath
 
 if TYPE_CHECKING:
     from catenary.plan import Plan
-    from catenary.ports import Store, Token
+    from catenary.ports import Store
 
 __all__ = ["Answer", "ClientReader", "Fetcher", "Row"]
 
+
+class Frame(Protocol):
+    """Columns in Arrow's C form, as Polars and pandas frames give them."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+
+
 At = int | datetime | np.ndarray | Sequence[int] | Sequence[datetime] | None
-Many = pa.Table | Sequence[Mapping[str, object]]
+Many = pa.Table | Frame | Sequence[Mapping[str, object]]
 _PATIENCE_S: Final = 1.0
 HORIZON_MS: Final = 600_000
 
@@ -94,7 +102,7 @@ class Fetcher:
         requests: Mapping[str, object],
         *,
         at: At = None,
-        min_token: Token | None = None,
+        min_token: Token | str | None = None,
         timeout_s: float = 10.0,
         reader: ClientReader | None = None,
     ) -> Row: ...
@@ -106,7 +114,7 @@ class Fetcher:
         requests: Many,
         *,
         at: At = None,
-        min_token: Token | None = None,
+        min_token: Token | str | None = None,
         timeout_s: float = 10.0,
         reader: ClientReader | None = None,
     ) -> Answer: ...
@@ -117,7 +125,7 @@ class Fetcher:
         requests: Mapping[str, object] | Many,
         *,
         at: At = None,
-        min_token: Token | None = None,
+        min_token: Token | str | None = None,
         timeout_s: float = 10.0,
         reader: ClientReader | None = None,
     ) -> Row | Answer:
@@ -125,10 +133,10 @@ class Fetcher:
 
         Args:
             name: a Join or a GroupBy.
-            requests: a mapping gets a `Row`; a sequence of them or an Arrow table an `Answer`. Keys,
-                and the left's columns that derivations use.
+            requests: a mapping gets a `Row`; a sequence of them, an Arrow table or a frame (Polars,
+                pandas) an `Answer`. Keys, and the left's columns that derivations use.
             at: an instant for all, or one per request; None for now. Events strictly before count.
-            min_token: the answer reflects it, through all stages; it is waited for.
+            min_token: the answer reflects it, through all stages; it is waited for. Also as text.
             timeout_s: how long.
             reader: is told that everything before the earliest of these instants has been asked for.
 
@@ -138,16 +146,17 @@ class Fetcher:
         """
         target = self._target(name)
         until = time.monotonic() + timeout_s
+        wanted = Token.parse(min_token) if isinstance(min_token, str) else min_token
         if isinstance(requests, Mapping):
-            found = self._fetch_one(target, requests, at, min_token, until, timeout_s)
+            found = self._fetch_one(target, requests, at, wanted, until, timeout_s)
             if found is not None:
                 row, ts = found
                 if reader is not None:
                     reader.passed(ts)
                 return row
-        rows = target.asked.rows([requests] if isinstance(requests, Mapping) else requests)
+        rows = target.asked.rows([requests] if isinstance(requests, Mapping) else in_form(requests))
         when = instants(at, rows.num_rows, self._clock())
-        token = self._reflected(target, min_token, until, timeout_s)
+        token = self._reflected(target, wanted, until, timeout_s)
         if self._late == HOLD:
             self._wait_for_snapshots(target, when, until)
         answer = _answer(target, self._look(target, rows, when), rows, when, token)
@@ -161,7 +170,7 @@ class Fetcher:
         requests: Mapping[str, object] | Many,
         *,
         at: At = None,
-        min_token: Token | None = None,
+        min_token: Token | str | None = None,
         timeout_s: float = 10.0,
         reader: ClientReader | None = None,
     ) -> Any:
@@ -203,7 +212,7 @@ class Fetcher:
         """
         return self._target(name).below.nodes
 
-    def wait(self, name: str, token: Token, timeout_s: float) -> Token:
+    def wait(self, name: str, token: Token | str, timeout_s: float) -> Token:
         """Wait until everything below a definition reflects a token.
 
         Returns:
@@ -213,7 +222,8 @@ class Fetcher:
             NotYetError: after the timeout; names the stage, and what it lacks.
         """
         until = time.monotonic() + timeout_s
-        return self._reflected(self._target(name), token, until, timeout_s)
+        wanted = Token.parse(token) if isinstance(token, str) else token
+        return self._reflected(self._target(name), wanted, until, timeout_s)
 
     def _target(self, name: str | JoinNode | GroupByNode) -> _Target:
         key = name if isinstance(name, str) else name.name

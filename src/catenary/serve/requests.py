@@ -1,12 +1,13 @@
 """Requests as columns: which columns a definition asks for, and values that are what they must be.
 
 Keys, and the left's columns that derivations read, must be given. The left's other columns may be, and a
-column that a derivation fills is filled only where it is null.
+column that a derivation fills is filled only where it is null. `ts` and `ds` come from `at=` alone: two
+answers to "as of when" would be one too many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -22,8 +23,6 @@ from catenary.schema import FLOAT
 from catenary.schema.arrow import from_arrow, to_arrow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from catenary.plan.nodes import JoinNode
     from catenary.schema import Type
 
@@ -54,7 +53,7 @@ class Asked:
     @cached_property
     def _known(self) -> frozenset[str]:
         """The columns that a table may have."""
-        return frozenset((*self.types, *self.output, *_TIMES))
+        return frozenset((*self.types, *(self.output - _TIMES)))
 
     @cached_property
     def _arrow(self) -> dict[str, pa.DataType]:
@@ -128,9 +127,7 @@ class Asked:
     def _of_table(self, table: pa.Table) -> pa.Table:
         for name in table.column_names:
             if name not in self._known:
-                raise DataError(
-                    f"{self.name} has no column {name!r}", hint=nearest(name, self.types)
-                )
+                raise self._unknown(name, None)
         for name in self.needed:
             if name not in table.column_names:
                 raise self._missing(name, table.column_names)
@@ -158,13 +155,21 @@ class Asked:
                 hint=f"write {{{', '.join(f'{name!r}: …' for name in self.needed)}}}",
             )
         for name in request:
-            if name not in self.types and name not in _TIMES:
-                where = f"request {row}" if many > 1 else None
-                hint = nearest(str(name), self.types)
-                raise DataError(f"{self.name} has no column {name!r}", where=where, hint=hint)
+            if name not in self.types:
+                raise self._unknown(name, f"request {row}" if many > 1 else None)
         for name in self.needed:
             if name not in request:
                 raise self._missing(name, [str(each) for each in request])
+
+    def _unknown(self, name: object, where: str | None) -> DataError:
+        if name in _TIMES:
+            return DataError(
+                f"{self.name} takes no {name!r} from a request",
+                where=where,
+                hint="at= says as of when: an instant for all requests, or one for each",
+            )
+        hint = nearest(str(name), self.types)
+        return DataError(f"{self.name} has no column {name!r}", where=where, hint=hint)
 
     def _missing(self, name: str, given: Sequence[str]) -> DataError:
         return DataError(
@@ -183,6 +188,24 @@ class Asked:
                 f" {type_} is asked"
             )
         return found
+
+
+def in_form(requests: object) -> pa.Table | Sequence[Mapping[str, object]]:
+    """Many requests as one of the two forms that are read; a frame as an Arrow table.
+
+    Raises:
+        DataError: for anything else.
+    """
+    if isinstance(requests, (pa.Table, list, tuple)):
+        return requests
+    if hasattr(requests, "__arrow_c_stream__"):
+        return pa.table(requests)
+    if isinstance(requests, Sequence) and not isinstance(requests, (str, bytes)):
+        return requests
+    raise DataError(
+        f"requests are {type(requests).__name__}, neither a mapping nor many of them",
+        hint="give a mapping for one row; a list of mappings, an Arrow table or a frame for many",
+    )
 
 
 def instants(at: Any, rows: int, now_ms: int) -> np.ndarray:

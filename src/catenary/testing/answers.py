@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from catenary.plan import JoinNode, build
+from catenary.plan import build
 from catenary.ports import Job, Limits
-from catenary.schema import Schema, Type
 from catenary.schema.arrow import schema_from_arrow, schema_to_arrow
+from catenary.serve.requests import Asked
 from catenary.tables.memory import FrameTable, MemoryOutputs, MemoryTables
 from catenary.windows import parse_instant
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from catenary.definitions import GroupBy, Join
     from catenary.engines.embedded import EmbeddedEngine
     from catenary.plan import Plan
+    from catenary.schema import Type
     from catenary.testing.rows import Rows
 
 
@@ -89,6 +90,9 @@ def read(
         at: the instant, as text (UTC) or in milliseconds since 1970.
         columns: the key, and whatever columns of the left derivations use.
 
+    Raises:
+        DataError: for a column that is unknown, missing or of another type, as the fetcher does.
+
     >>> from catenary.definitions import Aggregation, EventSource, GroupBy, Operation, Query
     >>> from catenary.testing import events
     >>> clicks = EventSource(
@@ -105,11 +109,8 @@ def read(
     """
     plan = _plan(definition, tables)
     node = plan.node(plan.targets[0])
-    known: Mapping[str, Type] = node.left.schema if isinstance(node, JoinNode) else dict(node.keys)
-    types = {name: known[name] for name in columns if name in known}
-    given = pa.schema([*schema_to_arrow(Schema.of(types)), pa.field("ts", pa.int64())])
     ts = at if isinstance(at, int) else parse_instant(at)
-    frame = pa.Table.from_pylist([{**columns, "ts": ts}], schema=given)
+    frame = Asked.of(node).rows([columns]).append_column("ts", pa.array([ts], pa.int64()))
     job = Job(plan=plan, tables=in_memory(tables), outputs=MemoryOutputs())
     found, _ = _engine().features(job, node, frame)
     (row,) = rows_of(found)

@@ -14,7 +14,7 @@ from catenary import (
     Operation,
     Query,
 )
-from catenary.errors import CatenaryError, DataError, DefinitionError
+from catenary.errors import CatenaryError, DataError, DefinitionError, SettingsError
 
 VISITS = EventSource(
     table="visits", query=Query(selects=["user", "dwell"], time_column="at"), topic="log:///v"
@@ -50,6 +50,12 @@ def test_a_frame_with_that_column_is_answered(tmp_path):
 def test_the_name_of_a_definition_is_no_definition(tmp_path):
     with pytest.raises(DefinitionError, match="'relative' is no definition"):
         catenary.backfill("relative", left=LEFT, tables=TABLES, root=tmp_path)
+
+
+def test_a_project_made_of_a_folder_is_told_how_to_open_it(tmp_path):
+    with pytest.raises(SettingsError, match=r"write Project\.open\("):
+        catenary.Project(str(tmp_path))
+    assert catenary.Project.open(tmp_path).settings.root == tmp_path
 
 
 DAY = 86_400_000

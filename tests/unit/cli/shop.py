@@ -46,6 +46,13 @@ def facts(capsys: pytest.CaptureFixture[str], project: Path, *words: str) -> dic
     return found
 
 
+def published(capsys: pytest.CaptureFixture[str], project: Path, *words: str) -> str:
+    """The token of one more order on the sample's topic."""
+    file = project / "orders.jsonl"
+    file.write_text(json.dumps(ORDER) + "\n")
+    return str(facts(capsys, project, "publish", "shop/orders", str(file), *words)["token"])
+
+
 def refusal(capsys: pytest.CaptureFixture[str], project: Path, *words: str) -> dict[str, Any]:
     """The error that a command prints which fails."""
     code, out = said(capsys, project, *words)

@@ -1,10 +1,11 @@
 """The live half as a newcomer types it: upload, publish, stream, fetch, status, dead letters."""
 
+import io
 import json
 from pathlib import Path
 
 import pytest
-from tests.unit.cli.shop import LATER, ORDER, begun, facts, refusal
+from tests.unit.cli.shop import LATER, ORDER, begun, facts, published, refusal, said
 
 from catenary.cli.main import main
 from catenary.plan.settings import PREFIX
@@ -19,13 +20,11 @@ def test_a_published_order_is_in_the_next_answer(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     facts(capsys, project, "upload", "--ds", "2024-01-21", "--frontier", "shop/orders/0:0")
-    file = project / "orders.jsonl"
-    file.write_text(json.dumps(ORDER) + "\n")
-    token = facts(capsys, project, "publish", "shop/orders", str(file))["token"]
+    token = published(capsys, project)
     assert token == "shop/orders/0:1"
     facts(capsys, project, "stream", "--all", "--until-caught-up")
     key = ("--key", "customer=ann")
-    words = ("fetch", "customer_spend", *key, "--at", LATER, "--token", str(token))
+    words = ("fetch", "customer_spend", *key, "--at", LATER, "--token", token)
     answer = facts(capsys, project, *words)
     assert answer["status"] == "ok"
     assert answer["features"]["amount_sum_1d"] == 10.5
@@ -38,11 +37,9 @@ def test_a_published_order_is_in_the_next_answer(
 def test_a_stage_says_what_it_waited_for_and_how_long_records_are_queued(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = project / "orders.jsonl"
-    file.write_text(json.dumps(ORDER) + "\n")
-    facts(capsys, project, "publish", "shop/orders", str(file))
+    published(capsys, project)
     facts(capsys, project, "stream", "--all", "--until-caught-up")
-    facts(capsys, project, "publish", "shop/orders", str(file))
+    published(capsys, project)
     (spend, clients) = facts(capsys, project, "status")["stages"]
     (copy,) = clients["copies"]
     assert (copy["rows"], copy["waits"]["customer_spend"]["times"]) == (1, 1)
@@ -52,7 +49,7 @@ def test_a_stage_says_what_it_waited_for_and_how_long_records_are_queued(
     assert (spend["lanes"][0]["lag"], spend["lanes"][0]["queued_ms"] >= 0) == (1, True)
     assert main(["status", "--root", str(project)]) == 0
     out = capsys.readouterr().out
-    assert "waited for customer_spend 1 times" in out
+    assert "waited for customer_spend 1 time," in out
     assert "rows customer_spend:missing_upload: 1" in out
 
 
@@ -99,8 +96,8 @@ def test_how_much_earlier_chains_read_is_one_for_uploads_stages_and_fetches(
     file = project / "orders.jsonl"
     file.write_text(json.dumps(ORDER) + "\n")
     token = facts(capsys, project, "publish", "shop/orders", str(file))["token"]
-    said = ("--conf", "query_shift_ms=-3600000")
-    streamed = facts(capsys, project, "stream", "--all", "--until-caught-up", *said)["stages"]
+    shift = ("--conf", "query_shift_ms=-3600000")
+    streamed = facts(capsys, project, "stream", "--all", "--until-caught-up", *shift)["stages"]
     assert [each["edges"] for each in streamed] == [{}, {"customer_spend:missing": 1}]
     words = ("fetch", "shop_clients", "--key", "shop=north", "--at", LATER, "--token", str(token))
     assert facts(capsys, project, *words)["status"] == "ok"
@@ -140,9 +137,7 @@ orders = EventSource("""
         ' "amount": "double_up(amount)", "returned": "returned"}',
     )
     features.write_text(text)
-    file = project / "orders.jsonl"
-    file.write_text(json.dumps(ORDER) + "\n")
-    facts(capsys, project, "publish", "shop/orders", str(file))
+    published(capsys, project)
     facts(capsys, project, "stream", "customer_spend", "--until-caught-up", "--processes")
     words = ("fetch", "customer_spend", "--key", "customer=ann", "--at", LATER)
     assert facts(capsys, project, *words)["features"]["amount_sum_1d"] == 21.0
@@ -168,9 +163,98 @@ def test_a_record_that_cannot_be_read_is_a_dead_letter_and_takes_no_neighbour_al
     assert facts(capsys, project, *words)["features"]["amount_count_7d"] == 1
 
 
+def test_status_tells_who_holds_a_head_and_whether_the_owner_still_runs(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published(capsys, project)
+    facts(capsys, project, "stream", "--all", "--until-caught-up")
+    (spend, _) = facts(capsys, project, "status")["stages"]
+    assert [each["ended"] for each in spend["lanes"]] == [False]
+    facts(capsys, project, "stream", "--all", "--until-caught-up", "--processes")
+    (spend, _) = facts(capsys, project, "status")["stages"]
+    assert [each["ended"] for each in spend["lanes"]] == [True]
+    assert [each.partition("@")[0] for each in spend["readers"]] == ["shop_clients"]
+    capsys.readouterr()
+    assert main(["status", "--root", str(project)]) == 0
+    text = capsys.readouterr().out
+    assert "the head is held by shop_clients" in text
+    assert ", which has ended" in text
+
+
+def test_what_follows_no_topic_is_told_by_its_uploads(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    features = project / "features.py"
+    quiet = [line for line in features.read_text().splitlines() if "topic=" not in line]
+    features.write_text("\n".join(quiet))
+    (first, second) = facts(capsys, project, "status")["stages"]
+    assert (first["streamed"], first["uploads"]) == (False, [])
+    facts(capsys, project, "upload", "--ds", "2024-01-20")
+    (first, second) = facts(capsys, project, "status")["stages"]
+    assert [each["state"] for each in (*first["uploads"], *second["uploads"])] == ["active"] * 2
+    capsys.readouterr()
+    assert main(["status", "--root", str(project)]) == 0
+    assert "customer_spend: follows no topic\n  upload 1: up to" in capsys.readouterr().out
+    assert main(["dead-letters", "--root", str(project)]) == 0
+    assert "nothing here follows a topic" in capsys.readouterr().out
+
+
+def test_a_topic_is_made_with_as_many_partitions_as_are_asked_for_and_keeps_them(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--partition", "1", "--partitions", "2")
+    assert published(capsys, project, *words) == "shop/orders/1:1"
+    facts(capsys, project, "stream", "--all", "--until-caught-up")
+    (spend, _) = facts(capsys, project, "status")["stages"]
+    assert [each["position"] for each in spend["lanes"]] == [0, 1]
+    error = refusal(capsys, project, "stream", "--all", "--partitions", "3")
+    assert (error["kind"], "has 2 partitions, not 3" in error["problem"]) == ("LogError", True)
+
+
+def test_a_key_is_null_where_null_is_no_text(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts(capsys, project, "upload", "--ds", "2024-01-21")
+    keys = ("--key", "customer=null", "--key", "shop=north", "--key", "amount=null")
+    row = facts(capsys, project, "fetch", "return_risk", *keys)
+    assert row["features"]["is_unusual"] is None
+    found = facts(
+        capsys, project, "why", "return_risk", "is_unusual", *keys, "--at", "2024-01-22T00:00:00Z"
+    )
+    assert found["keys"] == {"customer": "null", "shop": "north", "amount": None}
+
+
+def test_many_requests_are_lines_on_stdin(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"customer": "ann"}\n\n{"customer": "bob"}\n'))
+    _, out = said(capsys, project, "fetch", "customer_spend")
+    assert [json.loads(line)["status"] for line in out.splitlines()] == ["missing_upload"] * 2
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    error = refusal(capsys, project, "fetch", "customer_spend")
+    assert (error["problem"], "--key" in error["hint"]) == ("no request was given", True)
+
+
 @pytest.mark.parametrize(
     ("words", "problem", "hint"),
     [
+        (("fetch", "return_risk", "--key", "amount="), "is not double", "amount=null"),
+        (
+            ("fetch", "customer_spend", "--key", "customer=a", "--token", "shop/order/0:1"),
+            "'shop/order', which is not followed",
+            "shop/orders",
+        ),
+        (("upload", "--ds", "2024-01-22"), "the last day there is 2024-01-21", "--ds 2024-01-21"),
+        (
+            ("upload", "--ds", "2024-01-21", "--frontier", "shop/orders/0:1"),
+            "beyond the log's end, shop/orders/0:0",
+            "never ahead",
+        ),
+        (
+            ("fetch", "customer_spend", "--key", "customer=a", "--key", "customer=b"),
+            "'customer' is given twice",
+            "stdin",
+        ),
         (("publish", "shop/order", "x.jsonl"), "no definition follows", "shop/orders"),
         (("publish", "shop/orders", "x.jsonl"), "there is no file", ""),
         (("stream",), "say which stages run", "--all"),
@@ -193,6 +277,36 @@ def test_what_is_wrong_is_said_with_how_to_mend_it(
     error = refusal(capsys, project, *words)
     assert problem in error["problem"]
     assert hint in (error["hint"] or "")
+
+
+@pytest.mark.parametrize(
+    ("file", "written", "told"),
+    [
+        ("x.parquet", "no parquet", ("UnreadableError", "not a readable Parquet file", "again")),
+        ("x.jsonl", "not json", ("DataError", "row 1: this is not JSON", "nothing was appended")),
+        ("x.jsonl", "[1]", ("DataError", "row 1: expected an object, not an array", "mend")),
+        (
+            "x.jsonl",
+            json.dumps(ORDER) + '\n{"custmer": "ann"}',
+            ("DataError", "row 2: there is no column 'custmer', did you mean 'customer'?", "mend"),
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_published_is_refused_as_a_whole(
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+    written: str,
+    told: tuple[str, str, str],
+) -> None:
+    (project / file).write_text(written)
+    error = refusal(capsys, project, "publish", "shop/orders", str(project / file))
+    kind, problem, hint = told
+    assert error["kind"] == kind
+    assert problem in error["problem"]
+    assert hint in error["hint"]
+    assert error["where"] == str(project / file)
+    assert published(capsys, project) == "shop/orders/0:1"
 
 
 def test_a_token_that_is_not_reached_is_said_with_the_stage_that_lags(

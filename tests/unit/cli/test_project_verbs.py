@@ -85,7 +85,7 @@ def test_a_plan_for_people_says_what_is_inferred(
 def test_lineage_follows_a_column_to_its_sources(
     shop: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["lineage", "return_risk.spend_against_shop", "--root", shop]) == 0
+    assert main(["lineage", "return_risk.ratio", "--root", shop]) == 0
     text = capsys.readouterr().out
     assert "shop.orders" in text
     assert "amount" in text

@@ -76,7 +76,7 @@ def test_a_derivation_is_taken_apart_and_a_chain_is_followed(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keys = ("--key", "customer=ann", "--key", "shop=north", "--key", "amount=3")
-    found = why(project, capsys, "return_risk", "spend_against_shop", *keys)
+    found = why(project, capsys, "return_risk", "ratio", *keys)
     spend, clients = found["made_of"]
     assert (spend["group_by"], clients["group_by"]) == ("customer_spend", "shop_clients")
     assert found["value"] == spend["value"] / clients["value"]
@@ -84,6 +84,21 @@ def test_a_derivation_is_taken_apart_and_a_chain_is_followed(
     assert (parent["join"], parent["at_ms"]) == ("enriched_orders", NOON)
     assert parent["value"] == clients["first"]["spend"] == 0.0
     assert parent["keys"]["customer"] == "ann"
+
+
+def test_before_anything_is_published_the_store_is_held_against_the_backfill_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fresh = begun(tmp_path / "fresh")
+    facts(capsys, fresh, "upload", "--ds", "2024-01-21", "--tail-buffer", "full")
+    words = ("shop_clients", "spend_average_7d", "--key", "shop=north")
+    found = why(fresh, capsys, *words, at="2024-01-22T00:00:00Z")
+    assert found["value"] == found["backfill"] > 0
+    assert (found["records"], found["first"]) == ([], None)
+    assert found["log_error"] == "there is no topic 'shop/orders'"
+    capsys.readouterr()
+    assert main(["why", *words, "--at", LATER, "--root", str(fresh)]) == 0
+    assert "no records: there is no topic 'shop/orders'" in capsys.readouterr().out
 
 
 def test_people_read_it_as_lines(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

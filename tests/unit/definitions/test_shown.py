@@ -104,8 +104,9 @@ def test_a_notebook_gets_escaped_text():
     ],
 )
 def test_what_cannot_be_right_is_refused_at_once(make, message):
-    with pytest.raises(DefinitionError, match=message):
+    with pytest.raises(DefinitionError, match=message) as caught:
         make()
+    assert (caught.value.where or "").partition(":")[0] == __file__
 
 
 def test_an_error_shows_the_line_that_wrote_it():

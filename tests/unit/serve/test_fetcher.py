@@ -60,9 +60,29 @@ def test_no_requests_get_no_rows(world):
 
 def test_an_arrow_table_of_requests_may_hold_the_output_too(made, world):
     world.stream("spending", made.clicks(("ann", 1.5, made.DAY)))
-    rows = pa.table({"user": ["ann"], "spending_amount_sum_2d": [7.0], "ts": [5], "ds": ["x"]})
+    rows = pa.table({"user": ["ann"], "spending_amount_sum_2d": [7.0]})
     answer = world.fetcher.fetch("offer", rows, at=made.DAY + 1)
     assert answer.columns.column("spending_amount_sum_2d").to_pylist() == [1.5]
+
+
+@pytest.mark.parametrize("library", ["polars", "pandas"])
+def test_a_frame_of_requests_is_asked_like_a_table(made, world, library):
+    frames = pytest.importorskip(library)
+    world.stream("spending", made.clicks(("ann", 1.5, made.DAY)))
+    asked = frames.DataFrame({"user": ["bob", "ann"]})
+    answer = world.fetcher.fetch("spending", asked, at=made.DAY + 1)
+    assert answer.columns.column("amount_sum_2d").to_pylist() == [None, 1.5]
+
+
+def test_a_token_is_taken_as_the_text_that_publishing_printed(made, world):
+    world.stream("spending", made.clicks(("ann", 1.5, made.DAY)))
+    token = str(Token({CLICKS: 1}))
+    assert world.fetcher.fetch("spending", {"user": "ann"}, min_token=token).status == "ok"
+    assert world.fetcher.wait("spending", token, 0.0) == Token({CLICKS: 1})
+    with pytest.raises(NotYetError, match="2 is asked for"):
+        world.fetcher.fetch("spending", {"user": "ann"}, min_token="shop/clicks/0:2", timeout_s=0)
+    with pytest.raises(DataError, match="no position of a token"):
+        world.fetcher.fetch("spending", [{"user": "ann"}], min_token="clicks")
 
 
 def test_a_group_by_is_fetched_by_its_keys(made, world):
@@ -99,6 +119,11 @@ def test_an_instant_is_given_in_any_form(made, world, at):
         ("offer", pa.table({"user": [1]}), "column 'user' is int64, string is asked"),
         ("offer", pa.table({"user": ["ann"], "odd": [1]}), "offer has no column 'odd'"),
         ("offer", pa.table({"shop": [1]}), "offer needs 'user'"),
+        ("offer", None, "requests are NoneType, neither a mapping nor many"),
+        ("offer", "user", "requests are str"),
+        ("offer", {"user": "ann", "ts": 5}, "at= says as of when"),
+        ("spending", [{"user": "ann", "ds": "2024-01-01"}], "at= says as of when"),
+        ("offer", pa.table({"user": ["ann"], "ts": [5]}), "offer takes no 'ts' from a request"),
     ],
 )
 def test_a_request_that_does_not_fit_is_refused_with_what_would(world, name, request_, told):
@@ -296,6 +321,6 @@ def test_what_is_no_instant_is_not_passed(made):
     world = made.World(made.ranking(made.shops(made.offer([made.spending()]))))
     with (
         world.fetcher.reader("slow", "ranking", from_ms=np.int64(5)) as reader,
-        pytest.raises(DataError, match="whole"),
+        pytest.raises(DataError, match=r"ms=100000\.0"),
     ):
         reader.passed(float("1e5"))

@@ -6,8 +6,9 @@ import math
 
 import pytest
 
+from catenary.definitions import Aggregation, EventSource, GroupBy, Operation, Query
 from catenary.errors import DataError, DefinitionError
-from catenary.testing import Rows, differences, entities, events
+from catenary.testing import Rows, differences, entities, events, read
 
 
 def test_types_are_taken_from_the_values_or_from_the_header() -> None:
@@ -46,6 +47,19 @@ def test_what_cannot_be_a_table_is_refused_with_what_to_write(made: object, says
     with pytest.raises(DataError, match=says) as caught:
         made()
     assert caught.value.hint or says == "bigint and string"
+
+
+def test_a_read_without_its_key_is_refused_as_a_fetch_is() -> None:
+    source = EventSource(table="clicks", query=Query(["user", "price"], time_column="ts"))
+    last = GroupBy(
+        "last", sources=source, keys="user", aggregations=[Aggregation("price", Operation.LAST)]
+    )
+    rows = {"clicks": events("ts user price", ("2024-01-01 10:00", "ann", 3.5))}
+    with pytest.raises(DataError, match="last needs 'user' in every request"):
+        read(last, rows, at="2024-01-02")
+    with pytest.raises(DataError, match="did you mean 'user'"):
+        read(last, rows, at="2024-01-02", uzer="ann")
+    assert read(last, rows, at="2024-01-02", user="ann") == {"price_last": 3.5}
 
 
 def test_a_day_that_is_no_date_is_refused() -> None:

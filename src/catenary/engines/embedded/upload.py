@@ -155,9 +155,7 @@ def _missing(run: Run, node: GroupByNode, cutoff_ms: int) -> dict[str, tuple[str
     """
     found: dict[str, tuple[str, ...]] = {}
     for scan in node.sources:
-        table = scan
-        while table.parent is not None:
-            table = table.parent.left
+        table = scan.root
         there = run.sources.days(scan)
         first, last = source_days(node, scan, cutoff_ms, cutoff_ms)
         due = last if scan.is_snapshot else shift_ds(last, -scan.late_partitions)

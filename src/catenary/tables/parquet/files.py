@@ -78,11 +78,13 @@ class DataFile:
         self._file.close()
 
 
-def unreadable(path: Path, error: Exception) -> UnreadableError:
+def unreadable(
+    path: Path, error: Exception, *, hint: str = "write the partition again"
+) -> UnreadableError:
     """The error for a file that cannot be read."""
     reason = str(error).partition("\n")[0].rstrip(".")
     problem = f"{path.name} is not a readable Parquet file: {reason}"
-    return UnreadableError(problem, where=str(path), hint="write the partition again")
+    return UnreadableError(problem, where=str(path), hint=hint)
 
 
 def write_file(path: Path, rows: pa.Table, *, compression: str) -> None:
