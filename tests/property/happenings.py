@@ -24,6 +24,7 @@ from catenary.plan import build
 from catenary.plan.stage import parents, stages, streamed_sources
 from catenary.ports import Job, Token
 from catenary.state.layouts import dataset_name
+from catenary.state.records import uploads_of
 from catenary.stores.memory import MemoryStore
 from catenary.tables.memory import MemoryOutputs
 from catenary.testing import events
@@ -67,6 +68,8 @@ class Happenings:
         token: positions after all that was published.
         left: how many events are still to be published.
         second: how many are left when another upload begins; below zero for none.
+        collapsed: whether an upload kept only its tail as tiles of the hop.
+        settles_chains: whether an upload landed that running stages of a chain had to settle.
     """
 
     def __init__(self, rng: Random, folder: Path, kind: Kind, shift_ms: int) -> None:
@@ -93,6 +96,7 @@ class Happenings:
         self.left, self.second = 0, -1
         self.begins_late = rng.random() < 0.3
         self.collapsed = False
+        self.settles_chains = False
         self.begun: tuple[int, dict[str, int], dict[str, Rows]] | None = None
         self._step_ms = rng.choice(_STEPS)
         self._keyed = rng.random() < 0.5
@@ -206,3 +210,7 @@ class Happenings:
         for node in uploaded(self.plan):
             dataset = self.store.dataset(dataset_name(node), create=True)
             EmbeddedEngine().upload(job, node, cutoff_ms, dataset, frontier=ends, tail_ms=tail_ms)
+            with dataset.snapshot() as snapshot:
+                uploads = uploads_of(snapshot)[0].held
+            if parents(node):
+                self.settles_chains |= any(each.unsettled for each in uploads)

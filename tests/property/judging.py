@@ -335,7 +335,8 @@ class Promise:
         if (
             not world.promises
             or world.collapsed
-            or (world.kind.late and name != world.nodes[0].name)
+            # No head is held for rows of a chain that an upload makes it settle.
+            or ((world.kind.late or world.settles_chains) and name != world.nodes[0].name)
         ):
             return _NEVER_MS
         if self._client is None:
