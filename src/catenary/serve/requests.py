@@ -21,6 +21,7 @@ from catenary.plan.nodes import GroupByNode
 from catenary.rows.columns import normal_column
 from catenary.schema import FLOAT
 from catenary.schema.arrow import from_arrow, to_arrow
+from catenary.windows import FIRST_MS, LAST_MS
 
 if TYPE_CHECKING:
     from catenary.plan.nodes import JoinNode
@@ -219,7 +220,9 @@ def instants(at: Any, rows: int, now_ms: int) -> np.ndarray:
     if isinstance(at, (pa.Array, pa.ChunkedArray)):
         at = at.to_pylist()
     if isinstance(at, np.ndarray) and at.dtype.kind in "iu":
-        many = at.astype(np.int64)
+        many = np.asarray(at, np.int64)
+        for extreme in (many.min(), many.max()) if len(many) else ():
+            instant(extreme)
     elif isinstance(at, (list, tuple, np.ndarray)):
         many = np.asarray([instant(each) for each in at], np.int64)
     else:
@@ -236,7 +239,7 @@ def instant(at: object) -> int:
     """Milliseconds since 1970.
 
     Raises:
-        DataError: for what is neither that nor an aware datetime.
+        DataError: for what is neither that nor an aware datetime, or beyond the calendar.
     """
     if isinstance(at, datetime):
         if at.tzinfo is None:
@@ -245,6 +248,9 @@ def instant(at: object) -> int:
             )
         return (at - _EPOCH) // _MS
     if isinstance(at, (int, np.integer)) and not isinstance(at, bool):
+        if not FIRST_MS <= at <= LAST_MS:
+            problem = f"at={int(at)} is in no year from 1 to 9999"
+            raise DataError(problem, hint="milliseconds since 1970; are these microseconds?")
         return int(at)
     raise DataError(
         f"at={at!r} is no instant", hint="milliseconds since 1970, or an aware datetime"

@@ -6,7 +6,9 @@ Nothing here reads a clock. (semantics 1, 2 and 4)
 
 from catenary.windows.instants import (
     DAY_MS,
+    FIRST_MS,
     HOUR_MS,
+    LAST_MS,
     MINUTE_MS,
     SECOND_MS,
     ds_of,
@@ -26,7 +28,9 @@ from catenary.windows.spans import (
 
 __all__ = [
     "DAY_MS",
+    "FIRST_MS",
     "HOUR_MS",
+    "LAST_MS",
     "MINUTE_MS",
     "SECOND_MS",
     "default_hop_ms",

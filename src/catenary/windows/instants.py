@@ -15,6 +15,10 @@ DAY_MS: Final = 86_400_000
 _EPOCH: Final = date(1970, 1, 1)
 _EPOCH_INSTANT: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+FIRST_MS: Final = (date.min - _EPOCH).days * DAY_MS
+LAST_MS: Final = ((date.max - _EPOCH).days + 1) * DAY_MS - 1
+"""The calendar's first instant and its last: of the years 1 to 9999."""
+
 
 def floor_ms(instant_ms: int, step_ms: int) -> int:
     """The greatest multiple of `step_ms` at or before the instant, before 1970 too.
@@ -65,7 +69,13 @@ def ds_range(start: str, end: str) -> tuple[str, ...]:
 
 
 def format_instant(instant_ms: int) -> str:
-    """The instant for people: `2013-01-31 23:59:59.999` (UTC)."""
+    """The instant for people: `2013-01-31 23:59:59.999` (UTC); milliseconds beyond the calendar.
+
+    >>> format_instant(0), format_instant(1 << 60)
+    ('1970-01-01 00:00:00.000', '1152921504606846976 ms')
+    """
+    if not FIRST_MS <= instant_ms <= LAST_MS:
+        return f"{instant_ms} ms"
     moment = _EPOCH_INSTANT + timedelta(milliseconds=instant_ms)
     return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{instant_ms % SECOND_MS:03d}"
 
@@ -74,12 +84,15 @@ def parse_instant(text: str) -> int:
     """An instant from ISO text (UTC unless it names an offset) or from plain milliseconds.
 
     Raises:
-        DefinitionError: if the text is neither.
+        DefinitionError: if the text is neither, or beyond the calendar.
 
     >>> parse_instant("1970-01-02"), parse_instant("1970-01-01T00:00:01Z"), parse_instant("-5")
     (86400000, 1000, -5)
     """
     if text.lstrip("-").isdigit():
+        if not FIRST_MS <= int(text) <= LAST_MS:
+            problem = f"{text} milliseconds since 1970 is in no year from 1 to 9999"
+            raise DefinitionError(problem, hint="are these microseconds? write milliseconds")
         return int(text)
     try:
         moment = datetime.fromisoformat(text)

@@ -324,3 +324,11 @@ def test_what_is_no_instant_is_not_passed(made):
         pytest.raises(DataError, match=r"ms=100000\.0"),
     ):
         reader.passed(float("1e5"))
+
+
+@pytest.mark.parametrize("at", [1 << 70, 300_000_000_000_000, np.array([1 << 60]), [1 << 70]])
+def test_an_instant_beyond_the_calendar_is_refused(made, at):
+    world = made.World(made.offer([made.spending()]))
+    request = {"user": "ann", "shop": 1}
+    with pytest.raises(DataError, match="in no year from 1 to 9999"):
+        world.fetcher.fetch("offer", request if isinstance(at, int) else [request], at=at)
