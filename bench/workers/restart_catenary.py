@@ -44,7 +44,7 @@ def main(state: Path) -> None:
             token = live.log.append("t", values.slice(0, BEFORE))
             live.fetcher.wait("first", token, PATIENCE_S)
             live.log.append("t", values.slice(BEFORE, QUEUED))
-            time.sleep(0.2)  # into the batch
+            time.sleep(0.03)  # into the first batch
             process.kill()
         dataset = live.store.dataset(dataset_name(live.group_by("first")))
         assert dataset is not None
