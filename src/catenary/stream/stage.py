@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 
 _IDLE_S: Final = 0.25
 _SNAPSHOT_S: Final = 1.0
-_TENDED_AFTER: Final = 4
-"""Batches from one upkeep to the next, while there are batches."""
+_TENDED_EVERY_S: Final = 0.1
+_TENDED_AFTER_ROWS: Final = 200_000
+"""From one upkeep to the next, while there are batches: small ones are not to wait for it each time."""
 
 
 @dataclass
@@ -221,16 +222,16 @@ class Stage(Tended, Traced):
             RunError: what a log or a store says that cannot go on.
         """
         self.take()
-        untended, quiet = 0, True
+        tended_s, quiet = time.monotonic(), True
         while not stopped():
             worked = self.step(stopped)
-            untended += worked
             if (
-                untended >= _TENDED_AFTER
+                time.monotonic() - tended_s >= _TENDED_EVERY_S
+                or self.untended_rows >= _TENDED_AFTER_ROWS
                 or self.crowded()
                 or (not worked and (quiet or finishing()))
             ):
-                untended = 0
+                tended_s = time.monotonic()
                 if self.tend(stopped):
                     # A head that is over its limit is brought below it before more is read.
                     while self.crowded() and not stopped() and self.tend(stopped):

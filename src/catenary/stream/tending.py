@@ -115,6 +115,11 @@ class Tended(Lanes):
         raised, compacted = self._raise_floors(), self._compact()
         return raised or compacted or self._retire()
 
+    @property
+    def untended_rows(self) -> int:
+        """Rows that were folded since tiles were last merged."""
+        return sum(lane.rows for lane in self._lanes.values()) - self._tended_rows
+
     def crowded(self) -> bool:
         """Whether the head of this copy's lanes alone holds more than the limit."""
         return crowded(self._lanes.values(), self._settings)
@@ -203,9 +208,8 @@ class Tended(Lanes):
     def _compact(self) -> bool:
         """Merge and remove a bounded number of tiles."""
         history = self._settings.history_ms
-        rows = sum(lane.rows for lane in self._lanes.values())
-        budget = max(_COMPACTED_AT_ONCE, _COMPACTED_PER_ROW * (rows - self._tended_rows))
-        self._tended_rows = rows
+        budget = max(_COMPACTED_AT_ONCE, _COMPACTED_PER_ROW * self.untended_rows)
+        self._tended_rows += self.untended_rows
         for lane in list(self._lanes.values()):
             with self.dataset.snapshot() as snapshot:
                 changes = compact.compact(
