@@ -19,7 +19,7 @@ from catenary.definitions import Accuracy
 from catenary.errors import DataError, SettingsError, UnsupportedError, nearest
 from catenary.plan import GroupByNode, JoinNode
 from catenary.plan.settings import PREFIX, ChainSettings
-from catenary.plan.stage import StageSpec, enriching, stages, streamed_sources
+from catenary.plan.stage import StageSpec, stages, streamed_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -227,8 +227,12 @@ class Live:
 
     def _is_tabled(self, node: GroupByNode) -> bool:
         """Whether the tables behind a GroupBy's topics have days, which its topics need not have."""
-        roots = (enriching(scan)[0] for _, scan, _ in streamed_sources(node))
-        return any(self.project.tables.table(each.table).partitions() for each in roots)
+        tables = self.project.tables
+        roots = (scan.root for _, scan, _ in streamed_sources(node))
+        return any(
+            tables.table(each.table, partition_column=each.partition_column).partitions()
+            for each in roots
+        )
 
     def stage(
         self,

@@ -40,10 +40,6 @@ class Snapshot(Protocol):
         """
         ...
 
-    def scan_spans(self, spans: Sequence[tuple[bytes, bytes]]) -> list[list[tuple[bytes, bytes]]]:
-        """The keys of each span, its end not included, and their values; fastest if ascending."""
-        ...
-
 
 class Dataset(Protocol):
     """One GroupBy's keys and values. Any method may be called from several threads."""

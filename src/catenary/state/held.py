@@ -16,9 +16,8 @@ import pyarrow as pa
 
 from catenary.aggregate import tiles as kernel
 from catenary.compiled import ranges
-from catenary.errors import UnreadableError
 from catenary.state import tiles
-from catenary.state.records import ANCIENT_MS
+from catenary.state.records import ANCIENT_MS, damaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -160,10 +159,7 @@ def _gathered(
         offsets,
     )
     if found is None:
-        raise UnreadableError(
-            "a tile of the store is damaged",
-            hint="upload again into a new store, and stream from its frontier",
-        )
+        raise damaged("a tile of the store is damaged")
     return _held(offsets, *found)
 
 

@@ -280,10 +280,16 @@ def unpack(data: bytes, kind: type[R]) -> R:
     try:
         return msgspec.msgpack.decode(data, type=kind)
     except msgspec.MsgspecError as error:
-        raise UnreadableError(
-            f"a {kind.__name__.lower()} record of the store is damaged: {error}",
-            hint="upload again into a new store, and stream from its frontier",
+        raise damaged(
+            f"a {kind.__name__.lower()} record of the store is damaged: {error}"
         ) from error
+
+
+def damaged(problem: str) -> UnreadableError:
+    """The error for bytes of the store that are not what was written."""
+    return UnreadableError(
+        problem, hint="upload again into a new store, and stream from its frontier"
+    )
 
 
 def check_format(snapshot: Snapshot, fingerprint: str, where: str) -> bytes | None:

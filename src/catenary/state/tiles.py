@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from catenary.aggregate import arrow
 from catenary.compiled import tile_keys as compiled
-from catenary.errors import UnreadableError
+from catenary.state.records import damaged
 
 TILE: Final = b"t"
 INDEX: Final = b"i"
@@ -82,7 +82,7 @@ def opened(values: list[bytes]) -> tuple[np.ndarray, pa.LargeBinaryArray]:
     statuses, offsets = np.empty(len(values), np.int64), np.zeros(len(values) + 1, np.int64)
     data = compiled.opened(values, statuses, offsets)
     if data is None:
-        raise damaged("a tile has no status")
+        raise damaged("the store is damaged: a tile has no status")
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
     packed: Any = pa.Array.from_buffers(pa.large_binary(), len(values), buffers)
     return statuses, packed
@@ -92,14 +92,6 @@ def closed(statuses: np.ndarray, packed: pa.LargeBinaryArray) -> list[bytes]:
     """The opposite of `opened`."""
     offsets, data = arrow.offsets_of(packed)
     return compiled.values(statuses, data, offsets)
-
-
-def damaged(what: str) -> UnreadableError:
-    """The error for bytes that are not what was written."""
-    return UnreadableError(
-        f"the store is damaged: {what}",
-        hint="upload again into a new store, and stream from its frontier",
-    )
 
 
 class UploadTile(NamedTuple):
@@ -149,8 +141,8 @@ def unpack_index(row: bytes, lane: bytes) -> tuple[list[bytes], int]:
         UnreadableError: for bytes that are no index row.
     """
     if len(row) < _GROWN.size:
-        raise damaged("a list of tiles has no beginning")
+        raise damaged("the store is damaged: a list of tiles has no beginning")
     keys = compiled.unpack(row[_GROWN.size :], TILE, lane_middle(lane))
     if keys is None:
-        raise damaged("a list of tiles ends too early")
+        raise damaged("the store is damaged: a list of tiles ends too early")
     return keys, _GROWN.unpack_from(row)[0]

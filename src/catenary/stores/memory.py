@@ -47,17 +47,6 @@ class MemorySnapshot:
             (keys[at], held[keys[at]]) for at in range(bisect_left(keys, key), many)
         )
 
-    def scan_spans(self, spans: Sequence[tuple[bytes, bytes]]) -> list[list[tuple[bytes, bytes]]]:
-        """The keys of each span, its end not included, and their values."""
-        keys = self._in_order()
-        return [
-            [
-                (key, self._held[key])
-                for key in keys[bisect_left(keys, start) : bisect_left(keys, end)]
-            ]
-            for start, end in spans
-        ]
-
     def _in_order(self) -> list[bytes]:
         if self._sorted is None:
             self._sorted = sorted(self._held)

@@ -78,9 +78,6 @@ class StoreConformance:
             assert next(walk(b"")) == (keys[0], b"a")
             assert [key for key, _ in rows] == keys[3:]
             assert list(walk(b"\xff" * 481)) == []
-            spans = [(b"a\x00", b"a\x80"), (b"b", b"b"), (b"c", b"\xff"), (b"a", b"a\x00")]
-            within = snapshot.scan_spans(spans)
-            assert [[key for key, _ in rows] for rows in within] == [keys[1:4], [], [], keys[:1]]
             assert snapshot.get_many([b"b", b"nothing", b"a"]) == [b"b", None, b"a"]
             assert snapshot.get(b"nothing") is None
 

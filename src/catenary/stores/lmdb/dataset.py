@@ -59,20 +59,6 @@ class LmdbSnapshot:
         seek, rows = cursor.set_range, cursor.iternext
         return lambda key: rows() if seek(key) else iter(())
 
-    def scan_spans(self, spans: Sequence[tuple[bytes, bytes]]) -> list[list[tuple[bytes, bytes]]]:
-        """The keys of each span, its end not included, and their values; by one cursor."""
-        found: list[list[tuple[bytes, bytes]]] = []
-        with self._transaction.cursor() as cursor:
-            for start, end in spans:
-                rows: list[tuple[bytes, bytes]] = []
-                if cursor.set_range(start):
-                    for row in cursor.iternext():
-                        if row[0] >= end:
-                            break
-                        rows.append(row)
-                found.append(rows)
-        return found
-
 
 class LmdbDataset:
     """Fulfils `ports.Dataset`.
