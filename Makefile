@@ -42,11 +42,13 @@ check: .venv/.dev ## lint, format, types, spelling and the room map
 	@$(PYTEST) tests/architecture -q
 
 test: check ## everything that CI runs
-	@$(PYTEST) -q -n 2 -m "not (spark or defects or demo or root or crash)"
-	@$(PYTEST) -q -m crash
+	@$(PYTEST) -q -n 2 -m "not (spark or defects or demo or root or crash or kafka or redis)"
+	@$(PYTEST) -q -m "crash and not (kafka or redis)"
 	@$(call group,defects)
 	@$(call group,demo)
 	@$(call group,root)
+	@$(call group,redis)
+	@$(call group,kafka)
 	@$(WITH_JAVA) $(call group,spark)
 
 bench: .venv/.dev ## ratios against peers, half an hour on an idle machine; ROW=NAME for one
