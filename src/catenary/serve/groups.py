@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from catenary.plan.nodes import Derivations, GroupByNode
-    from catenary.ports import Snapshot, Store
+    from catenary.ports import Dataset, Snapshot, Store
 
 PREVIOUS: Final = "previous"
 NULL: Final = "null"
@@ -115,13 +115,25 @@ class Group:
         Raises:
             UnreadableError: if another release or another definition wrote it.
         """
-        dataset = self._store.dataset(self.dataset)
+        dataset = self.stored()
         if dataset is None:
             yield None
             return
         with dataset.snapshot() as snapshot:
-            check_format(snapshot, self.node.fingerprint, self.node.name)
+            self.check(snapshot)
             yield snapshot
+
+    def stored(self) -> Dataset | None:
+        """Its dataset; None if it is not there yet."""
+        return self._store.dataset(self.dataset)
+
+    def check(self, snapshot: Snapshot) -> None:
+        """See that it is this definition's.
+
+        Raises:
+            UnreadableError: if another release or another definition wrote it.
+        """
+        check_format(snapshot, self.node.fingerprint, self.node.name)
 
     def late(self, snapshot: Snapshot | None, at: np.ndarray) -> np.ndarray:
         """Which reads want a snapshot that has not landed (protocol 8)."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import lmdb
@@ -18,7 +17,7 @@ from catenary.errors import StorageError, UnreadableError
 from catenary.wakes import Bell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 BELL: Final = ".bell"
@@ -28,10 +27,16 @@ _NO_SPACE_BYTES: Final = 1 << 20
 
 
 class LmdbSnapshot:
-    """Fulfils `ports.Snapshot` within one read transaction."""
+    """Fulfils `ports.Snapshot` within one read transaction, which is as long as its context."""
 
     def __init__(self, transaction: Any) -> None:
         self._transaction = transaction  # its methods are typed for memoryviews, too
+
+    def __enter__(self) -> LmdbSnapshot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._transaction.abort()
 
     def get(self, key: bytes) -> bytes | None:
         """The key's value."""
@@ -101,11 +106,9 @@ class LmdbDataset:
         found: int = self._env.info()["last_txnid"]
         return found
 
-    @contextmanager
-    def snapshot(self) -> Generator[LmdbSnapshot]:
+    def snapshot(self) -> LmdbSnapshot:
         """The dataset as of now."""
-        with self._env.begin(buffers=False) as transaction:
-            yield LmdbSnapshot(transaction)
+        return LmdbSnapshot(self._env.begin(buffers=False))
 
     def commit(
         self,
