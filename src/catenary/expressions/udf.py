@@ -11,11 +11,12 @@ arrays of one element. It must be pure: one row's result may depend on that row 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, Final, TypeVar
 
 from catenary.errors import DataError, DefinitionError
 from catenary.expressions.functions.registry import Function
+from catenary.expressions.identity import identity_of
 from catenary.schema import Type, parse_type
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,7 +26,11 @@ USER_FUNCTIONS: Final[dict[str, Function]] = {}
 
 
 def register_function(
-    name: str, arguments: Sequence[str | Type], returns: str | Type
+    name: str,
+    arguments: Sequence[str | Type],
+    returns: str | Type,
+    *,
+    version: str | int | None = None,
 ) -> Callable[[F], F]:
     """Registers a function over Arrow arrays under a name that expressions can call.
 
@@ -33,6 +38,8 @@ def register_function(
         name: as expressions write it; letter case does not matter.
         arguments: the types, such as `"bigint"`.
         returns: the result's type.
+        version: to be changed when the values change; by default the function's code tells, with
+            what it uses of its own module (see `identity`).
 
     Raises:
         DefinitionError: if the name is a built-in function's, or no identifier.
@@ -56,10 +63,21 @@ def register_function(
             strict=False,
             group="user",
             module=function.__module__,
+            version=_versioned(function, version),
         )
         return function
 
     return register
+
+
+def _versioned(function: Callable[..., Any], version: str | int | None) -> Callable[[], str]:
+    """Told once, when it is first asked: then the module is whole, and nothing has run that fills it."""
+
+    @cache
+    def told() -> str:
+        return identity_of(function) if version is None else f"v{version}"
+
+    return told
 
 
 def modules() -> tuple[str, ...]:
