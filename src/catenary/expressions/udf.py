@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, lru_cache, partial
 from typing import Any, Final, TypeVar
 
-from catenary.errors import DataError, DefinitionError
+from catenary.errors import CatenaryError, DataError, DefinitionError
 from catenary.expressions.functions.registry import Function
 from catenary.expressions.identity import identity_of
 from catenary.schema import Type, parse_type
@@ -107,7 +107,7 @@ def _one_row(
         pa.array([list(value.items()) if isinstance(value, dict) and type_.name == "map" else value], _arrow(type_))
         for value, type_ in zip(values, takes, strict=True)
     ]  # fmt: skip
-    result = _checked(name, function(*columns), 1, gives)
+    result = _called(name, function, columns, 1, gives)
     value = result[0].as_py()
     return dict(value) if gives.name == "map" and value is not None else value
 
@@ -125,15 +125,30 @@ def _whole_columns(
         rows = max((len(each) for each in columns), default=1)
         whole = [each if len(each) == rows else each.new_from_index(0, rows) for each in columns]
         arrays = [to_arrow_array(each, type_) for each, type_ in zip(whole, takes, strict=True)]
-        result = _checked(name, function(*arrays), rows, gives)
+        result = _called(name, function, arrays, rows, gives)
         return pl.Series(values=pl.from_arrow(result), dtype=dtype(gives))
 
     return pl.map_batches(list(expressions), run, return_dtype=dtype(gives))
 
 
-def _checked(name: str, result: Any, rows: int, gives: Type) -> Any:
+def _called(
+    name: str, function: Callable[..., Any], columns: Sequence[Any], rows: int, gives: Type
+) -> Any:
+    """What the function gives.
+
+    Raises:
+        DataError: if it raises, or gives something else than it was registered with; says where.
+    """
     import pyarrow as pa
 
+    try:
+        result = function(*columns)
+    except CatenaryError:
+        raise
+    except Exception as error:
+        problem = f"user function {name} raised {type(error).__name__}: {error}"
+        hint = "mend the function: it gets nulls and any value of its columns, and is called on whole batches"
+        raise DataError(problem, where=_raised_at(error), hint=hint) from error
     if isinstance(result, pa.ChunkedArray):
         result = result.combine_chunks()
     if not isinstance(result, pa.Array) or len(result) != rows:
@@ -144,3 +159,10 @@ def _checked(name: str, result: Any, rows: int, gives: Type) -> Any:
         problem = f"user function {name} gave {result.type}, registered as {gives}"
         raise DataError(problem, hint="cast the result, or register the type that it has")
     return result
+
+
+def _raised_at(error: Exception) -> str | None:
+    """File and line of the user's code in which it came about: the frame below ours."""
+    own = error.__traceback__
+    frame = own.tb_next if own is not None else None
+    return None if frame is None else f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}"

@@ -244,6 +244,8 @@ def test_many_requests_are_lines_on_stdin(
             "'shop/order', which is not followed",
             "shop/orders",
         ),
+        (("upload", "--ds", "0001-01-01"), "a day before 0001-01-01", "choose others"),
+        (("upload", "--ds", "9999-12-31"), "the last day there is 2024-01-21", "--ds 2024-01-21"),
         (("upload", "--ds", "2024-01-22"), "the last day there is 2024-01-21", "--ds 2024-01-21"),
         (
             ("upload", "--ds", "2024-01-21", "--frontier", "shop/orders/0:1"),

@@ -201,6 +201,13 @@ def test_one_request_is_checked_like_many(made):
         world.fetcher.fetch("ranking", {"shop": 1 << 40})
 
 
+def test_a_text_that_utf8_has_no_form_for_is_refused_in_one_request_as_in_many(made):
+    world = made.World(made.offer([made.spending()]))
+    for requests in ({"user": "\ud800"}, [{"user": "\ud800"}]):
+        with pytest.raises(DataError, match=r"'user' is no string: .* surrogates not allowed"):
+            world.fetcher.fetch("offer", requests)
+
+
 def windowed() -> GroupBy:
     """Windows that begin at full hours."""
     source = EventSource(
