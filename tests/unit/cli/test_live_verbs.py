@@ -181,6 +181,34 @@ def test_status_tells_who_holds_a_head_and_whether_the_owner_still_runs(
     assert ", which has ended" in text
 
 
+def test_status_tells_what_is_damaged_in_its_place_and_the_figures_of_all_else(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published(capsys, project)
+    facts(capsys, project, "stream", "--all", "--until-caught-up")
+    published(capsys, project)
+    (segment,) = (project / "log").glob("*/0/0*")
+    whole = segment.read_bytes()
+    segment.write_bytes(whole[:-20] + bytes(20))
+    code, out = said(capsys, project, "status")
+    assert code == 1
+    for stage in json.loads(out)["stages"]:
+        (lane,) = stage["lanes"]
+        assert (lane["rows"], lane["lag"], lane["error"]["kind"]) == (1, None, "UnreadableError")
+    segment.write_bytes(whole)
+    (dataset,) = (project / "store").glob("shop_clients@*")
+    (dataset / "format").write_text("{")
+    code, out = said(capsys, project, "status")
+    assert code == 1
+    spend, clients = json.loads(out)["stages"]
+    assert (spend["error"], [each["lag"] for each in spend["lanes"]]) == (None, [1])
+    assert (clients["error"]["kind"], clients["lanes"]) == ("UnreadableError", [])
+    assert main(["status", "--root", str(project)]) == 1
+    text = capsys.readouterr().out
+    assert "customer_spend: 0 dead letters\n  shop/orders/0 at 1, 1 queued" in text
+    assert "shop_clients: UnreadableError: the store of" in text
+
+
 def test_what_follows_no_topic_is_told_by_its_uploads(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
