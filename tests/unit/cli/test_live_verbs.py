@@ -1,5 +1,6 @@
 """The live half as a newcomer types it: upload, publish, stream, fetch, status, dead letters."""
 
+import base64
 import io
 import json
 from pathlib import Path
@@ -250,6 +251,39 @@ def test_a_key_is_null_where_null_is_no_text(
         capsys, project, "why", "return_risk", "is_unusual", *keys, "--at", "2024-01-22T00:00:00Z"
     )
     assert found["keys"] == {"customer": "null", "shop": "north", "amount": None}
+
+
+def test_bytes_are_base64_in_requests_as_in_answers(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "features.py").write_text(
+        """
+from catenary import Aggregation, EventSource, GroupBy, Operation, Query
+
+tokens = GroupBy(
+    "tokens",
+    sources=EventSource(
+        table="shop.orders",
+        topic="log:///shop/orders",
+        query=Query({"token": "CAST(customer AS BINARY)"}, time_column="placed_at"),
+    ),
+    keys="token",
+    aggregations=[Aggregation("token", Operation.LAST), Aggregation("token", Operation.LAST_K(2))],
+)
+"""
+    )
+    published(capsys, project)
+    facts(capsys, project, "stream", "tokens", "--until-caught-up")
+    token = base64.b64encode(b"ann").decode()
+    words = ("fetch", "tokens", "--at", LATER)
+    wanted = {"token_last": token, "token_last2": [token]}
+    assert facts(capsys, project, *words, "--key", f"token={token}")["features"] == wanted
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({"token": token})))
+    assert facts(capsys, project, *words)["features"] == wanted
+    error = refusal(capsys, project, *words, "--key", "token=ann!")
+    assert ("is no base64" in error["problem"], "aGk=" in error["hint"]) == (True, True)
+    keys = ("--key", f"token={token}", "--at", LATER)
+    assert facts(capsys, project, "why", "tokens", "token_last", *keys)["keys"] == {"token": token}
 
 
 def test_many_requests_are_lines_on_stdin(
