@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from catenary.plan import Plan
     from catenary.ports import Log, SourcePartition, Store, Token
     from catenary.schema import Schema
-    from catenary.serve.fetcher import Fetcher
+    from catenary.serve.fetcher import Fetcher, Frame
     from catenary.stream.stage import Stage
 
 _SCHEME = "log"
@@ -197,12 +197,13 @@ class Live:
             if wanted is not None or topic not in there:
                 self.log.create(topic, partitions=1 if wanted is None else wanted)
 
-    def publish(self, topic: str, rows: pa.Table, *, partition: int = 0) -> Token:
-        """Append rows to a topic, in its codec.
+    def publish(self, topic: str, rows: pa.Table | Frame, *, partition: int = 0) -> Token:
+        """Append rows to a topic, in its codec: an Arrow table or a frame, with its columns.
 
         Raises:
             DataError: if no definition follows the topic, or the rows do not fit it.
         """
+        from catenary.app.publishing import fitting
         from catenary.codecs import codec
 
         known = self.topics()
@@ -210,8 +211,10 @@ class Live:
             raise DataError(f"no definition follows topic {topic!r}", hint=nearest(topic, known))
         address, schema = known[topic]
         _, options = resolve(address)
-        found = codec(options.get("codec", "json"), schema, writer=options.get("schema"))
-        return self.log.append(topic, found.encode(rows), partition=partition)
+        writer = options.get("schema")
+        found = codec(options.get("codec", "json"), schema, writer=writer)
+        given = fitting(rows, topic, schema, lacking=writer is not None)
+        return self.log.append(topic, found.encode(given), partition=partition)
 
     def spec(self, node: GroupByNode) -> StageSpec:
         """All that another process needs to run a stage."""

@@ -91,8 +91,7 @@ def _report(error: CatenaryError, *, as_json: bool) -> None:
     if as_json:
         from catenary.cli.console import emit
 
-        parts = {"problem": error.problem, "where": error.where, "hint": error.hint}
-        emit({"error": {"kind": type(error).__name__, **parts}})
+        emit({"error": {"kind": type(error).__name__, **error.facts()}})
 
 
 def _help() -> str:

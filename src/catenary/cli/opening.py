@@ -24,7 +24,7 @@ Partitions = Annotated[
 ]
 KEY_HELP = (
     "name=value; repeat for further columns: keys, and what derivations read of the left;"
-    " name=null for a null, of any type but text"
+    " name=null for a null, of any type but text; bytes as base64"
 )
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 

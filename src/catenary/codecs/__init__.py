@@ -118,5 +118,5 @@ def codec(
             raise UnsupportedError(
                 "records in JSON carry no schema: `writer` and `reader` are Avro's"
             )
-        return JsonCodec(wanted)
+        return JsonCodec(schema, wanted)
     raise UnsupportedError(f"there is no codec {name!r}", hint=nearest(name, ["avro", "json"]))

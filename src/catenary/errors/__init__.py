@@ -80,6 +80,10 @@ class CatenaryError(Exception):
             lines.append(f"  hint: {hint}")
         super().__init__("\n".join(lines))
 
+    def facts(self) -> dict[str, str | None]:
+        """Its three parts, for programs."""
+        return {"problem": self.problem, "where": self.where, "hint": self.hint}
+
 
 class DefinitionError(CatenaryError, ValueError):
     """A definition contradicts itself or the schema it reads."""

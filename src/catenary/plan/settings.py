@@ -64,6 +64,7 @@ class ChainSettings:
         head_limit_ms: how far, in event time, a reader left behind may hold the head.
         head_limit_bytes: keys and values of a stage's head at most, readers or not.
         history_ms: how far before the floor reads may ask.
+        max_ahead_ms: how far after its record's append an event's time may lie.
         max_batch_rows, max_batch_bytes: of a micro-batch.
         without_effect: settings that were given and mean nothing here.
 
@@ -82,6 +83,7 @@ class ChainSettings:
     head_limit_bytes: int = 1 << 30
     head_limit_ms: int = 172_800_000
     history_ms: int = 172_800_000
+    max_ahead_ms: int = 86_400_000
     max_batch_rows: int = 50_000
     max_batch_bytes: int = 8 << 20
     without_effect: tuple[str, ...] = field(default=(), compare=False)

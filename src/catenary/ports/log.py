@@ -32,7 +32,7 @@ class Records:
         offsets: int64, ascending, perhaps with gaps.
         keys: null where a record has none.
         values: null for a record without a value.
-        append_ms: int64, when each was appended.
+        append_ms: int64, when each was appended; below 0 where the log does not tell.
         next_offset: the position after the batch, past gaps.
     """
 

@@ -272,7 +272,7 @@ class Tended(Lanes):
             np.asarray([letter.offset], np.int64),
             pa.array([letter.key], pa.large_binary()),
             pa.array([letter.value], pa.large_binary()),
-            np.asarray([letter.at_ms], np.int64),
+            np.asarray([letter.append_ms], np.int64),
             letter.offset + 1,
         )
         while True:

@@ -28,6 +28,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "head_limit_bytes": 1 << 30,
         "head_limit_ms": 172_800_000,
         "history_ms": 172_800_000,
+        "max_ahead_ms": 86_400_000,
         "max_batch_rows": 50_000,
         "max_batch_bytes": 8 << 20,
         "without_effect": (),

@@ -263,6 +263,23 @@ def test_one_request_is_checked_like_many(made):
         world.fetcher.fetch("ranking", {"shop": 1 << 40})
 
 
+def test_a_text_that_utf8_has_no_form_for_is_refused_in_one_request_as_in_many(made):
+    world = made.World(made.offer([made.spending()]))
+    for requests in ({"user": "\ud800"}, [{"user": "\ud800"}]):
+        with pytest.raises(DataError, match=r"'user' is no string: .* surrogates not allowed"):
+            world.fetcher.fetch("offer", requests)
+
+
+@pytest.mark.parametrize("given", [b"ann", bytearray(b"ann")])
+def test_bytes_of_any_kind_are_one_key_in_one_request_as_in_many(made, given):
+    query = Query({"token": "CAST(user AS BINARY)", "amount": "amount"}, time_column="at")
+    source = EventSource(table="clicks", topic="log:///shop/clicks", query=query)
+    folds = [Aggregation("amount", Operation.SUM)]
+    world = made.World(GroupBy("by_token", sources=source, keys="token", aggregations=folds))
+    assert world.fetcher.fetch("by_token", {"token": given}).status == "missing_upload"
+    assert world.fetcher.fetch("by_token", [{"token": given}]).status == ["missing_upload"]
+
+
 def windowed() -> GroupBy:
     """Windows that begin at full hours."""
     source = EventSource(

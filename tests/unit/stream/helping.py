@@ -14,10 +14,11 @@ from catenary.serve.fetcher import Fetcher
 from catenary.state.layouts import dataset_name
 from catenary.state.records import lanes_of
 from catenary.stores.memory import MemoryStore
+from catenary.stream.lanes import now_ms
 from catenary.stream.letters import letters_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from catenary.definitions import GroupBy
@@ -34,13 +35,20 @@ class Streamed:
         folder: of the log.
         definition: named; its tables have the columns of `SCHEMA`.
         settings: of the chain.
+        clock: of the log.
     """
 
-    def __init__(self, folder: Path, definition: GroupBy, settings: ChainSettings) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        definition: GroupBy,
+        settings: ChainSettings,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
         plan = build(
             [definition], {"t": SCHEMA}.__getitem__, query_shift_ms=settings.query_shift_ms
         )
-        self.log, self.store = EmbeddedLog(folder), MemoryStore()
+        self.log, self.store = EmbeddedLog(folder, clock=clock), MemoryStore()
         self.log.create("t")
         self.nodes = stages(plan)
         self.stages = [
