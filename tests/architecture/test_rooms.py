@@ -34,6 +34,7 @@ FLOORS = {
     "ports": 4,
     "rows": 4,
     "plan": 3,
+    "interop": 3,
     "definitions": 2.5,
     "aggregate": 2,
     "expressions": 2,

@@ -13,6 +13,7 @@ from catenary.state.layouts import dataset_name
 from catenary.stream.lanes import Input
 from catenary.stream.pipeline import Pipeline
 from catenary.stream.stage import Stage
+from catenary.stream.timed import TimedLookup
 from catenary.stream.waiting import Parents, edge_of
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ def stage_of(
         DefinitionError, DataError: if the spec's topics cannot be decoded.
     """
     node = spec.node()
+    settings = spec.settings
+    if settings.timeout_millis:
+        lookup = TimedLookup(lookup, settings.timeout_millis, 1 + settings.retries)
     inputs = [
         Input(
             source,
@@ -67,7 +71,7 @@ def stage_of(
                 enriching(scan),
                 codec_of(enriching(scan)[0], spec.schemas, resolve),
                 lookup,
-                spec.settings,
+                settings,
             ),
         )
         for source, scan, topic in streamed_sources(node)
@@ -83,7 +87,7 @@ def stage_of(
         Parents(edges, log, store),
         log,
         store,
-        spec.settings,
+        settings,
         children=children,
         owned=owned,
         tabled=spec.tabled,

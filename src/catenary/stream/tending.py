@@ -85,8 +85,9 @@ class Tended(Lanes):
             self.status.waiting_for = str(lacking[0])
             if stopped():
                 return None
-            if self._settings.on_parent_late != "hold":
-                left = self._settings.max_wait_ms / 1000 - (time.monotonic() - advanced)
+            patience_ms = self._settings.patience_ms
+            if patience_ms is not None:
+                left = patience_ms / 1000 - (time.monotonic() - advanced)
                 if left <= 0:
                     self.status.waited(waited)
                     return statuses.LATE_PARENT

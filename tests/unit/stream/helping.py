@@ -44,12 +44,19 @@ class Streamed:
         definition: GroupBy,
         settings: ChainSettings,
         clock: Callable[[], int] = now_ms,
+        partitions: of the topic.
+    """
+
+    def __init__(
+        self, folder: Path, definition: GroupBy, settings: ChainSettings, partitions: int = 1
     ) -> None:
         plan = build(
             [definition], {"t": SCHEMA}.__getitem__, query_shift_ms=settings.query_shift_ms
         )
         self.log, self.store = EmbeddedLog(folder, clock=clock), MemoryStore()
         self.log.create("t")
+        self.log, self.store = EmbeddedLog(folder), MemoryStore()
+        self.log.create("t", partitions=partitions)
         self.nodes = stages(plan)
         self.stages = [
             open_stage(
@@ -64,9 +71,14 @@ class Streamed:
 
     def publish(self, rows: Iterable[tuple[str, float, int]]) -> None:
         """Append rows of user, x and ts, and let every stage do all that is to be done."""
-        records: list[dict[str, Any]] = [{"user": u, "x": x, "ts": ts} for u, x, ts in rows]
-        self.log.append("t", [json.dumps(each).encode() for each in records])
+        self.append(rows)
         self.catch_up()
+
+    def append(self, rows: Iterable[tuple[str, float, int]], partition: int = 0) -> None:
+        """Append rows of user, x and ts, and let no stage read them yet."""
+        records: list[dict[str, Any]] = [{"user": u, "x": x, "ts": ts} for u, x, ts in rows]
+        values = [json.dumps(each).encode() for each in records]
+        self.log.append("t", values, partition=partition)
 
     def catch_up(self) -> None:
         """Let every stage do all that is to be done, parents first."""
