@@ -21,6 +21,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src" / "catenary"
 FLOORS = {
     "catenary": 12,  # the package's own files: public names, opened when they are asked for
     "cli": 11,
+    "web": 10,
     "demo": 10,
     "app": 9,
     "testing": 9,
@@ -54,7 +55,7 @@ FORBIDDEN = {
 
 ABOVE_PORTS = {
     "ports", "rows", "state", "stream", "serve", "tables", "logs", "stores", "engines", "app",
-    "testing", "demo", "catenary",
+    "testing", "demo", "web", "catenary",
 }  # fmt: skip
 OWNERS = {
     "pyarrow": {"schema", "aggregate", "codecs", "expressions"} | ABOVE_PORTS,
@@ -76,9 +77,12 @@ OWNERS = {
     "duckdb": {"demo"},
     "typer": {"cli"},
     "rich": {"cli", "demo"},
-    "msgspec": {"app", "codecs", "plan", "state"},
+    "msgspec": {"app", "codecs", "plan", "state", "web"},
     "xxhash": {"plan"},
     "lmdb": {"stores"},
+    "granian": {"web"},
+    "prometheus_client": {"app", "web"},
+    "opentelemetry": {"app"},
     "Cython": set(),
     "cython": {"compiled"},
     "pyspark": set(),

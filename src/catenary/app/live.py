@@ -92,7 +92,7 @@ class Live:
         names: Iterable[str] | None = None,
         *,
         conf: Mapping[str, object] | None = None,
-        **flags: str | int,
+        **flags: str | float,
     ) -> Live:
         """The live half of the project in a folder; `with` closes it.
 

@@ -11,7 +11,7 @@ from catenary.ports import Token
 from catenary.serve.requests import Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from catenary.app.live import Live
     from catenary.plan import Plan
@@ -56,8 +56,16 @@ def followed(live: Live, text: str) -> Token:
         DataError: if it is none, or names a topic that none of the definitions follows: waiting for
             that would mean nothing.
     """
+    return among(live.topics(), text)
+
+
+def among(known: Collection[str], text: str) -> Token:
+    """A token as it is typed, of topics that are known.
+
+    Raises:
+        DataError: as `followed`.
+    """
     token = Token.parse(text)
-    known = live.topics()
     for place in token.positions:
         if place.topic not in known:
             raise DataError(
