@@ -58,6 +58,7 @@ ABOVE_PORTS = {
 OWNERS = {
     "pyarrow": {"schema", "aggregate", "codecs", "expressions"} | ABOVE_PORTS,
     "numpy": {
+        "schema",
         "compiled",
         "aggregate",
         "codecs",
@@ -78,6 +79,8 @@ OWNERS = {
     "msgspec": {"app", "codecs", "plan", "state"},
     "xxhash": {"plan"},
     "lmdb": {"stores"},
+    "google": {"codecs"},
+    "grpc_tools": {"logs"},
     "Cython": set(),
     "cython": {"compiled"},
     "pyspark": set(),

@@ -60,9 +60,9 @@ class JsonCodec:
         plan = np.array(self._layout.plan, np.int64)
         self._reader = Reader("json", spans.tobytes(), names, plan.tobytes())
 
-    def decode(self, values: pa.LargeBinaryArray) -> Decoded:
+    def decode(self, values: pa.LargeBinaryArray, *, header: int = 0) -> Decoded:
         """Every record becomes a row or is rejected."""
-        return decode(self._reader, self._arrow, values, self._reason)
+        return decode(self._reader, self._arrow, values, self._reason, header=header)
 
     def encode(self, rows: pa.Table) -> pa.LargeBinaryArray:
         """One object per row; nulls are written, so that every object has every member."""
