@@ -60,6 +60,7 @@ ABOVE_PORTS = {
 OWNERS = {
     "pyarrow": {"schema", "aggregate", "codecs", "expressions"} | ABOVE_PORTS,
     "numpy": {
+        "schema",
         "compiled",
         "aggregate",
         "codecs",
@@ -80,6 +81,8 @@ OWNERS = {
     "msgspec": {"app", "codecs", "plan", "state", "web"},
     "xxhash": {"plan"},
     "lmdb": {"stores"},
+    "google": {"codecs"},
+    "grpc_tools": {"logs"},
     "granian": {"web"},
     "prometheus_client": {"app", "web"},
     "opentelemetry": {"app"},

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from catenary.app.schemas import ProjectSchemas
     from catenary.app.wiring import Definition, Project
+    from catenary.codecs.topics import Schemas
     from catenary.logs.embedded import EmbeddedLog
     from catenary.plan import Plan
     from catenary.ports import Log, SourcePartition, Store, Token
@@ -135,6 +137,13 @@ class Live:
         return LmdbStore(settings.path("store"), durability=settings.survives)
 
     @cached_property
+    def schemas(self) -> ProjectSchemas:
+        """Where the schemas of topics are."""
+        from catenary.app.schemas import ProjectSchemas
+
+        return ProjectSchemas(self.project.settings)
+
+    @cached_property
     def fetcher(self) -> Fetcher:
         """Reads features as of now, or any instant."""
         from catenary.serve.fetcher import Fetcher
@@ -201,19 +210,19 @@ class Live:
         """Append rows to a topic, in its codec: an Arrow table or a frame, with its columns.
 
         Raises:
-            DataError: if no definition follows the topic, or the rows do not fit it.
+            DataError: if no definition follows the topic, or the rows do not fit it or its schema.
+            RegistryError: if the registry that tells the schema's id does not answer.
         """
         from catenary.app.publishing import fitting
-        from catenary.codecs import codec
+        from catenary.codecs.topics import topic_codec
 
         known = self.topics()
         if topic not in known:
             raise DataError(f"no definition follows topic {topic!r}", hint=nearest(topic, known))
         address, schema = known[topic]
         _, options = resolve(address)
-        writer = options.get("schema")
-        found = codec(options.get("codec", "json"), schema, writer=writer)
-        given = fitting(rows, topic, schema, lacking=writer is not None)
+        found = topic_codec(topic, schema, options, self.schemas)
+        given = fitting(rows, topic, schema, lacking="schema" in options)
         return self.log.append(topic, found.encode(given), partition=partition)
 
     def spec(self, node: GroupByNode) -> StageSpec:
@@ -246,7 +255,13 @@ class Live:
     ) -> Stage:
         """A stage over the project's log and store."""
         return open_stage(
-            self.spec(node), self.log, self.store, self.stages, owned=owned, phase=phase
+            self.spec(node),
+            self.log,
+            self.store,
+            self.stages,
+            owned=owned,
+            phase=phase,
+            schemas=self.schemas,
         )
 
     def close(self) -> None:
@@ -264,6 +279,7 @@ def open_stage(
     *,
     owned: Collection[SourcePartition] | None = None,
     phase: Callable[[str], None] = lambda _: None,
+    schemas: Schemas | None = None,
 ) -> Stage:
     """A stage over a log and a store; `all_` are the streamed GroupBys that may read it."""
     from catenary.serve.lookup import StoreLookup
@@ -280,6 +296,7 @@ def open_stage(
         owned=owned,
         owner=f"process {os.getpid()} on {socket.gethostname()}",
         phase=phase,
+        schemas=schemas,
     )
 
 

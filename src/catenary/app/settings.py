@@ -65,6 +65,9 @@ class Settings:
         store: folder of the embedded store.
         durability: what an append or a commit survives: `process`, a killed process; `power`, a
             power failure, too.
+        registry: where schemas of records are kept by id: an http address, with `user:password@` if it
+            asks for that, or a folder; empty for none.
+        registry_cache: folder in which fetched schemas are kept; empty for memory only.
         query_shift_ms: 0, or below it: chained rows read their parents as of so much earlier. Values
             depend on it, so it is one for all of a project.
         host, port: where `catenary serve` listens; port 0 is any that is free.
@@ -91,6 +94,8 @@ class Settings:
     log: str = "log"
     store: str = "store"
     durability: str = "power"
+    registry: str = ""
+    registry_cache: str = ""
     query_shift_ms: int = 0
     host: str = "127.0.0.1"
     port: int = 8080
@@ -173,6 +178,15 @@ class Settings:
     def memory_bytes(self) -> int | None:
         """`memory_limit` in bytes; None for none."""
         return parse_bytes(self.memory_limit) if self.memory_limit else None
+
+
+def without_password(text: str) -> str:
+    """An address as it may be shown.
+
+    >>> without_password("http://me:secret@host:8081")
+    'http://me:***@host:8081'
+    """
+    return re.sub(r"(://[^:/@]*:)[^/]*@", r"\1***@", text)
 
 
 def names() -> tuple[str, ...]:

@@ -6,7 +6,7 @@ flags; later ones win.
 
 from pathlib import Path
 
-from catenary.app.settings import names
+from catenary.app.settings import names, without_password
 from catenary.cli.console import emit, say
 from catenary.cli.opening import Json, Root, opened
 
@@ -19,6 +19,7 @@ def command(
     """Print the settings."""
     settings = opened(root).settings
     values = {name: getattr(settings, name) for name in names()}
+    values["registry"] = without_password(settings.registry)
     if json:
         emit(
             {

@@ -70,9 +70,9 @@ class JsonCodec:
         plan = np.array(self._layout.plan, np.int64)
         self._reader = Reader("json", spans.tobytes(), names, plan.tobytes())
 
-    def decode(self, values: pa.LargeBinaryArray) -> Decoded:
+    def decode(self, values: pa.LargeBinaryArray, *, header: int = 0) -> Decoded:
         """Every record becomes a row or is rejected."""
-        found = decode(self._reader, self._arrow, values, self._reason)
+        found = decode(self._reader, self._arrow, values, self._reason, header=header)
         return found if self._whole else replace(found, rows=found.rows.select(list(self.schema)))
 
     def encode(self, rows: pa.Table) -> pa.LargeBinaryArray:

@@ -10,12 +10,14 @@
     │   ├── MissingTableError             no such table
     │   ├── MissingPartitionError         a table lacks a `ds` partition that is needed
     │   ├── SchemaMismatchError           a table's columns changed or have other types
-    │   └── UnreadableError               a file is damaged or of another format
+    │   ├── UnreadableError               a file is damaged or of another format
+    │   └── UnknownSchemaError            a registry has no such schema
     └── RunError                          a run could not go on
         ├── BusyError                     another run is writing the same table
         ├── FencedError                   another copy of a stage has taken a lane over
         ├── LogError                      a topic is not there or not as asked
         │   └── PositionError             a stored position means nothing in the log (any more)
+        ├── RegistryError                 a schema registry does not answer; it may again later
         ├── NotYetError                   an answer does not reflect what it must, in time
         ├── StorageError                  the disk refused a write (full, read-only, …)
         └── BackfillError                 a backfill stopped; says what stands and where to resume
@@ -45,10 +47,12 @@ __all__ = [
     "MissingTableError",
     "NotYetError",
     "PositionError",
+    "RegistryError",
     "RunError",
     "SchemaMismatchError",
     "SettingsError",
     "StorageError",
+    "UnknownSchemaError",
     "UnreadableError",
     "UnsupportedError",
     "nearest",
@@ -125,6 +129,10 @@ class UnreadableError(DataError):
     """A file is damaged, truncated or not of the format that its name claims."""
 
 
+class UnknownSchemaError(DataError):
+    """A registry has no schema of that id, or none for that subject."""
+
+
 class RunError(CatenaryError):
     """A run that could not go on; nothing that was finished before is lost."""
 
@@ -143,6 +151,10 @@ class LogError(RunError):
 
 class PositionError(LogError):
     """A stored position lies beyond a log's end, before its start, or in another incarnation."""
+
+
+class RegistryError(RunError):
+    """A schema registry does not answer; a stage waits for it, and no record is blamed."""
 
 
 class NotYetError(RunError):

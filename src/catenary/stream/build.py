@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catenary.codecs import codec
+from catenary.codecs.topics import NoSchemas, topic_codec
 from catenary.definitions import Accuracy
 from catenary.plan.stage import enriching, parents, streamed_sources
 from catenary.rows.query import columns_read
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from catenary.codecs import Codec
+    from catenary.codecs.topics import Schemas
     from catenary.plan.nodes import GroupByNode, ScanNode
     from catenary.plan.stage import StageSpec
     from catenary.ports import Log, Lookup, SourcePartition, Store
@@ -39,6 +40,7 @@ def stage_of(
     owned: Collection[SourcePartition] | None = None,
     owner: str = "",
     phase: Callable[[str], None] = lambda _: None,
+    schemas: Schemas | None = None,
 ) -> Stage:
     """The stage that keeps the spec's GroupBy fresh.
 
@@ -52,6 +54,7 @@ def stage_of(
         owned: the source partitions that this copy follows; None for all.
         owner: who runs it, for people.
         phase: told what the stage is about to do.
+        schemas: where the schemas of topics are kept, if any need them.
 
     Raises:
         LogError: if a topic is not there.
@@ -69,7 +72,7 @@ def stage_of(
                 node,
                 source,
                 enriching(scan),
-                codec_of(enriching(scan)[0], spec.schemas, resolve),
+                codec_of(enriching(scan)[0], spec.schemas, resolve, schemas or NoSchemas()),
                 lookup,
                 settings,
             ),
@@ -102,18 +105,15 @@ def places_of(node: GroupByNode, log: Log, resolve: Resolve) -> tuple[SourcePart
     return tuple(sorted(place for topic in topics for place in log.partitions(topic)))
 
 
-def codec_of(scan: ScanNode, schemas: Mapping[str, Schema], resolve: Resolve) -> Codec:
+def codec_of(
+    scan: ScanNode, tables: Mapping[str, Schema], resolve: Resolve, schemas: Schemas
+) -> Codec:
     """What reads the records of the topic of an event source: its table's columns."""
     assert scan.topic is not None, "only sources with a topic are streamed"
-    _, options = resolve(scan.topic)
-    held = schemas[scan.table]
+    topic, options = resolve(scan.topic)
+    held = tables[scan.table]
     columns = {name: type_ for name, type_ in held.items() if name != scan.partition_column}
-    return codec(
-        options.get("codec", "json"),
-        Schema.of(columns),
-        writer=options.get("schema"),
-        columns=columns_read(scan),
-    )
+    return topic_codec(topic, Schema.of(columns), options, schemas, columns_read(scan))
 
 
 def children_of(node: GroupByNode, all_: Collection[GroupByNode]) -> tuple[str, ...]:

@@ -94,13 +94,16 @@ class Stage(Tended, Traced):
                 left -= len(records)
         return Reads(found) if found else None
 
-    def decode(self, reads: Reads) -> None:
-        """Rows after the topics' own queries."""
+    def decode(self, reads: Reads, stopped: Callable[[], bool] = lambda: False) -> bool:
+        """Rows after the topics' own queries; False if the stage was stopped while it waited for a registry."""
         self._phase("decode")
-        reads.decoded = [
-            self._uncovered(self._inputs[lane.source].pipeline.decode(lane, records))
-            for lane, records in reads.lanes
-        ]
+        reads.decoded = []
+        for lane, records in reads.lanes:
+            decoded = self._decoded(lane, records, stopped)
+            if decoded is None:
+                return False
+            reads.decoded.append(self._uncovered(decoded))
+        return True
 
     def _uncovered(self, decoded: Decoded) -> Decoded:
         """Without the rows that are in the upload with which the lane began."""
@@ -208,8 +211,7 @@ class Stage(Tended, Traced):
         if reads is None:
             return False
         cut = self.cut()
-        self.decode(reads)
-        if not self.paused(reads, stopped):
+        if not (self.decode(reads, stopped) and self.paused(reads, stopped)):
             return False
         inherited = self.wait(cut, stopped)
         if inherited is None:
@@ -226,7 +228,8 @@ class Stage(Tended, Traced):
                 if version is not None:
                     self._store.wait(version, _SNAPSHOT_S)
                 version = self._store.version()
-                self.decode(reads)
+                if not self.decode(reads, stopped):
+                    return False
         self.commit(reads, enriched)
         return True
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
+from catenary.errors import RegistryError
 from catenary.ports import Records, statuses
 from catenary.state import compact
 from catenary.state import uploads as swaps
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from catenary.ports import SourcePartition
     from catenary.state.records import Upload
+    from catenary.stream.pipeline import Decoded
 
 _COMPACTED_AT_ONCE: Final = 10_000
 """Tiles that are merged in one commit when little is queued, so that no batch waits for long."""
@@ -100,6 +102,18 @@ class Tended(Lanes):
             if now_s - began > _PATIENCE_S:
                 self.tell()
 
+    def _decoded(self, lane: Lane, records: Records, stopped: Callable[[], bool]) -> Decoded | None:
+        """The rows of a lane's records; waits while a registry does not answer. None if stopped."""
+        while True:
+            try:
+                return self._inputs[lane.source].pipeline.decode(lane, records)
+            except RegistryError as error:
+                self.status.waiting_for = error.problem
+                if stopped():
+                    return None
+                self._store.wait(self._store.version(), _PATIENCE_S)
+                self.tell()
+
     def tend(self, stopped: Callable[[], bool] = lambda: False) -> bool:
         """One piece of upkeep: settle an upload, raise a floor, merge or remove tiles.
 
@@ -154,7 +168,9 @@ class Tended(Lanes):
         pipeline = self._inputs[lane.source].pipeline
         for records in self._passed(lane, position):
             # Letters are not written again: these records were read before.
-            done = pipeline.decode(lane, records)
+            done = self._decoded(lane, records, stopped)
+            if done is None:
+                return False
             done = pipeline.only(done, done.rows.column("ts").to_numpy() < upload.cutoff_ms)
             if done.rows.num_rows:
                 late.append(pipeline.enrich(done, inherited).batch)
