@@ -78,6 +78,7 @@ OWNERS = {
     "msgspec": {"app", "codecs", "plan", "state"},
     "xxhash": {"plan"},
     "lmdb": {"stores"},
+    "confluent_kafka": {"logs", "testing"},
     "Cython": set(),
     "cython": {"compiled"},
     "pyspark": set(),

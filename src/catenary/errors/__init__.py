@@ -15,7 +15,8 @@
         ├── BusyError                     another run is writing the same table
         ├── FencedError                   another copy of a stage has taken a lane over
         ├── LogError                      a topic is not there or not as asked
-        │   └── PositionError             a stored position means nothing in the log (any more)
+        │   ├── PositionError             a stored position means nothing in the log (any more)
+        │   └── UnreachableError          a log's broker does not answer; it may again later
         ├── NotYetError                   an answer does not reflect what it must, in time
         ├── StorageError                  the disk refused a write (full, read-only, …)
         └── BackfillError                 a backfill stopped; says what stands and where to resume
@@ -49,6 +50,7 @@ __all__ = [
     "SchemaMismatchError",
     "SettingsError",
     "StorageError",
+    "UnreachableError",
     "UnreadableError",
     "UnsupportedError",
     "nearest",
@@ -139,6 +141,10 @@ class LogError(RunError):
 
 class PositionError(LogError):
     """A stored position lies beyond a log's end, before its start, or in another incarnation."""
+
+
+class UnreachableError(LogError):
+    """A log's broker does not answer, or not in time; a stage tries again, others are told."""
 
 
 class NotYetError(RunError):
