@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check crash bench golden chronon format lock clean
+.PHONY: help setup demo test check crash bench kafka golden chronon format lock clean
 
 BIN := .venv/bin
 PYTEST := TZ=UTC $(BIN)/pytest
@@ -56,6 +56,10 @@ bench: .venv/.dev ## ratios against peers, half an hour on an idle machine; ROW=
 
 crash: .venv/.dev ## kill running stages N times at drawn moments
 	@CATENARY_TEST_KILLS=$(or $(N),200) $(PYTEST) -q -s tests/crash
+
+kafka: .venv/.dev ## a Kafka broker to try, until Ctrl-C; DATA=FOLDER keeps what it holds
+	@scripts/kafka.sh
+	@$(BIN)/python -m catenary.testing.services.kafka --jars build/kafka $(DATA)
 
 golden: .venv/.dev ## write the golden expressions anew, from real Spark
 	@$(WITH_JAVA) $(BIN)/python tests/golden/expressions/make_golden.py

@@ -86,6 +86,7 @@ OWNERS = {
     "granian": {"web"},
     "prometheus_client": {"app", "web"},
     "opentelemetry": {"app"},
+    "confluent_kafka": {"logs", "testing"},
     "Cython": set(),
     "cython": {"compiled"},
     "pyspark": set(),

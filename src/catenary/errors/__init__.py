@@ -16,7 +16,8 @@
         ├── BusyError                     another run is writing the same table
         ├── FencedError                   another copy of a stage has taken a lane over
         ├── LogError                      a topic is not there or not as asked
-        │   └── PositionError             a stored position means nothing in the log (any more)
+        │   ├── PositionError             a stored position means nothing in the log (any more)
+        │   └── UnreachableError          a log's broker does not answer; it may again later
         ├── RegistryError                 a schema registry does not answer; it may again later
         ├── NotYetError                   an answer does not reflect what it must, in time
         ├── StorageError                  the disk refused a write (full, read-only, …)
@@ -53,6 +54,7 @@ __all__ = [
     "SettingsError",
     "StorageError",
     "UnknownSchemaError",
+    "UnreachableError",
     "UnreadableError",
     "UnsupportedError",
     "nearest",
@@ -151,6 +153,10 @@ class LogError(RunError):
 
 class PositionError(LogError):
     """A stored position lies beyond a log's end, before its start, or in another incarnation."""
+
+
+class UnreachableError(LogError):
+    """A log's broker does not answer, or not in time; a stage tries again, others are told."""
 
 
 class RegistryError(RunError):

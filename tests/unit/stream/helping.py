@@ -35,6 +35,7 @@ class Streamed:
         folder: of the log.
         definition: named; its tables have the columns of `SCHEMA`.
         settings: of the chain.
+        partitions: of the topic.
         clock: of the log.
     """
 
@@ -43,19 +44,13 @@ class Streamed:
         folder: Path,
         definition: GroupBy,
         settings: ChainSettings,
+        partitions: int = 1,
         clock: Callable[[], int] = now_ms,
-        partitions: of the topic.
-    """
-
-    def __init__(
-        self, folder: Path, definition: GroupBy, settings: ChainSettings, partitions: int = 1
     ) -> None:
         plan = build(
             [definition], {"t": SCHEMA}.__getitem__, query_shift_ms=settings.query_shift_ms
         )
         self.log, self.store = EmbeddedLog(folder, clock=clock), MemoryStore()
-        self.log.create("t")
-        self.log, self.store = EmbeddedLog(folder), MemoryStore()
         self.log.create("t", partitions=partitions)
         self.nodes = stages(plan)
         self.stages = [
