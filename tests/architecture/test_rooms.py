@@ -78,6 +78,7 @@ OWNERS = {
     "msgspec": {"app", "codecs", "plan", "state"},
     "xxhash": {"plan"},
     "lmdb": {"stores"},
+    "redis": {"stores"},
     "Cython": set(),
     "cython": {"compiled"},
     "pyspark": set(),

@@ -17,7 +17,8 @@
         ├── LogError                      a topic is not there or not as asked
         │   └── PositionError             a stored position means nothing in the log (any more)
         ├── NotYetError                   an answer does not reflect what it must, in time
-        ├── StorageError                  the disk refused a write (full, read-only, …)
+        ├── StorageError                  the disk or a store's server refused (full, read-only, …)
+        │   └── UnreachableError          the server that holds the state is away; it is waited for
         └── BackfillError                 a backfill stopped; says what stands and where to resume
 
 A message has three parts: what was expected and what came, where it was written, what to do.
@@ -49,6 +50,7 @@ __all__ = [
     "SchemaMismatchError",
     "SettingsError",
     "StorageError",
+    "UnreachableError",
     "UnreadableError",
     "UnsupportedError",
     "nearest",
@@ -146,7 +148,11 @@ class NotYetError(RunError):
 
 
 class StorageError(RunError):
-    """The disk refused a write: it is full, read-only, or failing."""
+    """The disk, or the server of a store, refused: it is full, read-only, or failing."""
+
+
+class UnreachableError(StorageError):
+    """The server that holds the state is away; whatever was under way goes on once it is back."""
 
 
 class BackfillError(RunError):

@@ -8,7 +8,7 @@ It says what `lookup.py` says; a row whose derivation raises it leaves to that, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from catenary.errors import RunError
@@ -132,13 +132,18 @@ class SinglePath:
         for place, part in enumerate(self._parts):
             if place in found:
                 continue
-            with part.group.snapshot() as snapshot:
+            with part.group.snapshot(partial(self._entities, part.group, left)) as snapshot:
                 # All parts of one GroupBy are read from one snapshot.
                 for other in range(place, len(self._parts)):
                     if self._parts[other].group is part.group:
                         keys = [left[name] for name in self._parts[other].keys]
                         found[other] = self._part(self._parts[other], snapshot, keys, left, ts)
         return [found[place] for place in range(len(self._parts))]
+
+    def _entities(self, group: Group, left: Values) -> list[bytes]:
+        """The entities of all parts of a GroupBy."""
+        keys = ([left[name] for name in each.keys] for each in self._parts if each.group is group)
+        return [entity for own in keys if (entity := encode_key(own)) is not None]
 
     def _part(
         self, part: _Part, snapshot: Snapshot | None, keys: list[object], left: Values, ts: int

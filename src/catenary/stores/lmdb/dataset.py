@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from catenary.ports import Extent
+
 BELL: Final = ".bell"
 LONGEST_KEY: Final = 480
 _READERS: Final = 512
@@ -74,6 +76,8 @@ class LmdbDataset:
         bell: rung after each commit.
     """
 
+    is_remote = False
+
     def __init__(
         self, name: str, folder: Path, *, power: bool, map_bytes: int, committed: Callable[[], None]
     ) -> None:
@@ -102,8 +106,8 @@ class LmdbDataset:
         return found
 
     @contextmanager
-    def snapshot(self) -> Generator[LmdbSnapshot]:
-        """The dataset as of now."""
+    def snapshot(self, extent: Extent | None = None) -> Generator[LmdbSnapshot]:
+        """The dataset as of now, all of it."""
         with self._env.begin(buffers=False) as transaction:
             yield LmdbSnapshot(transaction)
 
