@@ -48,3 +48,5 @@ cdef extern from "partials.h" nogil:
                           long long row, long long ts, catenary_buffer *out)
     int catenary_open_row(const unsigned char *data, long long size, const int *kinds, long long many,
                           long long step, long long *values, long long *sizes, unsigned char *said)
+
+cdef bytes content_of(catenary_buffer *out)

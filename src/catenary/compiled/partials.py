@@ -1,28 +1,23 @@
-"""Tiles in columns: rows to packed partials, packed partials merged, and read as results.
+"""Tiles in columns: rows to packed partials, and packed partials merged.
 
-    order_groups ──► fold ──► packed ──► merge ──► packed ──► read ──► numbers, places of texts
+    order_groups ──► fold ──► packed ──► merge ──► packed
 
-What one partial does stands in ``partials.h``; here are the loops over groups, tiles and reads. An
+What one partial does stands in ``partials.h``; here are the loops over groups and tiles. An
 accumulator of another form than those there is stepped over, and its bytes, which the caller made, are
 copied in (`given`). Damaged bytes end a loop; `failure` then says which tile and which accumulator.
 
-Read next: ``routes.py`` (which tiles a read merges).
+Read next: ``answers.py`` (what reads of tiles come to).
 """
 
 import cython
 from cython.cimports.catenary.compiled.partials import (
-    CATENARY_EMPTY,
     CATENARY_FORMAT,
-    CATENARY_NULL,
     CATENARY_OTHER,
-    CATENARY_OVERFLOW,
-    CATENARY_VALUE,
     catenary_append,
     catenary_buffer,
     catenary_column,
     catenary_emit,
     catenary_enter_row,
-    catenary_finish,
     catenary_put,
     catenary_release,
     catenary_reserve,
@@ -110,7 +105,7 @@ def _emit(
 
 
 @cython.cfunc
-def _taken(out: cython.pointer(catenary_buffer)) -> bytes:
+def content_of(out: cython.pointer(catenary_buffer)) -> bytes:
     """The buffer's content; the buffer is free again."""
     data: bytes = PyBytes_FromStringAndSize(cython.cast(cython.p_char, out.data), out.size)
     free(out.data)
@@ -175,7 +170,7 @@ def fold(
     if failed:
         free(out.data)
         raise MemoryError
-    return _taken(cython.address(out))
+    return content_of(cython.address(out))
 
 
 def merge(
@@ -261,167 +256,7 @@ def merge(
         if failed == -many - 2:
             raise MemoryError
         return None
-    return _taken(cython.address(out))
-
-
-def read(
-    specs: cython.const[cython.int][:, ::1],
-    needs: cython.const[cython.ulonglong][::1],
-    features: cython.const[cython.int][:, ::1],
-    window_starts: cython.const[cython.int][::1],
-    data: cython.const[cython.uchar][::1],
-    offsets: cython.const[cython.longlong][::1],
-    block_data: cython.const[cython.uchar][::1],
-    block_offsets: cython.const[cython.longlong][::1],
-    entity: cython.const[cython.int][::1],
-    nodes: cython.const[cython.int][::1],
-    begins: cython.const[cython.longlong][::1],
-    order: cython.const[cython.int][:, ::1],
-    cuts: cython.const[cython.longlong][:, ::1],
-    defaults: cython.const[cython.longlong][:, ::1],
-    finished: cython.longlong[:, ::1],
-    values: cython.longlong[:, ::1],
-    lengths: cython.longlong[:, ::1],
-    said: cython.uchar[:, ::1],
-    valid: cython.uchar[::1],
-    nulls: cython.longlong[::1],
-    seen: cython.uchar[::1],
-    overflow: cython.uchar[::1],
-    failure: cython.longlong[::1],
-):
-    """The results of all reads.
-
-    `specs` and `needs` are the accumulators' form, and a bit for each window that reads them; `features`
-    are (accumulator, sample, k, which of the distinct such triples), those of a window together from
-    `window_starts` on. Blocks of tiles count on from the tiles in `nodes`; `begins`, `order` and `cuts` are
-    those of the routes. An `entity` of -1 has no results. `defaults` are (whether there is one, its raw
-    result) of each feature. `finished` is room, int64[triples, 3].
-
-    `values`, `lengths` and `said` receive what `catenary_finish` gives, by feature and read, or the default;
-    `valid` (zeros) and `nulls` (zeros), a bit where there is a value, feature after feature without a gap,
-    and how many of each feature's lack one; `seen` and `overflow`, whether any value was seen and any
-    integer sum did not fit. Windows that no tile tells apart have one result.
-
-    Returns:
-        The bytes of partials that the caller has to finish, and the items of lists and maps, each as four
-        numbers (see `catenary_finish_entries`); None for damaged bytes.
-    """
-    many: cython.Py_ssize_t = specs.shape[0]
-    tiles: cython.Py_ssize_t = offsets.shape[0] - 1
-    windows: cython.Py_ssize_t = order.shape[1]
-    query: cython.Py_ssize_t
-    rank: cython.Py_ssize_t
-    window: cython.Py_ssize_t
-    feature: cython.Py_ssize_t
-    at: cython.Py_ssize_t
-    slot: cython.Py_ssize_t
-    other: cython.Py_ssize_t
-    bit: cython.Py_ssize_t
-    position: cython.longlong
-    node: cython.longlong
-    rest: cython.ulonglong
-    result: cython.int = 0
-    no_memory: cython.int = 0
-    failed: cython.longlong = 0
-    side: catenary_buffer
-    items: catenary_buffer
-    spec: specs_type = cython.cast(specs_type, cython.address(specs[0, 0]))
-    states: cython.pointer(catenary_state) = catenary_states(spec, many)
-    memset(cython.address(side), 0, cython.sizeof(catenary_buffer))
-    memset(cython.address(items), 0, cython.sizeof(catenary_buffer))
-    if states == cython.NULL:
-        raise MemoryError
-    with cython.nogil:
-        for query in range(entity.shape[0]):
-            if entity[query] < 0:
-                for feature in range(features.shape[0]):
-                    said[feature, query] = cython.cast(cython.uchar, CATENARY_NULL)
-                    nulls[feature] += 1
-                continue
-            for slot in range(finished.shape[0]):
-                finished[slot, 0] = -1
-            for at in range(many):
-                catenary_reset(spec + at, states + at)
-            rest = ~cython.cast(cython.ulonglong, 0)
-            position = begins[query]
-            for rank in range(windows):
-                window = order[query, rank]
-                while position < cuts[query, rank]:
-                    node = nodes[position]
-                    if node < tiles:
-                        failed = catenary_walk(
-                            spec,
-                            many,
-                            states,
-                            cython.address(data[offsets[node]]),
-                            offsets[node + 1] - offsets[node],
-                            cython.address(needs[0]),
-                            rest,
-                        )
-                    else:
-                        node -= tiles
-                        failed = catenary_walk(
-                            spec,
-                            many,
-                            states,
-                            cython.address(block_data[block_offsets[node]]),
-                            block_offsets[node + 1] - block_offsets[node],
-                            cython.address(needs[0]),
-                            rest,
-                        )
-                    if failed:
-                        failure[0] = nodes[position]
-                        failure[1] = -1 - failed
-                        break
-                    position += 1
-                if failed:
-                    break
-                for feature in range(window_starts[window], window_starts[window + 1]):
-                    at = features[feature, 0]
-                    slot = features[feature, 3]
-                    if finished[slot, 0] == position:
-                        other = finished[slot, 1]
-                        result = cython.cast(cython.int, finished[slot, 2])
-                        values[feature, query] = values[other, query]
-                        lengths[feature, query] = lengths[other, query]
-                    else:
-                        result = catenary_finish(
-                            spec + at,
-                            states + at,
-                            features[feature, 1],
-                            features[feature, 2],
-                            cython.address(values[feature, query]),
-                            cython.address(lengths[feature, query]),
-                            cython.address(side),
-                            cython.address(items),
-                        )
-                        finished[slot, 0] = position
-                        finished[slot, 1] = feature
-                        finished[slot, 2] = result
-                        no_memory |= result < 0
-                        seen[query] |= result != CATENARY_EMPTY
-                        overflow[query] |= result == CATENARY_OVERFLOW
-                    if result == CATENARY_EMPTY and defaults[feature, 0]:
-                        values[feature, query] = defaults[feature, 1]
-                        result = CATENARY_VALUE
-                    said[feature, query] = cython.cast(cython.uchar, result)
-                    if result == CATENARY_VALUE:
-                        bit = feature * entity.shape[0] + query
-                        valid[bit >> 3] |= cython.cast(cython.uchar, 1 << (bit & 7))
-                    else:
-                        nulls[feature] += 1
-                if windows <= 64:
-                    rest &= ~(cython.cast(cython.ulonglong, 1) << window)
-            if failed:
-                break
-    catenary_release(states, many)
-    if failed or no_memory:
-        free(side.data)
-        free(items.data)
-        if no_memory:
-            raise MemoryError
-        return None
-    return _taken(cython.address(side)), _taken(cython.address(items))
+    return content_of(cython.address(out))
 
 
 def pieces(

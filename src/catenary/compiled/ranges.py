@@ -29,7 +29,6 @@ from cython.cimports.cpython.bytes import (
 from cython.cimports.libc.string import memcmp
 
 COLUMNS = cython.declare(cython.Py_ssize_t, 6)
-LATEST = cython.declare(cython.longlong, 9223372036854775807)
 
 tiles_type = cython.typedef(cython.pointer(catenary_tile))
 numbers_type = cython.typedef(cython.pointer(cython.longlong))
@@ -183,75 +182,3 @@ def gather(
         return _columns(cython.address(found))
     finally:
         catenary_leave_room(cython.address(found))
-
-
-def ends(
-    offsets: cython.const[cython.longlong][::1],
-    start: cython.const[cython.longlong][::1],
-    end: cython.const[cython.longlong][::1],
-    level: cython.const[cython.longlong][::1],
-    reach: cython.const[cython.longlong][::1],
-    entity: cython.const[cython.int][::1],
-    firsts: cython.longlong[:, ::1],
-    ts: cython.longlong[::1],
-):
-    """Move each read's instant to the start of the tile that it falls in, until it falls in none.
-
-    A tile that begins before an instant and ends after it cannot be taken apart. Tiles may overlap, so a
-    read that has moved to the start of one may be inside another.
-
-    Args:
-        offsets: where each entity's tiles begin; they are sorted by start.
-        start: of the tiles.
-        end: of the tiles.
-        level: of the tiles; 0 for the head's.
-        reach: the latest end of each tile and those before it of its entity.
-        entity: of each read; -1 for none.
-        firsts: int64[entities, 2], room.
-        ts: the instants.
-
-    Returns:
-        How many reads come after a closed tile or an upload's, and after a head tile.
-    """
-    read: cython.Py_ssize_t
-    at: cython.Py_ssize_t
-    low: cython.Py_ssize_t
-    high: cython.Py_ssize_t
-    first: cython.Py_ssize_t
-    head: cython.Py_ssize_t
-    moved: cython.longlong
-    closed: cython.longlong = 0
-    heads: cython.longlong = 0
-    with cython.nogil:
-        for at in range(offsets.shape[0] - 1):
-            firsts[at, 0] = LATEST
-            firsts[at, 1] = LATEST
-            for low in range(offsets[at], offsets[at + 1]):
-                head = level[low] == 0
-                if end[low] < firsts[at, head]:
-                    firsts[at, head] = end[low]
-        for read in range(entity.shape[0]):
-            if entity[read] < 0:
-                continue
-            first = offsets[entity[read]]
-            while True:
-                low = first
-                high = offsets[entity[read] + 1]
-                while low < high:
-                    at = (low + high) // 2
-                    if start[at] < ts[read]:
-                        low = at + 1
-                    else:
-                        high = at
-                moved = ts[read]
-                at = low - 1
-                while at >= first and reach[at] > ts[read]:
-                    if end[at] > ts[read] and start[at] < moved:
-                        moved = start[at]
-                    at -= 1
-                if moved == ts[read]:
-                    break
-                ts[read] = moved
-            closed += ts[read] >= firsts[entity[read], 0]
-            heads += ts[read] >= firsts[entity[read], 1]
-    return closed, heads

@@ -6,17 +6,25 @@
 
 A tile belongs to a window if it starts in it and ends at or before the read. Where many reads fall on
 many tiles of an entity, blocks of 16, 256, … of its tiles stand for them where they fit whole.
+
+Read next: ``routes.h`` (one read).
 """
 
 import cython
-from cython.cimports.catenary.compiled.partials import catenary_buffer, catenary_reserve
-from cython.cimports.cpython.bytes import PyBytes_FromStringAndSize
+from cython.cimports.catenary.compiled.partials import catenary_buffer, content_of
+from cython.cimports.catenary.compiled.routes import (
+    catenary_blocks,
+    catenary_end_read,
+    catenary_order_windows,
+    catenary_reaches,
+    catenary_route,
+    catenary_route_read,
+    catenary_tiles,
+)
 from cython.cimports.libc.stdlib import free
 from cython.cimports.libc.string import memset
 
-FANOUT = cython.declare(cython.longlong, 16)
-LEAST = cython.declare(cython.longlong, -9223372036854775807 - 1)
-ANCIENT = cython.declare(cython.longlong, -4611686018427387904)
+LATEST = cython.declare(cython.longlong, 9223372036854775807)
 
 
 def reaches(
@@ -26,42 +34,73 @@ def reaches(
 ):
     """The latest end of each tile and those before it of its entity."""
     entity: cython.Py_ssize_t
-    tile: cython.Py_ssize_t
-    latest: cython.longlong
     with cython.nogil:
         for entity in range(offsets.shape[0] - 1):
-            latest = LEAST
-            for tile in range(offsets[entity], offsets[entity + 1]):
-                if end[tile] > latest:
-                    latest = end[tile]
-                reach[tile] = latest
+            catenary_reaches(
+                cython.address(end[0]),
+                offsets[entity],
+                offsets[entity + 1],
+                cython.address(reach[0]),
+            )
 
 
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def _push(nodes: cython.pointer(catenary_buffer), node: cython.longlong) -> cython.int:
-    if catenary_reserve(nodes, 4):
-        return -1
-    cython.cast(cython.p_int, nodes.data + nodes.size)[0] = cython.cast(cython.int, node)
-    nodes.size += 4
-    return 0
+def ends(
+    offsets: cython.const[cython.longlong][::1],
+    start: cython.const[cython.longlong][::1],
+    end: cython.const[cython.longlong][::1],
+    level: cython.const[cython.longlong][::1],
+    reach: cython.const[cython.longlong][::1],
+    entity: cython.const[cython.int][::1],
+    firsts: cython.longlong[:, ::1],
+    ts: cython.longlong[::1],
+):
+    """Move each read's instant to the start of the tile that it falls in, until it falls in none.
 
+    A tile that begins before an instant and ends after it cannot be taken apart.
 
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def _holds(
-    taken: cython.pointer(catenary_buffer), first: cython.longlong, last: cython.longlong
-) -> cython.int:
-    """Whether a tile in [first, last] was taken already, out of its turn."""
-    at: cython.longlong
-    tile: cython.int
-    for at in range(taken.size // 4):
-        tile = cython.cast(cython.p_int, taken.data)[at]
-        if first <= tile <= last:
-            return 1
-    return 0
+    Args:
+        offsets: where each entity's tiles begin; they are sorted by start.
+        start: of the tiles.
+        end: of the tiles.
+        level: of the tiles; 0 for the head's.
+        reach: the latest end of each tile and those before it of its entity.
+        entity: of each read; -1 for none.
+        firsts: int64[entities, 2], room.
+        ts: the instants.
+
+    Returns:
+        How many reads come after a closed tile or an upload's, and after a head tile.
+    """
+    read: cython.Py_ssize_t
+    at: cython.Py_ssize_t
+    tile: cython.Py_ssize_t
+    head: cython.Py_ssize_t
+    own: cython.Py_ssize_t
+    closed: cython.longlong = 0
+    heads: cython.longlong = 0
+    with cython.nogil:
+        for at in range(offsets.shape[0] - 1):
+            firsts[at, 0] = LATEST
+            firsts[at, 1] = LATEST
+            for tile in range(offsets[at], offsets[at + 1]):
+                head = level[tile] == 0
+                if end[tile] < firsts[at, head]:
+                    firsts[at, head] = end[tile]
+        for read in range(entity.shape[0]):
+            own = entity[read]
+            if own < 0:
+                continue
+            ts[read] = catenary_end_read(
+                cython.address(start[0]),
+                cython.address(end[0]),
+                cython.address(reach[0]),
+                offsets[own],
+                offsets[own + 1],
+                ts[read],
+            )
+            closed += ts[read] >= firsts[own, 0]
+            heads += ts[read] >= firsts[own, 1]
+    return closed, heads
 
 
 def route(
@@ -98,110 +137,62 @@ def route(
         The nodes as bytes of int32: tiles, and blocks counted on from them.
     """
     many: cython.Py_ssize_t = windows.shape[0]
-    tiles: cython.longlong = start.shape[0]
     read: cython.Py_ssize_t
     rank: cython.Py_ssize_t
-    other: cython.Py_ssize_t
-    level: cython.Py_ssize_t
-    first: cython.longlong
-    low: cython.longlong
-    high: cython.longlong
-    at: cython.longlong
-    back: cython.longlong
-    size: cython.longlong
-    block: cython.longlong
-    instant: cython.longlong
-    floor: cython.longlong
-    hop: cython.longlong
-    window: cython.int
-    jump: cython.longlong
-    chosen: cython.longlong = 0
+    own: cython.Py_ssize_t
     failed: cython.int = 0
+    tiles: catenary_tiles
+    blocks: catenary_blocks
+    found: catenary_route
     nodes: catenary_buffer
     taken: catenary_buffer
     memset(cython.address(nodes), 0, cython.sizeof(catenary_buffer))
     memset(cython.address(taken), 0, cython.sizeof(catenary_buffer))
+    tiles.start = cython.address(start[0])
+    tiles.end = cython.address(end[0])
+    tiles.status = cython.address(status[0])
+    tiles.reach = cython.address(reach[0])
+    tiles.collapsed = cython.address(collapsed[0])
+    tiles.many = start.shape[0]
+    blocks.end = cython.address(block_end[0])
+    blocks.status = cython.address(block_status[0])
+    blocks.depth = levels.shape[1]
+    found.floors = cython.address(floors[0])
     with cython.nogil:
         for read in range(entity.shape[0]):
             begins[read] = nodes.size // 4
-            instant = ts[read]
-            for rank in range(many):
-                if windows[rank, 0] < 0 or instant < ANCIENT:
-                    floors[rank] = LEAST
-                else:
-                    hop = windows[rank, 1]
-                    floor = instant - windows[rank, 0]
-                    size = floor % hop
-                    if size < 0:
-                        size += hop
-                    floors[rank] = floor - size
-                other = rank
-                while other > 0 and floors[order[read, other - 1]] < floors[rank]:
-                    order[read, other] = order[read, other - 1]
-                    other -= 1
-                order[read, other] = cython.cast(cython.int, rank)
-            if entity[read] < 0:
+            found.order = cython.address(order[read, 0])
+            found.cuts = cython.address(cuts[read, 0])
+            found.status = 0
+            found.stale = 0
+            found.cut = 0
+            catenary_order_windows(
+                cython.address(windows[0, 0]), many, ts[read], cython.address(found)
+            )
+            own = entity[read]
+            if own < 0:
                 for rank in range(many):
-                    cuts[read, rank] = nodes.size // 4
+                    cuts[read, rank] = begins[read]
                 continue
-            first = offsets[entity[read]]
-            low = first
-            high = offsets[entity[read] + 1]
-            while low < high:
-                at = (low + high) // 2
-                if start[at] < instant:
-                    low = at + 1
-                else:
-                    high = at
-            at = low - 1
-            taken.size = 0
-            for rank in range(many):
-                window = order[read, rank]
-                floor = floors[window]
-                while at >= first and start[at] >= floor:
-                    size = FANOUT
-                    jump = 0
-                    for level in range(levels.shape[1]):
-                        block = levels[entity[read], level]
-                        if block < 0 or (at - first + 1) % size:
-                            break
-                        block += (at - first + 1) // size - 1
-                        if (
-                            start[at - size + 1] < floor
-                            or block_end[block] > instant
-                            or _holds(cython.address(taken), at - size + 1, at)
-                        ):
-                            break
-                        jump = size
-                        chosen = block
-                        size *= FANOUT
-                    if jump:
-                        failed |= _push(cython.address(nodes), tiles + chosen)
-                        statuses[read] |= block_status[chosen]
-                        at -= jump
-                        continue
-                    if end[at] <= instant and not _holds(cython.address(taken), at, at):
-                        failed |= _push(cython.address(nodes), at)
-                        statuses[read] |= status[at]
-                    at -= 1
-                back = at
-                while floor > LEAST and back >= first and reach[back] > floor:
-                    if end[back] > floor and end[back] <= instant:
-                        if not collapsed[back]:
-                            cut[read] = 1
-                        elif not _holds(cython.address(taken), back, back):
-                            failed |= _push(cython.address(nodes), back)
-                            failed |= _push(cython.address(taken), back)
-                            statuses[read] |= status[back]
-                            stale[read] = 1
-                    back -= 1
-                cuts[read, rank] = nodes.size // 4
+            blocks.levels = cython.address(levels[own, 0])
+            failed = catenary_route_read(
+                many,
+                cython.address(tiles),
+                cython.address(blocks),
+                offsets[own],
+                offsets[own + 1],
+                ts[read],
+                cython.address(found),
+                cython.address(nodes),
+                cython.address(taken),
+            )
             if failed:
                 break
+            statuses[read] = found.status
+            stale[read] = found.stale != 0
+            cut[read] = found.cut != 0
     free(taken.data)
     if failed:
         free(nodes.data)
         raise MemoryError
-    found = PyBytes_FromStringAndSize(cython.cast(cython.p_char, nodes.data), nodes.size)
-    free(nodes.data)
-    return found
+    return content_of(cython.address(nodes))

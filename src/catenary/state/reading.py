@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from catenary.aggregate import tiles as kernel
-from catenary.compiled import ranges, routes
+from catenary.compiled import routes
 from catenary.ports import statuses
 from catenary.state.held import Held, Span, none, of_lanes, of_upload
 from catenary.state.records import ANCIENT_MS, NOWHERE_MS, lanes_of, uploads_of
@@ -288,7 +288,7 @@ def _ends(held: Held, codes: np.ndarray, ts: np.ndarray) -> Ended:
     reach = np.empty(len(held), np.int64)
     routes.reaches(held.offsets, held.end, reach)
     firsts = np.empty((len(held.offsets) - 1, 2), np.int64)
-    closed, head = ranges.ends(
+    closed, head = routes.ends(
         held.offsets, held.start, held.end, held.level, reach, codes, firsts, at
     )
     return Ended(held, at, closed, head)

@@ -24,8 +24,8 @@ from catenary.aggregate.tiling.columns import (
 )
 from catenary.aggregate.tiling.opening import damage
 from catenary.aggregate.tiling.values import reader_of
+from catenary.compiled import answers as compiled
 from catenary.compiled import handed as handing
-from catenary.compiled import partials as compiled
 from catenary.compiled import tile_rows
 
 if TYPE_CHECKING:
