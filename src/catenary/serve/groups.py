@@ -31,9 +31,10 @@ from catenary.windows import DAY_MS, format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
+    from contextlib import AbstractContextManager
 
     from catenary.plan.nodes import Derivations, GroupByNode
-    from catenary.ports import Snapshot, Store
+    from catenary.ports import Dataset, Snapshot, Store
 
 PREVIOUS: Final = "previous"
 NULL: Final = "null"
@@ -124,10 +125,15 @@ class Group:
         if dataset is None:
             yield None
             return
-        opened = self._ahead.snapshot(dataset, known()) if dataset.is_remote else dataset.snapshot()
-        with opened as snapshot:
+        with self.opened(dataset, known) as snapshot:
             check_format(snapshot, self.node.fingerprint, self.node.name)
             yield snapshot
+
+    def opened(
+        self, dataset: Dataset, known: Callable[[], Iterable[bytes]]
+    ) -> AbstractContextManager[Snapshot]:
+        """Its dataset as of now, as far as reads of these entities need it; see `snapshot`."""
+        return self._ahead.snapshot(dataset, known()) if dataset.is_remote else dataset.snapshot()
 
     def late(self, snapshot: Snapshot | None, at: np.ndarray) -> np.ndarray:
         """Which reads want a snapshot that has not landed (protocol 8)."""

@@ -83,8 +83,8 @@ class GoneError(StorageError):
     """A dataset is not the one any more that was opened."""
 
 
-class LeaseOverError(StorageError):
-    """A snapshot was not read for so long that it is not kept any more."""
+class LeaseOverError(UnreachableError):
+    """A snapshot is not kept any more: its server was away meanwhile, or its reader was."""
 
 
 class Subscription:
