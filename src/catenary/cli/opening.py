@@ -16,6 +16,10 @@ Definitions = Annotated[
     str | None,
     typer.Option("--definitions", help="file or folder of definitions, from the root on"),
 ]
+StoreAt = Annotated[
+    str | None,
+    typer.Option("--store", help="where state lies: a folder, or redis://host:port/db"),
+]
 Start = Annotated[str | None, typer.Option("--start", help="first day, such as 2024-01-31")]
 End = Annotated[str | None, typer.Option("--end", help="last day, included")]
 Partitions = Annotated[
@@ -40,6 +44,7 @@ def lived(
     definitions: str | None = None,
     names: Sequence[str] | None = None,
     conf: Sequence[str] = (),
+    store: str | None = None,
 ) -> "Live":
     """The live half of the project at `root`, of all its definitions or of some."""
     from catenary.app.live import Live
@@ -48,5 +53,6 @@ def lived(
     for each in conf:
         name, _, value = each.partition("=")
         pairs[name] = value
-    flags = {} if definitions is None else {"definitions": definitions}
+    given = {"definitions": definitions, "store": store}
+    flags = {name: value for name, value in given.items() if value is not None}
     return Live.open(root, names or None, conf=pairs, **flags)
