@@ -76,6 +76,28 @@ install_core() {
 install_dev() {
     say "installing what tests, checks and benchmarks need"
     pip_install --require-hashes --no-build-isolation -r requirements/dev.lock
+    find_redis
+}
+
+# Tests start servers of their own, so the one that the package brings is not to run.
+find_redis() {
+    if command -v redis-server >/dev/null || command -v valkey-server >/dev/null; then return; fi
+    if ! can_install; then
+        say "no redis-server on this machine; install it (redis-server) for the tests marked redis"
+        return
+    fi
+    # A machine that starts services when they are installed asks this file whether it may.
+    local policy=/usr/sbin/policy-rc.d made=
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod +x "$policy"
+        made=1
+    fi
+    install redis-server || say "apt-get failed; the tests marked redis need redis-server"
+    if [ -n "$made" ]; then rm -f "$policy"; fi
+    if command -v systemctl >/dev/null && [ -d /run/systemd/system ]; then
+        systemctl disable --quiet redis-server || true
+    fi
 }
 
 make_venv

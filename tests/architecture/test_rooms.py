@@ -87,6 +87,7 @@ OWNERS = {
     "prometheus_client": {"app", "web"},
     "opentelemetry": {"app"},
     "confluent_kafka": {"logs", "testing"},
+    "redis": {"stores"},
     "Cython": set(),
     "cython": {"compiled"},
     "pyspark": set(),

@@ -10,9 +10,12 @@ import pytest
 from catenary.errors import StorageError
 from catenary.stores.lmdb import LmdbStore
 from catenary.stores.memory import MemoryStore
+from catenary.stores.redis import RedisStore
+from catenary.testing.services.redis import RedisServer
 from catenary.testing.stores import StoreConformance
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from catenary.ports.store import Store
@@ -26,6 +29,22 @@ class TestLmdbSurvivingPower(StoreConformance):
 class TestLmdbSurvivingProcesses(StoreConformance):
     def opened(self, folder: Path) -> Store:
         return LmdbStore(folder, durability="process")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis"), appendfsync="everysec") as found:
+        yield found
+
+
+@pytest.mark.redis
+class TestRedis(StoreConformance):
+    @pytest.fixture(autouse=True)
+    def at(self, server: RedisServer) -> None:
+        self.server = server
+
+    def opened(self, folder: Path) -> Store:
+        return RedisStore(self.server.address(prefix=str(folder)))
 
 
 class TestMemory(StoreConformance):

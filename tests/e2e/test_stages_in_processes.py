@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catenary.plan.nodes import GroupByNode
-    from catenary.ports import SourcePartition
+    from catenary.ports import SourcePartition, Store
 
 pytestmark = pytest.mark.property
 
@@ -36,12 +36,17 @@ ROUNDS = 12
 """How often something is published."""
 
 
-def world_of(seed: str, folder: Path, wanted: Callable[[TwinWorld], bool]) -> TwinWorld:
-    """The first world of a seed that is as it must be."""
+def world_of(
+    seed: str,
+    folder: Path,
+    wanted: Callable[[TwinWorld], bool],
+    store: Callable[[], Store] | None = None,
+) -> TwinWorld:
+    """The first world of a seed that is as it must be; over another store than a folder's, if one is given."""
     rng = Random(seed)
     for attempt in range(100):
         (folder / str(attempt)).mkdir()
-        world = TwinWorld(rng, folder / str(attempt))
+        world = TwinWorld(rng, folder / str(attempt), store and store())
         if wanted(world):
             world.patience_s = PATIENCE_S
             return world
@@ -57,9 +62,9 @@ def places_of(world: TwinWorld, node: GroupByNode) -> list[SourcePartition]:
 class Apart:
     """The stages of a world, each in a process of its own or shared by two."""
 
-    def __init__(self, world: TwinWorld, shared: str | None = None) -> None:
+    def __init__(self, world: TwinWorld, shared: str | None, address: str) -> None:
         specs = {name: StageSpec.decode(data) for name, data in world.specs.items()}
-        settings = Settings(root=world.root, durability="process")
+        settings = Settings(root=world.root, durability="process", store=address)
         self.workers: list[Worker] = []
         for node in world.nodes:
             places = places_of(world, node)
@@ -92,13 +97,27 @@ class Apart:
                 worker.kill()
 
 
-def run(world: TwinWorld, shared: str | None = None) -> Count:
-    """Publish while the stages run; read on the way, at the end, and compare with the twin."""
+def run(
+    world: TwinWorld,
+    shared: str | None = None,
+    *,
+    address: str = "store",
+    disturbed: Callable[[int], None] = lambda _: None,
+) -> Count:
+    """Publish while the stages run; read on the way, at the end, and compare with the twin.
+
+    Args:
+        world: whose stages run.
+        shared: the stage that two processes run.
+        address: of the store, for the processes.
+        disturbed: what happens in a round, beside.
+    """
     count = Count()
     world.begin()
-    with Apart(world, shared) as apart:
+    with Apart(world, shared, address) as apart:
         for round_ in range(ROUNDS):
             world.publish_some()
+            disturbed(round_)
             if world.history and round_ == ROUNDS // 2:
                 world.upload_all(world.now // DAY_MS * DAY_MS)
             if world.rng.random() < 0.3:

@@ -1,6 +1,6 @@
-"""A world whose stages run in other processes, over a store on disk; beside it an undisturbed twin.
+"""A world whose stages run in other processes, over a store that they share; beside it an undisturbed twin.
 
-    the same log ──► stages elsewhere ──► LMDB ─────┐
+    the same log ──► stages elsewhere ──► a store ──┐
                  ──► stages here, alone ──► memory ─┴──► the same rows, letters and values, and the oracle's
 
 The twin runs once all is published, so that lost and doubled records are counted per lane as well as
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
+    from catenary.ports import Store
     from catenary.stream.stage import Stage
 
 SPOILT: Final = (b'{"ts": 17', b"", b'{"ts": "never"}', b"\xff\x00")
@@ -63,13 +64,14 @@ class TwinWorld(World):
 
     Args:
         rng: draws all.
-        root: the folder of log and store.
+        root: the folder of the log.
+        store: that stages elsewhere share; in the same folder unless given.
     """
 
-    def __init__(self, rng: Random, root: Path) -> None:
+    def __init__(self, rng: Random, root: Path, store: Store | None = None) -> None:
         super().__init__(rng, root / "log")
         self.root = root
-        self.lmdb = LmdbStore(root / "store", durability="process")
+        self.shared: Store = store or LmdbStore(root / "store", durability="process")
         self.twin = MemoryStore()
         self.spoilt: set[tuple[str, int, int]] = set()
 
@@ -79,10 +81,10 @@ class TwinWorld(World):
         return [(user, item) for user in "uvw" for item in "pq"]
 
     def upload_all(self, cutoff_ms: int) -> None:
-        """The same upload into both stores; reads go on from the one on disk."""
+        """The same upload into both stores; reads go on from the shared one."""
         self.begin_upload(cutoff_ms)
         begun, tail_ms = self.begun, self.rng.choice(TAILS)
-        for store in (self.twin, self.lmdb):
+        for store in (self.twin, self.shared):
             self.on(store)
             self.begun = begun
             self.land_upload(tail_ms)
@@ -96,7 +98,7 @@ class TwinWorld(World):
         # Lanes begin here on both sides: one that begins after a second upload counts fewer rows.
         self.on(self.twin)
         self.undisturbed = self.take_all()
-        self.on(self.lmdb)
+        self.on(self.shared)
         self.take_all()
 
     def publish_some(self) -> None:
@@ -135,7 +137,7 @@ class TwinWorld(World):
         self.log.close()
 
     def _count_lanes(self, stage: str, dataset: str, count: Count) -> None:
-        mine, theirs = self.lmdb.dataset(dataset), self.twin.dataset(dataset)
+        mine, theirs = self.shared.dataset(dataset), self.twin.dataset(dataset)
         assert mine is not None
         assert theirs is not None
         with mine.snapshot() as here, theirs.snapshot() as there:

@@ -131,10 +131,9 @@ class Live:
     @cached_property
     def store(self) -> Store:
         """The project's store."""
-        from catenary.stores.lmdb import LmdbStore
+        from catenary.app.wiring import open_store
 
-        settings = self.project.settings
-        return LmdbStore(settings.path("store"), durability=settings.survives)
+        return open_store(self.project.settings)
 
     @cached_property
     def schemas(self) -> ProjectSchemas:
@@ -265,7 +264,7 @@ class Live:
         )
 
     def close(self) -> None:
-        """Release the files of log and store, where they were opened."""
+        """Release what log and store hold, where they were opened."""
         for name in ("log", "store"):
             if name in vars(self):
                 vars(self)[name].close()

@@ -62,7 +62,7 @@ class Settings:
         spill_dir: where what does not fit goes; empty for the system's temporary folder.
         compression: of Parquet files: `zstd`, `lz4`, `snappy` or `none`.
         log: folder of the embedded log.
-        store: folder of the embedded store.
+        store: folder of the embedded store, or a server's address: `redis://host:port/db`.
         durability: what an append or a commit survives: `process`, a killed process; `power`, a
             power failure, too.
         registry: where schemas of records are kept by id: an http address, with `user:password@` if it
@@ -169,6 +169,11 @@ class Settings:
         """A setting that is a path, below `root` unless it is absolute."""
         return self.root / str(getattr(self, name))
 
+    def place(self, name: str) -> str:
+        """A setting that is a path or an address, as it reads from anywhere."""
+        held = str(getattr(self, name))
+        return held if is_address(held) else str(self.path(name).resolve())
+
     @property
     def survives(self) -> Literal["power", "process"]:
         """What `durability` says."""
@@ -180,13 +185,22 @@ class Settings:
         return parse_bytes(self.memory_limit) if self.memory_limit else None
 
 
-def without_password(text: str) -> str:
-    """An address as it may be shown.
+def is_address(text: str) -> bool:
+    """Whether a setting names a server, and no folder.
 
-    >>> without_password("http://me:secret@host:8081")
-    'http://me:***@host:8081'
+    >>> is_address("redis://host:6379/0"), is_address("store")
+    (True, False)
     """
-    return re.sub(r"(://[^:/@]*:)[^/]*@", r"\1***@", text)
+    return "://" in text
+
+
+def shown(value: object) -> object:
+    """A setting's value for people: without the password of an address.
+
+    >>> shown("redis://me:secret@host/0")
+    'redis://me:***@host/0'
+    """
+    return re.sub(r"(://[^@/]*:)[^@/]*@", r"\1***@", value) if isinstance(value, str) else value
 
 
 def names() -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from catenary.app.settings import is_address
 from catenary.definitions import GroupBy, Join, load
 from catenary.errors import SettingsError
 from catenary.ports import Job, Limits, SilentMeter
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from catenary.app.settings import Settings
     from catenary.plan import Node, Plan, Work
-    from catenary.ports import Engine, Meter, Outputs, RunReport, Tables
+    from catenary.ports import Engine, Meter, Outputs, RunReport, Store, Tables
     from catenary.schema import Schema
 
 Definition = GroupBy | Join
@@ -154,6 +155,22 @@ def planned(
 
     targets = None if names is None else tuple(names)
     return build(definitions, schemas, targets=targets, query_shift_ms=query_shift_ms)
+
+
+def open_store(settings: Settings) -> Store:
+    """The store that settings name: a server's address, or a folder.
+
+    Raises:
+        SettingsError: for an address of no known kind.
+        UnsupportedError: if what talks to such a server is not installed.
+    """
+    if is_address(settings.store):
+        from catenary.stores.redis import RedisStore
+
+        return RedisStore(settings.store)
+    from catenary.stores.lmdb import LmdbStore
+
+    return LmdbStore(settings.path("store"), durability=settings.survives)
 
 
 def engine() -> Engine:

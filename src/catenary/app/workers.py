@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from catenary.app.live import open_stage
 from catenary.app.schemas import ProjectSchemas
 from catenary.app.settings import Settings
+from catenary.app.wiring import open_store
 from catenary.errors import CatenaryError
 from catenary.plan.stage import StageSpec
 
@@ -39,12 +40,11 @@ _TELL_S = 0.5
 def embedded() -> tuple[Log, Store]:
     """The log and the store of the project in the current folder."""
     from catenary.logs.embedded import EmbeddedLog
-    from catenary.stores.lmdb import LmdbStore
 
     settings = Settings.load()
     return (
         EmbeddedLog(settings.path("log"), durability=settings.survives),
-        LmdbStore(settings.path("store"), durability=settings.survives),
+        open_store(settings),
     )
 
 
@@ -162,7 +162,7 @@ class Worker:
 
 
 def _environment(settings: Settings | None) -> dict[str, str]:
-    """The settings that decide where log and store are, as absolute paths.
+    """The settings that decide where log and store are, as absolute paths or addresses.
 
     Modules that register functions lie beside the definitions, which is where they are looked for.
     """
@@ -173,7 +173,7 @@ def _environment(settings: Settings | None) -> dict[str, str]:
     return {
         "PYTHONPATH": os.pathsep.join(each for each in folders if each),
         "CATENARY_LOG": str(settings.path("log").resolve()),
-        "CATENARY_STORE": str(settings.path("store").resolve()),
+        "CATENARY_STORE": settings.place("store"),
         "CATENARY_DURABILITY": settings.durability,
         "CATENARY_REGISTRY": settings.registry,
     }

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from catenary.cli.console import emit, say
-from catenary.cli.opening import Definitions, Json, Root, lived
+from catenary.cli.opening import Definitions, Json, Root, StoreAt, lived
 from catenary.plan.printing import counted
 
 
@@ -19,13 +19,14 @@ def command(
         bool, typer.Option("--replay", help="try them again; what passes is folded in")
     ] = False,
     definitions: Definitions = None,
+    store: StoreAt = None,
     root: Root = Path(),
     json: Json = False,
 ) -> None:
     """List dead letters, or replay them."""
     from catenary.app.status import dead_letters
 
-    live = lived(root, definitions=definitions)
+    live = lived(root, definitions=definitions, store=store)
     if not (names or live.stages or json):
         say("nothing here follows a topic, so nothing can be set aside")
     nodes = [live.group_by(name) for name in names] if names else list(live.stages)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from catenary.cli.console import emit, say, shown
-from catenary.cli.opening import KEY_HELP, Definitions, Json, Root, lived
+from catenary.cli.opening import KEY_HELP, Definitions, Json, Root, StoreAt, lived
 
 
 def command(
@@ -26,6 +26,7 @@ def command(
     ] = None,
     timeout: Annotated[float, typer.Option(help="seconds to wait for the token")] = 10.0,
     definitions: Definitions = None,
+    store: StoreAt = None,
     root: Root = Path(),
     json: Json = False,
 ) -> None:
@@ -33,7 +34,7 @@ def command(
     from catenary.app.requests import followed, keyed, lines_of, request_types
     from catenary.windows import parse_instant
 
-    live = lived(root, definitions=definitions, names=[name])
+    live = lived(root, definitions=definitions, names=[name], store=store)
     requests = (
         [keyed(live.plan, name, key)]
         if key

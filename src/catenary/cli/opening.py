@@ -16,6 +16,10 @@ Definitions = Annotated[
     str | None,
     typer.Option("--definitions", help="file or folder of definitions, from the root on"),
 ]
+StoreAt = Annotated[
+    str | None,
+    typer.Option("--store", help="where state lies: a folder, or redis://host:port/db"),
+]
 Start = Annotated[str | None, typer.Option("--start", help="first day, such as 2024-01-31")]
 End = Annotated[str | None, typer.Option("--end", help="last day, included")]
 Partitions = Annotated[

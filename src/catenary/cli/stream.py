@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from catenary.cli.console import emit, say
-from catenary.cli.opening import Definitions, Json, Partitions, Root, lived
+from catenary.cli.opening import Definitions, Json, Partitions, Root, StoreAt, lived
 from catenary.plan.printing import counted
 
 
@@ -37,6 +37,7 @@ def command(
     ] = None,
     partitions: Partitions = None,
     definitions: Definitions = None,
+    store: StoreAt = None,
     root: Root = Path(),
     json: Json = False,
 ) -> None:
@@ -47,7 +48,7 @@ def command(
 
     if bool(names) == all_:
         raise DataError("say which stages run", hint="name Joins or GroupBys, or give --all")
-    live = lived(root, definitions=definitions, conf=conf or ())
+    live = lived(root, definitions=definitions, conf=conf or (), store=store)
     live.create_topics(None if partitions is None else dict.fromkeys(live.topics(), partitions))
     nodes = live.stages if all_ else live.chain_of(names or ())
     if not nodes:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from catenary.cli.console import emit, say, watched
-from catenary.cli.opening import Definitions, Json, Root, lived
+from catenary.cli.opening import Definitions, Json, Root, StoreAt, lived
 
 
 def command(
@@ -27,13 +27,14 @@ def command(
         str | None, typer.Option(help="a token; unknown unless given, the log's beginning if empty")
     ] = None,
     definitions: Definitions = None,
+    store: StoreAt = None,
     root: Root = Path(),
     json: Json = False,
 ) -> None:
     """Upload and say what is there."""
     from catenary.app.upload import frontier_of, upload
 
-    live = lived(root, definitions=definitions, names=names)
+    live = lived(root, definitions=definitions, names=names, store=store)
     with watched() as meter:
         reports = upload(
             live.project,

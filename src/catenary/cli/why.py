@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catenary.cli.console import emit, say
-from catenary.cli.opening import KEY_HELP, Definitions, Json, Root, lived
+from catenary.cli.opening import KEY_HELP, Definitions, Json, Root, StoreAt, lived
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ def command(
     depth: Annotated[int, typer.Option(help="how many edges of a chain to follow")] = 1,
     events: Annotated[int, typer.Option(help="how many tiles and events to show of each")] = 5,
     definitions: Definitions = None,
+    store: StoreAt = None,
     root: Root = Path(),
     json: Json = False,
 ) -> None:
@@ -33,7 +34,7 @@ def command(
     from catenary.app.why import Explainer
     from catenary.windows import parse_instant
 
-    live = lived(root, definitions=definitions)
+    live = lived(root, definitions=definitions, store=store)
     request = keyed(live.plan, name, key)
     found = Explainer(live).explain(name, feature, request, parse_instant(at), depth=depth)
     if json:

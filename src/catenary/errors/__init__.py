@@ -16,11 +16,11 @@
         ├── BusyError                     another run is writing the same table
         ├── FencedError                   another copy of a stage has taken a lane over
         ├── LogError                      a topic is not there or not as asked
-        │   ├── PositionError             a stored position means nothing in the log (any more)
-        │   └── UnreachableError          a log's broker does not answer; it may again later
+        │   └── PositionError             a stored position means nothing in the log (any more)
+        ├── UnreachableError              a server (a broker, a store's) does not answer; it is waited for
         ├── RegistryError                 a schema registry does not answer; it may again later
         ├── NotYetError                   an answer does not reflect what it must, in time
-        ├── StorageError                  the disk refused a write (full, read-only, …)
+        ├── StorageError                  the disk or a store's server refused (full, read-only, …)
         └── BackfillError                 a backfill stopped; says what stands and where to resume
 
 A message has three parts: what was expected and what came, where it was written, what to do.
@@ -155,8 +155,11 @@ class PositionError(LogError):
     """A stored position lies beyond a log's end, before its start, or in another incarnation."""
 
 
-class UnreachableError(LogError):
-    """A log's broker does not answer, or not in time; a stage tries again, others are told."""
+class UnreachableError(RunError):
+    """A log's broker or a store's server does not answer, or not in time.
+
+    A stage goes on once it is back; others are told.
+    """
 
 
 class RegistryError(RunError):
@@ -168,7 +171,7 @@ class NotYetError(RunError):
 
 
 class StorageError(RunError):
-    """The disk refused a write: it is full, read-only, or failing."""
+    """The disk, or the server of a store, refused: it is full, read-only, or failing."""
 
 
 class BackfillError(RunError):

@@ -15,7 +15,7 @@ from catenary.ports.log import Log, Records
 from catenary.ports.lookup import Looked, Lookup
 from catenary.ports.meter import Meter, SilentMeter
 from catenary.ports.report import NodeReport, RunReport, UploadReport
-from catenary.ports.store import Dataset, Snapshot, Store
+from catenary.ports.store import Dataset, Extent, Snapshot, Store
 from catenary.ports.table import Outputs, OutputTable, Table, Tables
 from catenary.ports.token import SourcePartition, Token
 
@@ -23,6 +23,7 @@ __all__ = [
     "Capabilities",
     "Dataset",
     "Engine",
+    "Extent",
     "Job",
     "Limits",
     "Log",

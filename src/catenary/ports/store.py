@@ -5,17 +5,29 @@
 
 A dataset belongs to one GroupBy. What the keys mean is `catenary.state`'s.
 
-Read next: ``catenary/stores/lmdb`` (a file per dataset).
+Read next: ``catenary/stores/lmdb`` (a file per dataset), ``catenary/stores/redis`` (a server).
 Held to account by: the conformance kit, ``catenary.testing.stores``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+
+
+class Extent(NamedTuple):
+    """What is going to be read of a dataset.
+
+    Attributes:
+        keys: these.
+        prefixes: all keys that begin with one of these; none of them begins with another.
+    """
+
+    keys: Sequence[bytes] = ()
+    prefixes: Sequence[bytes] = ()
 
 
 class Snapshot(Protocol):
@@ -49,8 +61,18 @@ class Dataset(Protocol):
         """The dataset's name."""
         ...
 
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """The dataset as of now."""
+    @property
+    def is_remote(self) -> bool:
+        """Whether each read is a round trip, so that it pays to say beforehand what is read."""
+        ...
+
+    def snapshot(self, extent: Extent | None = None) -> AbstractContextManager[Snapshot]:
+        """The dataset as of now.
+
+        Args:
+            extent: all that is read of it, if that is known: what lies outside must not be asked for. A
+                remote dataset brings it in one round trip.
+        """
         ...
 
     def commit(
@@ -67,7 +89,8 @@ class Dataset(Protocol):
             False if `expects` does not hold; nothing is written then.
 
         Raises:
-            StorageError: if the disk refuses; nothing is written then.
+            StorageError: if the disk or the server refuses; nothing is written then.
+            UnreachableError: if the server is away; whether it is written is known once it is back.
         """
         ...
 
@@ -89,7 +112,10 @@ class Store(Protocol):
         ...
 
     def version(self) -> int:
-        """A number that changes with every commit to any dataset, of any process."""
+        """A number that changes with every commit to any dataset, of any process.
+
+        A remote store learns of the commits of others a moment later, which is when `wait` ends.
+        """
         ...
 
     def wait(self, version: int, timeout_s: float, *, dataset: str | None = None) -> bool:
@@ -103,5 +129,5 @@ class Store(Protocol):
         ...
 
     def close(self) -> None:
-        """Release files."""
+        """Release files and connections."""
         ...

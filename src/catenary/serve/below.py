@@ -13,6 +13,7 @@ from catenary.definitions import Accuracy
 from catenary.plan.nodes import GroupByNode
 from catenary.plan.stage import streamed_sources
 from catenary.ports import SourcePartition, Token
+from catenary.state.ahead import RECORDS
 from catenary.state.layouts import dataset_name
 from catenary.state.records import frontier, lanes_of
 
@@ -96,7 +97,7 @@ class Below:
         found = self._store.dataset(dataset)
         if found is None:
             return None
-        with found.snapshot() as snapshot:
+        with found.snapshot(RECORDS) as snapshot:
             return frontier(lanes_of(snapshot))
 
 

@@ -22,6 +22,7 @@ from catenary.ports import statuses
 from catenary.rows.derive import derived
 from catenary.schema.arrow import schema_to_arrow
 from catenary.serve.guard import guarded, nulls, without
+from catenary.state.ahead import Ahead
 from catenary.state.keys import entities
 from catenary.state.layouts import dataset_name, layout_of
 from catenary.state.reading import Read, read_snapshot, read_temporal
@@ -29,7 +30,8 @@ from catenary.state.records import check_format, uploads_of
 from catenary.windows import DAY_MS, format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
+    from contextlib import AbstractContextManager
 
     from catenary.plan.nodes import Derivations, GroupByNode
     from catenary.ports import Dataset, Snapshot, Store
@@ -72,6 +74,7 @@ class Group:
         self.keys = tuple(name for name, _ in node.keys)
         self.dataset = dataset_name(node)
         self._store = store
+        self._ahead = Ahead()
         self.is_snapshot = node.accuracy is Accuracy.SNAPSHOT or node.sources[0].is_snapshot
         self.holds = self.is_snapshot and all(each.holds for each in node.sources)
         self.refusals = statuses.BEFORE_RETENTION
@@ -109,8 +112,11 @@ class Group:
         return schema_to_arrow(self.node.schema)
 
     @contextmanager
-    def snapshot(self) -> Generator[Snapshot | None]:
+    def snapshot(self, known: Callable[[], Iterable[bytes]] = tuple) -> Generator[Snapshot | None]:
         """The dataset as of now; None if it is not there yet.
+
+        Args:
+            known: gives the entities that are going to be read, no others; asked where it pays.
 
         Raises:
             UnreadableError: if another release or another definition wrote it.
@@ -119,9 +125,15 @@ class Group:
         if dataset is None:
             yield None
             return
-        with dataset.snapshot() as snapshot:
+        with self.opened(dataset, known) as snapshot:
             self.check(snapshot)
             yield snapshot
+
+    def opened(
+        self, dataset: Dataset, known: Callable[[], Iterable[bytes]]
+    ) -> AbstractContextManager[Snapshot]:
+        """Its dataset as of now, as far as reads of these entities need it; see `snapshot`."""
+        return self._ahead.snapshot(dataset, known()) if dataset.is_remote else dataset.snapshot()
 
     def stored(self) -> Dataset | None:
         """Its dataset; None if it is not there yet."""

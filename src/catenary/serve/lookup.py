@@ -8,6 +8,7 @@ Equal reads are merged, and a derivation that raises costs no other row its answ
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,6 +21,7 @@ from catenary.rows.joins import features_of, reads_dates, renamed
 from catenary.schema.arrow import schema_to_arrow
 from catenary.serve.groups import HOLD, NULL, PREVIOUS, Found, Group
 from catenary.serve.guard import guarded, without
+from catenary.state.keys import entities
 from catenary.windows import DAY_MS, format_instant
 
 if TYPE_CHECKING:
@@ -132,13 +134,14 @@ class StoreLookup:
             NotYetError: under `hold`, if a snapshot has not landed.
         """
         group = self.group(node)
-        with group.snapshot() as snapshot:
+        own = keys.select(list(group.keys))
+        with group.snapshot(lambda: entities(own)[1]) as snapshot:
             wanted = at + self._shift_ms
             if self._late == HOLD:
                 _hold(group, wanted, group.late(snapshot, wanted))
             found = group.read(
                 snapshot,
-                keys.select(list(group.keys)),
+                own,
                 wanted,
                 self._late,
                 lambda: timed(keys, at).select(_TIMES),
@@ -189,15 +192,18 @@ class StoreLookup:
         """Each part's columns; all parts of one GroupBy from one snapshot."""
         found: dict[int, Found] = {}
         groups = {part.group_by.fingerprint: self.group(part.group_by) for part in join.parts}
-        for group in groups.values():
-            with group.snapshot() as snapshot:
+        for fingerprint, group in groups.items():
+            keys = {
+                place: left.select(list(part.left_keys))
+                for place, part in enumerate(join.parts)
+                if part.group_by.fingerprint == fingerprint
+            }
+            with group.snapshot(partial(_entities, keys.values())) as snapshot:
                 if self._late == HOLD:
                     _hold(group, at, group.late(snapshot, at))
-                for place, part in enumerate(join.parts):
-                    if part.group_by.fingerprint == group.node.fingerprint:
-                        keys = left.select(list(part.left_keys))
-                        found[place] = group.read(snapshot, keys, at, self._late, times)
-                        self.merged.add(found[place])
+                for place, own in keys.items():
+                    found[place] = group.read(snapshot, own, at, self._late, times)
+                    self.merged.add(found[place])
         return [found[place] for place in range(len(join.parts))]
 
     def _schema(self, join: JoinNode) -> pa.Schema:
@@ -211,6 +217,11 @@ class StoreLookup:
             whole = type(join.schema).of({name: types[name] for name in names})
             found = self._schemas.setdefault(join.fingerprint, schema_to_arrow(whole))
         return found
+
+
+def _entities(keys: Iterable[pa.Table]) -> list[bytes]:
+    """The entities of all these keys."""
+    return [each for some in keys for each in entities(some)[1]]
 
 
 def timed(rows: pa.Table, at: np.ndarray) -> pa.Table:

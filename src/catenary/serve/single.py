@@ -8,7 +8,7 @@ It says what `lookup.py` says; a row whose derivation raises it leaves to that, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from catenary.errors import RunError
@@ -141,11 +141,16 @@ class SinglePath:
                     found[place] = self._part(self._parts[place], None, left, ts)
                 continue
             # All parts of one GroupBy are read from one snapshot.
-            with dataset.snapshot() as snapshot:
+            with group.opened(dataset, partial(self._entities, group, left)) as snapshot:
                 group.check(snapshot)
                 for place in places:
                     found[place] = self._part(self._parts[place], snapshot, left, ts)
         return [found[place] for place in range(len(self._parts))]
+
+    def _entities(self, group: Group, left: Values) -> list[bytes]:
+        """The entities of all parts of a GroupBy."""
+        keys = ([left[name] for name in each.keys] for each in self._parts if each.group is group)
+        return [entity for own in keys if (entity := encode_key(own)) is not None]
 
     def _part(
         self, part: _Part, snapshot: Snapshot | None, left: Values, ts: int

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
+    from catenary.ports import Extent
+
 
 class MemorySnapshot:
     """Fulfils `ports.Snapshot` over one dictionary that nobody changes."""
@@ -56,6 +58,8 @@ class MemorySnapshot:
 class MemoryDataset:
     """Fulfils `ports.Dataset`."""
 
+    is_remote = False
+
     def __init__(self, name: str, store: MemoryStore) -> None:
         self.name = name
         self._store = store
@@ -63,8 +67,8 @@ class MemoryDataset:
         self._lock = threading.Lock()
 
     @contextmanager
-    def snapshot(self) -> Generator[MemorySnapshot]:
-        """The dataset as of now."""
+    def snapshot(self, extent: Extent | None = None) -> Generator[MemorySnapshot]:
+        """The dataset as of now, all of it."""
         yield MemorySnapshot(self._held)
 
     def commit(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from catenary.state.ahead import RECORDS
 from catenary.state.compact import next_floor
 from catenary.state.records import (
     ANCIENT_MS,
@@ -112,7 +113,7 @@ def _child(reader: Reader, store: Store, log: Log) -> int | None:
     dataset = store.dataset(reader.name)
     if dataset is None:
         return ANCIENT_MS
-    with dataset.snapshot() as snapshot:
+    with dataset.snapshot(RECORDS) as snapshot:
         lanes = lanes_of(snapshot)
         uploads, _ = uploads_of(snapshot)
     if not lanes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from catenary.state.ahead import RECORDS
 from catenary.state.layouts import dataset_name
 from catenary.state.records import frontier, lanes_of
 
@@ -96,7 +97,7 @@ class Parents:
         dataset = self._store.dataset(edge.dataset)
         if dataset is None:
             return {}
-        with dataset.snapshot() as snapshot:
+        with dataset.snapshot(RECORDS) as snapshot:
             return frontier(lanes_of(snapshot))
 
 

@@ -19,17 +19,22 @@ import time
 from typing import TYPE_CHECKING, Final
 from unittest import SkipTest
 
+from catenary.ports import Extent
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from catenary.ports.store import Dataset, Store
+    from catenary.ports import Dataset, Snapshot, Store
 
 __all__ = ["StoreConformance"]
 
 _WIDE: Final = 3_000_000
 _KEYS: Final = tuple(b"k%02d" % at for at in range(40))
 _KILLS: Final = 12
+_MANY: Final = 9_000
+"""More than a store that talks to a server says at once."""
+_LOOKS: Final = 40
 
 
 class StoreConformance:
@@ -100,6 +105,39 @@ class StoreConformance:
         dataset.commit({}, [(b"a", b"1"), (b"b", b"1"), (b"a", b"2")])
         assert _value(dataset, b"a") == b"2"
 
+    def test_a_commit_may_put_and_delete_thousands(self, tmp_path: Path) -> None:
+        dataset = self._made(tmp_path)
+        keys = [b"k%06d" % at for at in range(_MANY)]
+        assert dataset.commit({}, [(key, key[1:]) for key in keys])
+        with dataset.snapshot() as snapshot:
+            assert snapshot.get_many(keys) == [key[1:] for key in keys]
+            assert list(snapshot.scan(b"k")) == [(key, key[1:]) for key in keys]
+            assert [key for key, _ in snapshot.walk()(keys[17])] == keys[17:]
+        expects: dict[bytes, bytes | None] = {key: key[1:] for key in keys}
+        assert not dataset.commit({**expects, b"nothing": b"1"}, [], keys)
+        assert dataset.commit({**expects, b"nothing": None}, [(b"left", b"1")], keys)
+        with dataset.snapshot() as snapshot:
+            assert list(snapshot.scan(b"")) == [(b"left", b"1")]
+
+    def test_what_is_asked_for_beforehand_is_read_as_all_is(self, tmp_path: Path) -> None:
+        dataset = self._made(tmp_path)
+        rows = [(b"%c%03d" % (first, at), b"%d" % at) for first in b"abc" for at in range(300)]
+        dataset.commit({}, [*rows, (b"\xff", b"last"), (b"\xff\xff", b"")])
+        extent = Extent([b"\xff\xff", b"nothing", b"a007"], [b"b00", b"c1", b"d"])
+        with dataset.snapshot(extent) as view:
+            assert view.get_many(extent.keys) == [b"", None, b"7"]
+            assert view.get(b"b009") == b"9"
+            assert [key for key, _ in view.scan(b"b00")] == [b"b%03d" % at for at in range(10)]
+            assert list(view.scan(b"c1")) == [(b"c%03d" % at, b"%d" % at) for at in range(100, 200)]
+            assert list(view.scan(b"d")) == []
+            walk = view.walk()
+            assert next(walk(b"c1505")) == (b"c151", b"151")
+            assert next(walk(b"b00")) == (b"b000", b"0")
+        with dataset.snapshot(Extent((), [b"\xff"])) as view:
+            assert list(view.scan(b"\xff")) == [(b"\xff", b"last"), (b"\xff\xff", b"")]
+        with dataset.snapshot(Extent()) as view:
+            assert isinstance(dataset.is_remote, bool)
+
     def test_nothing_is_written_if_one_condition_fails(self, tmp_path: Path) -> None:
         dataset = self._made(tmp_path)
         dataset.commit({}, [(b"epoch", b"1"), (b"empty", b"")])
@@ -154,6 +192,50 @@ class StoreConformance:
                 assert list(after.scan(b"")) == [(b"a", b"2")]
             assert before.get_many([b"a", b"b"]) == [b"1", b"1"]
 
+    def test_a_snapshot_is_read_in_pieces_while_commits_run(self, tmp_path: Path) -> None:
+        dataset = self._made(tmp_path)
+        assert dataset.commit({}, _generation(0))
+        with dataset.snapshot() as before:
+            begun = before.scan(b"k")
+            first = next(begun)
+            for number in range(1, 4):
+                old = [key for key, _ in _generation(number - 1)]
+                assert dataset.commit({}, _generation(number), old)
+                with dataset.snapshot() as after:
+                    _holds(after, number)
+            assert [first, *begun] == _generation(0)[:-1]
+            _holds(before, 0)
+
+    def test_no_snapshot_mixes_two_instants_of_another_process(self, tmp_path: Path) -> None:
+        self._needs_processes()
+
+        def write() -> None:
+            mine = self._made(tmp_path)
+            number = 0
+            while True:
+                old = [key for key, _ in _generation(number)]
+                number += 1
+                assert mine.commit({}, _generation(number), old)
+
+        child = _forked(write)
+        try:
+            seen: set[int] = set()
+            dataset = self._made(tmp_path)
+            until = time.monotonic() + 60.0
+            while len(seen) < _LOOKS and time.monotonic() < until:
+                with dataset.snapshot() as snapshot:
+                    number = snapshot.get(b"number")
+                    if number is not None:
+                        _holds(snapshot, int(number))
+                        seen.add(int(number))
+                with dataset.snapshot(Extent([b"number"], [b"k"])) as view:
+                    if (number := view.get(b"number")) is not None:
+                        _holds(view, int(number))
+            assert len(seen) == _LOOKS, "the other process does not come on"
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
     def test_no_reader_sees_half_a_commit(self, tmp_path: Path) -> None:
         dataset = self._made(tmp_path)
         dataset.commit({}, [(key, b"0") for key in _KEYS])
@@ -182,6 +264,7 @@ class StoreConformance:
         for name in ("d", "e", "d"):
             dataset = _there(store.dataset(name, create=True))
             dataset.commit({}, [(b"a", b"1")])
+            assert watching.wait(versions[-1], 20.0)
             versions.append(watching.version())
         assert len(set(versions)) == len(versions), versions
 
@@ -255,6 +338,36 @@ class StoreConformance:
         assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
         assert _value(self._made(tmp_path), b"count") == b"100"
 
+    def test_a_commit_of_another_process_wakes_who_waits(self, tmp_path: Path) -> None:
+        self._needs_processes()
+
+        def write() -> None:
+            mine = self._made(tmp_path)
+            while True:
+                with mine.snapshot() as snapshot:
+                    asked, answered = snapshot.get(b"asked"), snapshot.get(b"answered")
+                if asked != answered:
+                    mine.commit({b"answered": answered}, [(b"answered", asked or b"")])
+                time.sleep(0.005)
+
+        child = _forked(write)
+        try:
+            store = self.opened(tmp_path)
+            dataset = _there(store.dataset("d", create=True))
+            begun = time.monotonic()
+            for number in range(20):
+                asked = b"%d" % number
+                assert dataset.commit({}, [(b"asked", asked)])
+                while True:
+                    version = store.version()
+                    if _value(dataset, b"answered") == asked:
+                        break
+                    store.wait(version, 20.0, dataset="d" if number % 2 else None)
+            assert time.monotonic() - begun < 15.0, "a commit was slept over"
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
     def test_a_killed_process_leaves_no_half_commit(self, tmp_path: Path) -> None:
         self._needs_processes()
         chance = random.Random(7)
@@ -285,6 +398,24 @@ class StoreConformance:
             os.waitpid(child, 0)
             assert os.waitpid(_forked(look), 0)[1] == 0
         assert int(reached.read_text()) > 0, "no process got as far as a commit"
+
+
+def _generation(number: int) -> list[tuple[bytes, bytes]]:
+    """Rows of which none has a key of the generation before, and all the same value; more than a page."""
+    rows = [(b"k%05d-%d" % (7 * at, number), b"%d" % number) for at in range(400)]
+    return [*rows, (b"number", b"%d" % number)]
+
+
+def _holds(snapshot: Snapshot, number: int) -> None:
+    """Whatever is asked of it, a snapshot shows one generation."""
+    rows = _generation(number)[:-1]
+    assert snapshot.get(b"number") == b"%d" % number
+    assert list(snapshot.scan(b"k")) == rows
+    walk = snapshot.walk()
+    assert next(walk(b"k00350")) == rows[50]
+    assert [next(walk(key))[0] for key, _ in rows[::100]] == [key for key, _ in rows[::100]]
+    assert snapshot.get_many([key for key, _ in rows]) == [value for _, value in rows]
+    assert list(snapshot.scan(b"k", after=rows[299][0])) == rows[300:]
 
 
 def _there(dataset: Dataset | None) -> Dataset:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from catenary.app.settings import Settings, names, parse_bytes
+from catenary.app.settings import Settings, names, parse_bytes, shown
 from catenary.errors import SettingsError
 
 
@@ -32,6 +32,15 @@ def test_paths_are_below_the_root_unless_absolute(tmp_path: Path) -> None:
     held = Settings.load(tmp_path, flags={"tables": "/data"}, environment={})
     assert held.path("warehouse") == tmp_path / "warehouse"
     assert held.path("tables") == Path("/data")
+
+
+def test_an_address_is_no_path_and_is_shown_without_its_password(tmp_path: Path) -> None:
+    address = "rediss://me:s3cret@host:6380/2?prefix=shop"
+    held = Settings.load(tmp_path, environment={"CATENARY_STORE": address})
+    assert held.place("store") == address
+    assert held.place("log") == str((tmp_path / "log").resolve())
+    assert shown(held.store) == "rediss://me:***@host:6380/2?prefix=shop"
+    assert shown("store") == "store"
 
 
 @pytest.mark.parametrize("origin", ["file", "environment", "flag"])

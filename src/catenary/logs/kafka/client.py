@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from catenary.errors import LogError, PositionError, UnreachableError, UnsupportedError
+from catenary.errors import (
+    LogError,
+    PositionError,
+    RunError,
+    UnreachableError,
+    UnsupportedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,7 +102,7 @@ class Client:
                 hint="look at the kafka.… options of the address and at the file of kafka_config",
             ) from error
 
-    def failed(self, error: object, doing: str) -> LogError:
+    def failed(self, error: object, doing: str) -> RunError:
         """A client's or broker's error, as one of ours.
 
         Args:

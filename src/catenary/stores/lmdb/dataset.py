@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from catenary.ports import Extent
+
 BELL: Final = ".bell"
 LONGEST_KEY: Final = 480
 _DATA: Final = "data.mdb"
@@ -81,6 +83,8 @@ class LmdbDataset:
     Attributes:
         bell: rung after each commit.
     """
+
+    is_remote = False
 
     def __init__(
         self, name: str, folder: Path, *, power: bool, map_bytes: int, committed: Callable[[], None]
@@ -147,8 +151,8 @@ class LmdbDataset:
         found: int = self._env.info()["last_txnid"]
         return found
 
-    def snapshot(self) -> LmdbSnapshot:
-        """The dataset as of now."""
+    def snapshot(self, extent: Extent | None = None) -> LmdbSnapshot:
+        """The dataset as of now, all of it."""
         return LmdbSnapshot(self._env.begin(buffers=False))
 
     def commit(

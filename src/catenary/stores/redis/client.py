@@ -1,0 +1,290 @@
+"""Calls to one server: scripts by their digests, patience while it is away, errors that say what to do.
+
+    call ──► answered
+         ──► away (refused, cut off, loading, a replica now)? ──► again, until patience ends ──► UnreachableError
+         ──► refused (memory, disk, password, …) ──► StorageError
+
+Every call may be made twice: reads change nothing, and commits bear a number.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha1
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
+
+from catenary.errors import (
+    RunError,
+    SettingsError,
+    StorageError,
+    UnreachableError,
+    UnsupportedError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+SCHEMES: Final = ("redis", "rediss")
+_PREFIX: Final = "catenary"
+_ANSWER_S: Final = 60.0
+_CONNECT_S: Final = 5.0
+_BACKOFF_S: Final = 0.01
+_LONGEST_BACKOFF_S: Final = 0.5
+_EVICTING: Final = "allkeys-"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a store is.
+
+    Attributes:
+        url: for the client, with the password.
+        shown: for people, without.
+        prefix: with which the names of all its keys begin.
+    """
+
+    url: str
+    shown: str
+    prefix: str
+
+    @staticmethod
+    def parse(text: str) -> Address:
+        """Read `redis://user:password@host:port/db?prefix=…`.
+
+        Raises:
+            SettingsError: if it is no such address.
+        """
+        hint = "write redis://host:port/0, or rediss:// for TLS; ?prefix= keeps projects apart"
+        parts = urlsplit(text)
+        if parts.scheme not in SCHEMES:
+            raise SettingsError(f"store={text!r} is no address of a Redis server", hint=hint)
+        options = parse_qs(parts.query, keep_blank_values=True)
+        (prefix,) = options.pop("prefix", [_PREFIX])
+        shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+        try:
+            number = int(parts.path.strip("/") or 0)
+            port = parts.port
+        except ValueError:
+            number, port = -1, None
+        if options or number < 0 or not prefix or port == 0:
+            raise SettingsError(f"store={shown} is no address of a Redis server", hint=hint)
+        url = urlunsplit(parts._replace(query=""))
+        return Address(url, shown, quote(prefix, safe=""))
+
+
+class Script:
+    """A script of this folder."""
+
+    def __init__(self, name: str) -> None:
+        self.text = (Path(__file__).with_name(f"{name}.lua")).read_bytes()
+        # The server knows a script by this digest of its text; nothing is secured by it.
+        self.digest = sha1(self.text, usedforsecurity=False).hexdigest()
+
+
+class GoneError(StorageError):
+    """A dataset is not the one any more that was opened."""
+
+
+class LeaseOverError(UnreachableError):
+    """A snapshot is not kept any more: its server was away meanwhile, or its reader was."""
+
+
+class Subscription:
+    """Messages of one channel.
+
+    Args:
+        held: the client's.
+        failed: what to say of its errors.
+    """
+
+    def __init__(self, held: Any, failed: Callable[[Exception], RunError]) -> None:
+        self._held = held
+        self._failed = failed
+
+    def next(self, timeout_s: float) -> bytes | None:
+        """The next message, if one comes in time.
+
+        Raises:
+            UnreachableError: if the connection has ended; messages may be lost then.
+        """
+        try:
+            message = self._held.get_message(timeout=timeout_s)
+        except Exception as error:
+            raise self._failed(error) from error
+        return message["data"] if message and message["type"] == "message" else None
+
+    def close(self) -> None:
+        """End it."""
+        self._held.close()
+
+
+class Client:
+    """One server.
+
+    Args:
+        address: of it.
+        patience_s: how long a call waits for a server that is away.
+
+    Raises:
+        UnsupportedError: if the library is not installed.
+    """
+
+    def __init__(self, address: Address, *, patience_s: float) -> None:
+        try:
+            import redis
+            from redis import exceptions
+            from redis.backoff import NoBackoff
+            from redis.retry import Retry
+        except ImportError as error:
+            raise UnsupportedError(
+                f"store={address.shown} needs the Redis client, which is not installed",
+                hint="pip install 'catenary[redis]'",
+            ) from error
+        self.address = address
+        self._patience_s = patience_s
+        self._errors: Any = exceptions
+        self._redis: Any = redis.Redis.from_url(
+            address.url,
+            protocol=2,
+            socket_timeout=_ANSWER_S,
+            socket_connect_timeout=_CONNECT_S,
+            socket_keepalive=True,
+            retry=Retry(NoBackoff(), 0),
+        )
+
+    @cached_property
+    def _away(self) -> tuple[type[Exception], ...]:
+        """What says that the server cannot answer now, and may soon."""
+        held = self._errors
+        return (
+            held.BusyLoadingError,
+            held.ConnectionError,
+            held.TimeoutError,
+            held.ReadOnlyError,
+            held.TryAgainError,
+            held.MasterDownError,
+        )
+
+    def call(self, script: Script, keys: Sequence[bytes], arguments: Sequence[object]) -> Any:
+        """What a script returns.
+
+        Raises:
+            GoneError: if it does not find its dataset.
+            LeaseOverError: if it does not find its lease.
+            UnreachableError: if the server is away for longer than is waited.
+            StorageError: if it refuses.
+        """
+        command = ("EVALSHA", script.digest, len(keys), *keys, *arguments)
+
+        def ask() -> Any:
+            try:
+                return self._redis.execute_command(*command)
+            except self._errors.NoScriptError:
+                return self._redis.execute_command("EVAL", script.text, *command[2:])
+
+        return self._patiently(ask)
+
+    def execute(self, *command: object) -> Any:
+        """What a command returns; raises as `call`."""
+        return self._patiently(lambda: self._redis.execute_command(*command))
+
+    def many(self, commands: Sequence[Sequence[object]]) -> list[Any]:
+        """What commands return, in one round trip; raises as `call`."""
+
+        def ask() -> list[Any]:
+            pipeline = self._redis.pipeline(transaction=False)
+            for each in commands:
+                pipeline.execute_command(*each)
+            return pipeline.execute()
+
+        return self._patiently(ask)
+
+    def check(self) -> None:
+        """Refuse a server on which rows would not stay, or would not lie together.
+
+        Raises:
+            UnsupportedError: for a cluster.
+            StorageError: for one that evicts rows when its memory is full.
+        """
+        told = self._patiently(lambda: self._redis.execute_command("INFO"))
+        if told.get("redis_mode") == "cluster" or told.get("cluster_enabled"):
+            raise UnsupportedError(
+                f"{self.address.shown} is a node of a cluster, which this store does not follow",
+                hint="name a single server, or a primary with its replicas behind one address",
+            )
+        policy = str(told.get("maxmemory_policy", ""))
+        if policy.startswith(_EVICTING):
+            raise StorageError(
+                f"{self.address.shown} evicts rows when its memory is full: {policy}",
+                where="maxmemory-policy in the server's configuration",
+                hint="set maxmemory-policy noeviction: what a stage has committed must stay",
+            )
+
+    def subscribed(self, channel: str) -> Subscription:
+        """A subscription to a channel, on a connection of its own; raises as `call`."""
+
+        def ask() -> Any:
+            found = self._redis.pubsub()
+            found.subscribe(channel)
+            found.get_message(timeout=_CONNECT_S)  # which says that it is subscribed
+            return found
+
+        return Subscription(self._patiently(ask), self._failed)
+
+    def close(self) -> None:
+        """Leave the server."""
+        self._redis.close()
+
+    def _patiently(self, ask: Callable[[], Any]) -> Any:
+        until = time.monotonic() + self._patience_s
+        pause_s = 0.0
+        while True:
+            try:
+                return ask()
+            except self._errors.RedisError as error:
+                failed = self._failed(error)
+                if not isinstance(failed, UnreachableError) or time.monotonic() + pause_s >= until:
+                    raise failed from error
+                # Its other connections have ended as well, or lead to a replica now.
+                self._redis.connection_pool.disconnect(inuse_connections=False)
+            time.sleep(pause_s)
+            pause_s = min(max(2 * pause_s, _BACKOFF_S), _LONGEST_BACKOFF_S)
+
+    def _failed(self, error: Exception) -> RunError:
+        """What to say of a client's error."""
+        text = str(error)
+        if isinstance(error, self._away) and not isinstance(
+            error, self._errors.AuthenticationError
+        ):
+            return UnreachableError(
+                f"the store's server cannot be reached: {text}",
+                where=self.address.shown,
+                hint="start it, or correct store= in catenary.toml; stages go on once it answers",
+            )
+        if text.startswith("CATENARYGONE"):
+            return GoneError(
+                "a dataset is gone, or is another one than was opened: the server was emptied, or"
+                " lost what it held",
+                where=self.address.shown,
+                hint="upload again and start the stages anew; appendonly yes keeps rows on disk",
+            )
+        if text.startswith("CATENARYOVER"):
+            return LeaseOverError(
+                "a snapshot was not read for too long, or the server was restarted meanwhile",
+                where=self.address.shown,
+                hint="read again",
+            )
+        hint = "nothing was written; the server's log says more"
+        if isinstance(error, self._errors.OutOfMemoryError):
+            hint = "nothing was written; raise maxmemory, or remove datasets of old definitions"
+        elif isinstance(error, self._errors.AuthenticationError):
+            hint = "write redis://user:password@host:port/0"
+        elif text.startswith("MISCONF"):
+            hint = "nothing was written; its disk refuses: make room for its snapshots"
+        return StorageError(
+            f"the store's server refused: {text}", where=self.address.shown, hint=hint
+        )

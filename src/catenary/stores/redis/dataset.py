@@ -1,0 +1,181 @@
+"""One dataset: its commits, its leases, and views of what is asked for at once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from catenary.stores.memory import MemorySnapshot
+from catenary.stores.redis import packing
+from catenary.stores.redis.client import GoneError, Script
+from catenary.stores.redis.snapshot import LeasedSnapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    from catenary.ports import Extent
+    from catenary.stores.redis.client import Client
+
+LEASE_MS: Final = 30_000
+"""How long a snapshot is kept after it was last read."""
+REMEMBERED_MS: Final = 300_000
+"""How long a commit is known to have been done; more than any call's patience."""
+_COMMIT: Final = Script("commit")
+_LEASE: Final = Script("lease")
+_READ: Final = Script("read")
+_VIEW: Final = Script("view")
+
+
+class Names(NamedTuple):
+    """The server's keys of a dataset, all of one hash tag."""
+
+    meta: bytes
+    keys: bytes
+    rows: bytes
+    open: bytes
+    done: bytes
+    undo: bytes
+
+    @staticmethod
+    def of(prefix: str, dataset: str) -> Names:
+        """Those of a dataset."""
+        tag = f"{prefix}:{{{dataset}}}:"
+        return Names(*((tag + each).encode() for each in (*Names._fields[:-1], "undo:")))
+
+
+class Lease:
+    """The right to read a dataset as it is at one version.
+
+    Args:
+        dataset: of which.
+        version: which is shown.
+        number: the lease's own.
+    """
+
+    def __init__(self, dataset: RedisDataset, version: int, number: bytes) -> None:
+        self._dataset = dataset
+        self._seen = version
+        self.number = number
+
+    def read(self, *wanted: object) -> tuple[list[list[bytes]], list[bytes], list[list[bytes]]]:
+        """What commits replaced since the read before, keys of a range, lists of values."""
+        self._seen, undone, keys, values = self._dataset.read(self.number, self._seen, wanted)
+        return undone, keys, values
+
+
+class RedisDataset:
+    """Fulfils `ports.Dataset`.
+
+    Args:
+        name: the dataset's.
+        names: of its keys.
+        incarnation: that was found when it was opened; another one is another dataset.
+        client: of the server.
+        channel: where commits are told of.
+        committed: told of each commit of this process, with the version.
+        gone: called when it is found to be gone.
+    """
+
+    is_remote = True
+
+    def __init__(
+        self,
+        name: str,
+        names: Names,
+        incarnation: bytes,
+        client: Client,
+        channel: bytes,
+        committed: Callable[[int], None],
+        gone: Callable[[], None],
+    ) -> None:
+        self.name = name
+        self.incarnation = incarnation
+        self._names = names
+        self._client = client
+        self._channel = channel
+        self._committed = committed
+        self._gone = gone
+        self._ended: list[bytes] = []
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def snapshot(self, extent: Extent | None = None) -> Generator[LeasedSnapshot | MemorySnapshot]:
+        """The dataset as of now: what is asked for, or all of it, leased."""
+        if extent is not None:
+            yield self._view(extent)
+            return
+        lease = self._leased()
+        try:
+            yield LeasedSnapshot(lease)
+        finally:
+            # The server is told with the next call; should none follow, the lease ends by itself.
+            with self._lock:
+                self._ended.append(lease.number)
+
+    def commit(
+        self,
+        expects: Mapping[bytes, bytes | None],
+        puts: Sequence[tuple[bytes, bytes]],
+        deletes: Sequence[bytes] = (),
+    ) -> bool:
+        """Write all of it if every key in `expects` has its value; once, however often it is sent."""
+        names = self._names
+        values = [b"0" if value is None else b"1" + value for value in expects.values()]
+        deleted = list(packing.lists(deletes))
+        written, version = self._call(
+            _COMMIT,
+            names[:5],
+            os.urandom(12),
+            REMEMBERED_MS,
+            names.undo,
+            self._channel,
+            self.name.encode(),
+            packing.packed(list(expects)),
+            packing.packed(values),
+            self._taken(),
+            len(deleted),
+            *deleted,
+            *packing.pairs(puts),
+        )
+        if written:
+            self._committed(version)
+        return bool(written)
+
+    def read(self, lease: bytes, seen: int, wanted: Sequence[object]) -> Any:
+        """Rows beside what commits after a version replaced; see ``read.lua``."""
+        names = self._names
+        return self._call(_READ, names[:4], lease, LEASE_MS, names.undo, seen, *wanted)
+
+    def _leased(self) -> Lease:
+        number = os.urandom(12)
+        keys = (self._names.meta, self._names.open)
+        version = self._call(_LEASE, keys, number, LEASE_MS, self._taken())
+        return Lease(self, version, number)
+
+    def _view(self, extent: Extent) -> MemorySnapshot:
+        ranges = [
+            bound
+            for prefix in extent.prefixes
+            for bound in (packing.at_least(prefix), packing.end_of(prefix))
+        ]
+        wanted = list(packing.lists(extent.keys))
+        arguments = (len(wanted), *wanted, *packing.lists(ranges))
+        keys, values = self._call(_VIEW, self._names[:3], *arguments)
+        rows = zip(chain.from_iterable(keys), chain.from_iterable(values), strict=True)
+        return MemorySnapshot({key: value for key, value in rows if value is not None})
+
+    def _taken(self) -> bytes:
+        """The leases that have ended, for a script that gives them up."""
+        with self._lock:
+            ended, self._ended = self._ended[: packing.MOST], self._ended[packing.MOST :]
+        return packing.packed(ended)
+
+    def _call(self, script: Script, keys: Sequence[bytes], *arguments: object) -> Any:
+        try:
+            return self._client.call(script, keys, (self.incarnation, *arguments))
+        except GoneError:
+            self._gone()
+            raise

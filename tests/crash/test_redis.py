@@ -1,0 +1,397 @@
+"""A Redis server dies, loses, refuses or is emptied under a stage: nothing is lost, doubled or passed over."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from tests.crash.test_faults import PLAN, SCHEMA, START_MS, VISITS
+
+from catenary.app.live import open_stage
+from catenary.errors import (
+    SettingsError,
+    StorageError,
+    UnreachableError,
+    UnreadableError,
+    UnsupportedError,
+)
+from catenary.logs.embedded import EmbeddedLog
+from catenary.plan.settings import ChainSettings
+from catenary.plan.stage import StageSpec
+from catenary.serve.fetcher import Fetcher
+from catenary.state.layouts import dataset_name
+from catenary.state.records import lanes_of
+from catenary.stores.redis import RedisStore
+from catenary.stream.lanes import SetBackError
+from catenary.testing.services.redis import HOST, RedisServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from catenary.ports import Dataset
+    from catenary.stream.stage import Stage
+
+pytestmark = [pytest.mark.crash, pytest.mark.redis]
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path / "redis") as found:
+        yield found
+
+
+def made(store: RedisStore, name: str = "d") -> Dataset:
+    found = store.dataset(name, create=True)
+    assert found is not None
+    return found
+
+
+def value(dataset: Dataset, key: bytes) -> bytes | None:
+    with dataset.snapshot() as snapshot:
+        return snapshot.get(key)
+
+
+@dataclass
+class Running:
+    """A stage that follows a log of its own into a server, in a thread."""
+
+    folder: Path
+    server: RedisServer
+    published: int = 0
+    failed: list[BaseException] = field(default_factory=list[BaseException])
+
+    def __post_init__(self) -> None:
+        self.log = EmbeddedLog(self.folder / "log", durability="process")
+        self.log.create("t")
+        self.store = RedisStore(self.server.address(), patience_s=0.2)
+
+    def stage(self) -> Stage:
+        spec = StageSpec.of({"visits": VISITS}, lambda _: SCHEMA, "visits", ChainSettings())
+        return open_stage(spec, self.log, self.store, PLAN.nodes)  # pyright: ignore[reportArgumentType]
+
+    def publish(self, count: int) -> None:
+        for at in range(self.published, self.published + count):
+            self.log.append("t", [b'{"user": "u0", "n": 1, "ts": %d}' % (START_MS + at)])
+        self.published += count
+
+    @contextlib.contextmanager
+    def following(self) -> Iterator[Stage]:
+        """Meanwhile a stage runs; at the end it has caught up, unless it failed."""
+        stage, finishing = self.stage(), threading.Event()
+
+        def follow() -> None:
+            try:
+                stage.run(lambda: False, finishing.is_set)
+            except StorageError as error:
+                self.failed.append(error)
+
+        thread = threading.Thread(target=follow)
+        thread.start()
+        try:
+            yield stage
+        finally:
+            finishing.set()
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()
+
+    def until(self, position: int) -> None:
+        """Wait until a stage has committed so far."""
+        until = time.monotonic() + PATIENCE_S
+        while self.position() < position:
+            assert time.monotonic() < until, "the stage does not come on"
+            time.sleep(0.01)
+
+    def visits(self) -> Any:
+        fetcher = Fetcher(PLAN, RedisStore(self.server.address()))
+        return fetcher.fetch("visits", {"user": "u0"}, at=START_MS + 10**9)["n_count"]
+
+    def position(self) -> int:
+        (node,) = PLAN.nodes
+        dataset = self.store.dataset(dataset_name(node))  # pyright: ignore[reportArgumentType]
+        assert dataset is not None
+        with dataset.snapshot() as snapshot:
+            return sum(lane.position for lane in lanes_of(snapshot).values())
+
+
+@pytest.fixture
+def running(tmp_path: Path, server: RedisServer) -> Iterator[Running]:
+    found = Running(tmp_path, server)
+    yield found
+    found.store.close()
+    found.log.close()
+
+
+def test_a_stage_waits_for_a_killed_server_and_goes_on_without_loss_or_doubling(
+    running: Running,
+) -> None:
+    with running.following() as stage:
+        for _ in range(3):
+            running.publish(20)
+            running.until(running.published - 10)
+            running.server.kill()
+            running.publish(20)
+            time.sleep(0.5)
+            assert "cannot be reached" in stage.status.waiting_for
+            running.server.start()
+            running.until(running.published)
+    assert running.failed == []
+    assert (running.visits(), running.position()) == (120, 120)
+
+
+def test_a_stage_over_an_emptied_server_stops_and_begins_anew_when_it_is_started_again(
+    running: Running,
+) -> None:
+    with running.following():
+        running.publish(20)
+        running.until(20)
+        running.server.flush()
+        running.publish(20)
+        until = time.monotonic() + PATIENCE_S
+        while not running.failed and time.monotonic() < until:
+            time.sleep(0.01)
+    (error,) = running.failed
+    assert "is gone, or is another one than was opened" in str(error)
+    assert "upload again and start the stages anew" in str(error)
+    with running.following():
+        pass
+    assert (running.visits(), running.position()) == (40, 40)
+
+
+def test_a_stage_goes_on_from_what_a_server_holds_that_has_lost_its_last_commits(
+    tmp_path: Path, running: Running
+) -> None:
+    held, kept = tmp_path / "redis", tmp_path / "kept"
+    running.publish(20)
+    with running.following():
+        pass
+    running.server.stop()
+    shutil.copytree(held, kept)
+    running.server.start()
+    with running.following():
+        running.publish(20)
+        running.until(40)
+        running.server.kill()
+        shutil.rmtree(held)
+        shutil.copytree(kept, held)
+        running.server.start()
+        running.publish(20)
+    assert running.failed == []
+    assert (running.visits(), running.position()) == (60, 60)
+
+
+def test_a_step_by_itself_says_that_commits_were_lost(running: Running) -> None:
+    running.publish(1)
+    stage = running.stage()
+    stage.take()
+    dataset = stage.dataset
+    with dataset.snapshot() as snapshot:
+        before = list(snapshot.scan(b""))
+    assert stage.step()
+    with dataset.snapshot() as snapshot:
+        after = [key for key, _ in snapshot.scan(b"")]
+    assert dataset.commit({}, before, after)
+    running.publish(1)
+    with pytest.raises(SetBackError, match=r"was at offset 1 of .*says 0"):
+        stage.step()
+
+
+class Cutting:
+    """A door to a server that closes, once, between a commit and its answer, or before the commit."""
+
+    def __init__(self, server: RedisServer, *, answered: bool) -> None:
+        self._server = server
+        self._after = answered
+        self._armed = threading.Event()
+        self.cut = 0
+        self._door = socket.create_server((HOST, 0))
+        self.port = self._door.getsockname()[1]
+        threading.Thread(target=self._attend, daemon=True).start()
+
+    def arm(self) -> None:
+        self._armed.set()
+
+    def _attend(self) -> None:
+        while True:
+            try:
+                near, _ = self._door.accept()
+            except OSError:
+                return
+            far = socket.create_connection((HOST, self._server.port))
+            threading.Thread(target=self._pass, args=(near, far), daemon=True).start()
+
+    def _pass(self, near: socket.socket, far: socket.socket) -> None:
+        """One question, one answer, and so on."""
+        with near, far:
+            while asked := near.recv(1 << 20):
+                if self._armed.is_set() and not self._after:
+                    self._armed.clear()
+                    self.cut += 1
+                    return
+                far.sendall(asked)
+                answer = far.recv(1 << 20)
+                if self._armed.is_set():
+                    self._armed.clear()
+                    self.cut += 1
+                    return
+                near.sendall(answer)
+
+    def close(self) -> None:
+        self._door.close()
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_commit_whose_answer_was_lost_is_there_once(server: RedisServer, answered: bool) -> None:
+    door = Cutting(server, answered=answered)
+    store = RedisStore(f"redis://{HOST}:{door.port}/0")
+    dataset = made(store)
+    assert dataset.commit({b"n": None}, [(b"n", b"1")])
+    for number in range(1, 6):
+        door.arm()
+        # Were it done a second time, its own condition would refuse it.
+        assert dataset.commit({b"n": b"%d" % number}, [(b"n", b"%d" % (number + 1))])
+    assert door.cut == 5
+    assert value(dataset, b"n") == b"6"
+    version = server.command("HGET", "catenary:{d}:meta", "version")
+    assert version == b"$1\r\n6\r\n"
+    store.close()
+    door.close()
+
+
+def test_a_commit_for_which_there_is_no_memory_writes_nothing(tmp_path: Path) -> None:
+    with RedisServer(tmp_path, maxmemory="12mb", maxmemory_policy="noeviction") as server:
+        dataset = made(RedisStore(server.address()))
+        dataset.commit({}, [(b"first", b"1")])
+        written = 0
+
+        def more() -> None:
+            rows = [(b"%d-%d" % (written, at), b"x" * 1000) for at in range(1000)]
+            dataset.commit({}, rows, [b"first"] if written else [])
+
+        with contextlib.suppress(StorageError):
+            for written in range(100):  # noqa: B007 - how far it came
+                more()
+        with pytest.raises(StorageError, match="raise maxmemory"):
+            more()
+        assert 0 < written < 99
+        with dataset.snapshot() as snapshot:
+            assert len(list(snapshot.scan(b""))) == 1000 * written + (written == 1)
+
+
+def test_a_server_that_evicts_rows_is_refused(tmp_path: Path) -> None:
+    with (
+        RedisServer(tmp_path, maxmemory="50mb", maxmemory_policy="allkeys-lru") as server,
+        pytest.raises(StorageError, match="set maxmemory-policy noeviction"),
+    ):
+        RedisStore(server.address()).dataset("d")
+
+
+def test_a_cluster_is_refused_by_name(tmp_path: Path) -> None:
+    with (
+        RedisServer(tmp_path, cluster_enabled="yes") as server,
+        pytest.raises(UnsupportedError, match="a node of a cluster"),
+    ):
+        RedisStore(server.address()).dataset("d")
+
+
+def test_a_server_that_is_away_is_named_with_what_to_do_and_without_its_password(
+    server: RedisServer,
+) -> None:
+    server.stop()
+    address = server.address(password="secret")
+    with pytest.raises(UnreachableError, match="cannot be reached") as away:
+        RedisStore(address, patience_s=0.1).dataset("d")
+    assert f"at redis://{HOST}:{server.port}/0" in str(away.value)
+    assert "start it, or correct store=" in str(away.value)
+    assert "secret" not in str(away.value)
+
+
+def test_a_server_wants_its_password(tmp_path: Path) -> None:
+    with RedisServer(tmp_path, requirepass="s@cret") as server:
+        for password in ("", "wrong"):
+            with pytest.raises(StorageError, match="redis://user:password@host"):
+                RedisStore(server.address(password=password)).dataset("d")
+        store = RedisStore(server.address(password="s@cret"))
+        assert made(store).commit({}, [(b"a", b"1")])
+
+
+def test_a_dataset_of_another_release_is_refused(server: RedisServer) -> None:
+    made(RedisStore(server.address()))
+    server.command("HSET", "catenary:{d}:meta", "format", "99")
+    with pytest.raises(UnreadableError, match="has format 99; format 1 is read"):
+        RedisStore(server.address()).dataset("d")
+
+
+def test_a_reader_finds_a_dataset_that_was_made_anew(server: RedisServer) -> None:
+    reading = RedisStore(server.address())
+    first = made(reading)
+    server.flush()
+    with pytest.raises(StorageError, match="is gone"):
+        value(first, b"a")
+    assert reading.dataset("d") is None
+    assert made(RedisStore(server.address())).commit({}, [(b"a", b"2")])
+    again = reading.dataset("d")
+    assert again is not None
+    assert value(again, b"a") == b"2"
+
+
+def test_a_snapshot_whose_lease_has_ended_says_so(server: RedisServer) -> None:
+    dataset = made(RedisStore(server.address()))
+    with dataset.snapshot() as snapshot:
+        server.command("DEL", "catenary:{d}:open")
+        with pytest.raises(StorageError, match="was not read for too long"):
+            snapshot.get(b"a")
+
+
+def test_what_commits_replaced_is_kept_no_longer_than_it_is_read(server: RedisServer) -> None:
+    dataset = made(RedisStore(server.address()))
+    other = made(RedisStore(server.address()))
+    for number in range(10):
+        with dataset.snapshot() as snapshot:
+            other.commit({}, [(b"a", b"%d" % number), (b"b%d" % number, b"")])
+            assert snapshot.get(b"a") == (b"%d" % (number - 1) if number else None)
+        assert dataset.commit({}, [])
+    assert b"undo" not in server.command("KEYS", "*")
+
+
+def test_who_sleeps_is_woken_after_its_server_came_back(server: RedisServer) -> None:
+    sleeping, writing = (RedisStore(server.address()) for _ in range(2))
+    dataset = made(writing)
+    version = sleeping.version()
+    server.kill()
+    server.start()
+    late = threading.Timer(0.2, dataset.commit, ({}, [(b"a", b"1")]))
+    late.start()
+    until = time.monotonic() + PATIENCE_S
+    while value(dataset, b"a") is None:
+        sleeping.wait(version, PATIENCE_S)
+        version = sleeping.version()
+        assert time.monotonic() < until, "a commit was slept over"
+    late.join()
+    sleeping.close()
+
+
+def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(UnsupportedError, match=r"pip install 'catenary\[redis\]'"):
+        RedisStore("redis://localhost/0")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["redis://host/zero", "redis://host:70000/0", "http://host/0", "redis://host/0?prefx=a"],
+)
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(SettingsError, match="redis://host:port/0"):
+        RedisStore(address)
+    assert urlsplit(address).scheme
