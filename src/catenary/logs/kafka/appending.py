@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from catenary.errors import LogError, UnreachableError
+from catenary.errors import RunError, UnreachableError
 from catenary.logs.kafka.client import APPEND_S
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Appender:
         self._producer.poll(0)
         self._thread.join(2 * _POLL_S)
 
-    def _failed(self, place: SourcePartition, error: Any) -> LogError:
+    def _failed(self, place: SourcePartition, error: Any) -> RunError:
         return self._client.failed(error, f"appending to {place}")
 
     def _hear(self) -> None:

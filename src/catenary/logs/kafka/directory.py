@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from catenary.errors import LogError, nearest
+from catenary.errors import LogError, RunError, nearest
 from catenary.logs.kafka.client import REQUEST_S
 
 if TYPE_CHECKING:
@@ -77,6 +77,6 @@ class Directory:
             raise self._failed(error, f"making topic {name!r}") from error
         return True
 
-    def _failed(self, error: Exception, doing: str) -> LogError:
+    def _failed(self, error: Exception, doing: str) -> RunError:
         self._admin.poll(0)  # what the client has to complain of is told now
         return self._client.failed(error, doing)
