@@ -76,6 +76,8 @@ class Lane:
             the first time.
         position: the offset to be read next.
         incarnation: the log's, of `position`.
+        read_offset, read_sum: of the last record before it, and what tells that from another; -1 before
+            the first.
         passed_ms: the greatest event time committed; `ANCIENT_MS` before the first.
         newest_ms: no tile of the lane that was ever written starts after it.
         floor_ms: the head floor; never falls.
@@ -101,6 +103,8 @@ class Lane:
     epoch: int = 0
     position: int = 0
     incarnation: int = 0
+    read_offset: int = -1
+    read_sum: int = 0
     passed_ms: int = ANCIENT_MS
     newest_ms: int = ANCIENT_MS
     floor_ms: int = ANCIENT_MS

@@ -6,6 +6,7 @@ Whoever takes a lane raises its epoch; the former owner finds out at its next co
 from __future__ import annotations
 
 import time
+import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -214,6 +215,18 @@ class Lanes:
                 f"{self.node.name} is at offset {lane.position} of {lane.place}, which ends at {end}",
                 hint=f"the log was cut behind the stage; {self._anew()}",
             )
+        if lane.read_offset >= self._log.starts([lane.place])[lane.place]:
+            read = self._log.read(lane.place, lane.read_offset, max_records=1, max_bytes=1)
+            if (
+                not len(read)
+                or read.offsets[0] != lane.read_offset
+                or sum_of(read, 0) != lane.read_sum
+            ):
+                raise PositionError(
+                    f"{self.node.name} is at offset {lane.position} of {lane.place}, but the record at"
+                    f" {lane.read_offset} is not the one that it read",
+                    hint=f"the log was restored from an older copy, or is another one; {self._anew()}",
+                )
 
     def _refresh(self, snapshot: Snapshot) -> None:
         """Take note of what others did to the lanes without taking them (a replay of dead letters).
@@ -248,6 +261,15 @@ class Lanes:
         """Records that are queued and not committed."""
         ends = self._log.ends([lane.place for lane in self._lanes.values()])
         return sum(ends[lane.place] - lane.position for lane in self._lanes.values())
+
+
+def sum_of(records: Records, at: int) -> int:
+    """32 bits that tell a record from another at its offset: of its bytes, and when it was appended."""
+    parts = [records.keys[at].as_py(), records.values[at].as_py()]
+    found = zlib.crc32(int(records.append_ms[at]).to_bytes(8, "big", signed=True))
+    for each in parts:
+        found = zlib.crc32(b"\0" if each is None else b"\1" + each, found)
+    return found
 
 
 def now_ms() -> int:

@@ -26,7 +26,7 @@ from catenary.state.records import (
     uploads_of,
 )
 from catenary.stream.floors import held_by_readers, risen
-from catenary.stream.lanes import now_ms
+from catenary.stream.lanes import now_ms, sum_of
 from catenary.stream.pipeline import ROW
 from catenary.stream.tending import Tended
 from catenary.stream.traced import Traced
@@ -170,6 +170,8 @@ class Stage(Tended, Traced):
     def _advanced(self, lane: Lane, records: Records, each: Enriched, held: int | None) -> Lane:
         """The lane after a batch."""
         passed = _passed_ms(lane, each)
+        if len(records):
+            lane = replace(lane, read_offset=int(records.offsets[-1]), read_sum=sum_of(records, -1))
         return replace(
             lane,
             position=records.next_offset,
