@@ -117,6 +117,10 @@ class StoreLookup:
             lost = np.zeros(len(at), bool)
             lost[list(failed)] = True
             status[lost] |= statuses.ERROR
+            # A row has an answer or none: the others' columns are null, too, and are to say why.
+            by_name = {
+                name: bits | np.where(lost, statuses.ERROR, 0) for name, bits in by_name.items()
+            }
             features = without(features, lost)
         return LookedUp(features, status, by_name, failed, refused)
 
