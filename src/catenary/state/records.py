@@ -362,6 +362,19 @@ def readers_of(snapshot: Snapshot) -> tuple[Readers, bytes | None]:
     return (Readers() if data is None else unpack(data, Readers)), data
 
 
+def passed_by(client: Reader, snapshot: Snapshot) -> Passed:
+    """How far a client has come, and until when it is believed: by its registration, and what it said since."""
+    data = snapshot.get(PASSED + client.name.encode())
+    told = Passed(client.from_ms, client.until_ms) if data is None else unpack(data, Passed)
+    return Passed(max(told.passed_ms, client.from_ms), max(told.until_ms, client.until_ms))
+
+
+def expired(readers: Readers, snapshot: Snapshot, now_ms: int) -> set[str]:
+    """The clients whose time to live is over: whoever writes the record next leaves them out."""
+    clients = [each for each in readers.held.values() if not each.child]
+    return {each.name for each in clients if passed_by(each, snapshot).until_ms < now_ms}
+
+
 def frontier(lanes: Mapping[bytes, Lane]) -> dict[SourcePartition, int]:
     """Committed positions per source partition: the least of the lanes that follow it."""
     found: dict[SourcePartition, int] = {}

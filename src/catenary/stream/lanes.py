@@ -17,6 +17,7 @@ from catenary.state.records import (
     FORMAT,
     FORMAT_KEY,
     NOWHERE_MS,
+    PASSED,
     READERS_KEY,
     UPLOADS_KEY,
     Format,
@@ -25,6 +26,7 @@ from catenary.state.records import (
     Reader,
     Readers,
     check_format,
+    expired,
     lane_in,
     pack,
     readers_of,
@@ -128,7 +130,8 @@ class Lanes:
                 if expects[FORMAT_KEY] is None:
                     puts.append((FORMAT_KEY, pack(Format(FORMAT, self.node.fingerprint))))
                 held, expects[READERS_KEY] = readers_of(snapshot)
-                puts += self._registered(held)
+                gone = expired(held, snapshot, now_ms())
+                puts += self._registered(held, gone)
                 found, expects[UPLOADS_KEY] = uploads_of(snapshot)
                 for source, place in self._places():
                     id_ = LaneId(source, place.partition)
@@ -146,7 +149,7 @@ class Lanes:
                 if new:
                     # An upload that lands just now has not seen them: it is to look again.
                     puts.append((UPLOADS_KEY, pack(replace(found, lanes=found.lanes + new))))
-            if self.dataset.commit(expects, puts):
+            if self.dataset.commit(expects, puts, [PASSED + each.encode() for each in gone]):
                 self._lanes = taken
                 return
 
@@ -156,12 +159,13 @@ class Lanes:
     def _owns(self, place: SourcePartition) -> bool:
         return self._owned is None or place in self._owned
 
-    def _registered(self, held: Readers) -> list[tuple[bytes, bytes]]:
-        """The children among the readers, if they are not yet."""
+    def _registered(self, held: Readers, gone: set[str]) -> list[tuple[bytes, bytes]]:
+        """The children among the readers, and no client that is gone; nothing if that is so already."""
         missing = {
             name: Reader(name, child=True) for name in self._children if name not in held.held
         }
-        return [(READERS_KEY, pack(Readers({**held.held, **missing})))] if missing else []
+        kept = {name: each for name, each in held.held.items() if name not in gone}
+        return [(READERS_KEY, pack(Readers({**kept, **missing})))] if missing or gone else []
 
     def _new_lane(self, source: int, place: SourcePartition, uploads: Uploads) -> Lane:
         """A lane begins at the log's beginning, and leaves to the newest upload what that holds.

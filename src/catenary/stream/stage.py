@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from catenary.stream.pipeline import Decoded, Enriched
 
 _IDLE_S: Final = 0.25
-_SNAPSHOT_S: Final = 1.0
 _TENDED_EVERY_S: Final = 0.1
 _TENDED_AFTER_ROWS: Final = 200_000
 """From one upkeep to the next, while there are batches: small ones are not to wait for it each time."""
@@ -194,21 +193,19 @@ class Stage(Tended, Traced):
         inherited = self.wait(cut, stopped)
         if inherited is None:
             return False
-        version: int | None = None
-        while True:
-            try:
-                enriched = self.enrich(reads, inherited)
-                break
-            except NotYetError as late:  # a snapshot that is held for has not landed
-                self.status.waiting_for = late.problem
-                if stopped():
-                    return False
-                if version is not None:
-                    self._store.wait(version, _SNAPSHOT_S)
-                version = self._store.version()
-                self.decode(reads)
+        enriched = self.landed(lambda: self._enriched(reads, inherited), stopped)
+        if enriched is None:
+            return False
         self.commit(reads, enriched)
         return True
+
+    def _enriched(self, reads: Reads, inherited: int) -> list[Enriched]:
+        """`enrich`; where it is to be tried again, the rows are as they were decoded."""
+        try:
+            return self.enrich(reads, inherited)
+        except NotYetError:
+            self.decode(reads)
+            raise
 
     def run(
         self, stopped: Callable[[], bool], finishing: Callable[[], bool] = lambda: False
