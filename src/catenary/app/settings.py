@@ -47,6 +47,7 @@ class Settings:
         store: folder of the embedded store.
         durability: what an append or a commit survives: `process`, a killed process; `power`, a
             power failure, too.
+        fetch_limit: such as `"1GB"`: memory that the features of one answer may take; empty for any.
         query_shift_ms: 0, or below it: chained rows read their parents as of so much earlier. Values
             depend on it, so it is one for all of a project.
         origins: where each value came from, by name.
@@ -64,6 +65,7 @@ class Settings:
     log: str = "log"
     store: str = "store"
     durability: str = "power"
+    fetch_limit: str = "1GB"
     query_shift_ms: int = 0
     origins: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
 
@@ -132,6 +134,11 @@ class Settings:
         """`memory_limit` in bytes; None for none."""
         return parse_bytes(self.memory_limit) if self.memory_limit else None
 
+    @property
+    def fetch_bytes(self) -> int | None:
+        """`fetch_limit` in bytes; None for any."""
+        return parse_bytes(self.fetch_limit) if self.fetch_limit else None
+
 
 def names() -> tuple[str, ...]:
     """The names of all settings."""
@@ -171,11 +178,11 @@ def _from_text(name: str, text: str) -> object:
 
 def _check(name: str, value: str | int, origin: str) -> None:
     """Hold a value to its range."""
-    if name == "memory_limit" and value:
+    if name in ("memory_limit", "fetch_limit") and value:
         try:
             parse_bytes(str(value))
         except SettingsError as error:
-            problem = f"memory_limit={error.problem}"
+            problem = f"{name}={error.problem}"
             raise SettingsError(problem, where=origin, hint=error.hint) from None
     if name == "query_shift_ms":
         from catenary.plan.settings import ChainSettings
