@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from catenary.errors import DataError, nearest
 from catenary.ports import Token
 from catenary.serve.requests import Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from catenary.app.live import Live
     from catenary.plan import Plan
@@ -66,7 +66,23 @@ def followed(live: Live, text: str) -> Token:
     return token
 
 
-def lines_of(lines: IO[str]) -> list[dict[str, object]]:
+def written_in(text: str) -> list[dict[str, object]]:
+    """A request that is written as a JSON object, or several in a list.
+
+    Raises:
+        DataError: if it is neither.
+    """
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{text!r} is no JSON: {error}", hint='write {"user": 7}') from None
+    several: list[object] = found if isinstance(found, list) else [found]
+    if not several or not all(isinstance(each, dict) for each in several):
+        raise DataError(f"{text!r} is no JSON object and no list of them")
+    return cast("list[dict[str, object]]", several)
+
+
+def lines_of(lines: Iterable[str]) -> list[dict[str, object]]:
     """A request per line of JSON.
 
     Raises:

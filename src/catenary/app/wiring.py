@@ -109,8 +109,18 @@ class Project:
         end: str | None = None,
         force: bool = False,
         meter: Meter | None = None,
+        named: bool = True,
     ) -> RunReport:
-        """Write what is missing of the plan's targets and of what they need."""
+        """Write what is missing of the plan's targets and of what they need.
+
+        Args:
+            plan: what is asked for.
+            start: first day.
+            end: last day, included.
+            force: compute days that stand, too.
+            meter: told of progress.
+            named: whether `catenary backfill` starts it again by the targets' names.
+        """
         job = Job(
             plan,
             self.tables,
@@ -118,7 +128,7 @@ class Project:
             start=start,
             end=end,
             force=force,
-            command=self._command(),
+            command=self._command() if named else None,
             limits=self.limits,
             meter=meter or SilentMeter(),
         )

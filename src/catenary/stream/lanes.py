@@ -21,7 +21,6 @@ from catenary.state.records import (
     Format,
     Lane,
     LaneId,
-    Reader,
     Readers,
     check_format,
     lane_in,
@@ -157,10 +156,8 @@ class Lanes:
 
     def _registered(self, held: Readers) -> list[tuple[bytes, bytes]]:
         """The children among the readers, if they are not yet."""
-        missing = {
-            name: Reader(name, child=True) for name in self._children if name not in held.held
-        }
-        return [(READERS_KEY, pack(Readers({**held.held, **missing})))] if missing else []
+        all_ = held.with_children(self._children)
+        return [] if all_ is held else [(READERS_KEY, pack(all_))]
 
     def _new_lane(self, source: int, place: SourcePartition, uploads: Uploads) -> Lane:
         """A lane begins at the log's beginning, and leaves to the newest upload what that holds.
