@@ -173,6 +173,22 @@ def test_settings_of_pace_and_size_change_no_value(shop: Shop) -> None:
     assert shop.fetched(CLIENTS, "shop.clients.shop", left) == shop.backfilled(definition, left)
 
 
+def test_a_shift_of_the_project_holds_for_both_halves(shop: Shop) -> None:
+    with (shop.root / "catenary.toml").open("a") as settings:
+        settings.write("query_shift_ms = -3600000\n")
+    # Rows from within the shift after the first upload would read before it.
+    shop.orders = shop.orders[40:]
+    shop.upload(CLIENTS)
+    shop.follow(CLIENTS, "--conf", "spark.chronon.stream.chain.query_shift_ms=-3600000")
+    shop.close_the_day()
+    left = keyed(shop, shop=SHOPS)
+    definition = OURS["shop.clients.shop"]
+    served = shop.fetched(CLIENTS, "shop.clients.shop", left)
+    assert served == shop.backfilled(definition, left)
+    unshifted = backfill(definition, left=left, root=shop.root, query_shift_ms=0)
+    assert served != unshifted.drop_columns(left.column_names).to_pylist(maps_as_pydicts="strict")
+
+
 def test_compiled_definitions_are_backfilled_into_the_tables_of_ours(shop: Shop) -> None:
     days = ("--start-partition-override", "2024-01-20", "--end-date", LAST_DAY)
     words = ("--conf-path", str(RISK), *days, "--step-days", "1", "--root", str(shop.root))

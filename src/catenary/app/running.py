@@ -29,6 +29,9 @@ class Here:
         live: the project's live half.
         nodes: what runs, parents first.
         lent: those that others may take over: the rest goes on, and reads them from there.
+
+    Attributes:
+        gone: those that were taken over.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Here:
     ) -> None:
         self.stages: dict[str, Stage] = {node.name: live.stage(node) for node in nodes}
         self.failed: CatenaryError | None = None
+        self.gone: list[str] = []
         self._lent = frozenset(lent)
         self._stopped = threading.Event()
         self._finishing = {node.name: threading.Event() for node in nodes}
@@ -79,6 +83,7 @@ class Here:
             self.stages[name].run(self._stopped.is_set, self._finishing[name].is_set)
         except CatenaryError as error:
             if name in self._lent and isinstance(error, FencedError):
+                self.gone.append(name)
                 return
             self.failed = self.failed or error
             self._stopped.set()

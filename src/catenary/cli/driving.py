@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from catenary.cli.console import emit, say, watched
+from catenary.cli.opening import Json, Root
 from catenary.cli.reports import said_run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from catenary.app.driver import Driven
 
 ConfPath = Annotated[
@@ -60,24 +63,31 @@ def noted(driven: "Driven", more: Sequence[str] = (), *, json: bool) -> None:
         say("\n".join(f"note: {each}" for each in notes))
 
 
-def backfilled(
-    verb: str,
-    conf_path: Path,
-    *,
-    root: Path,
-    start: str | None,
-    end: str | None,
-    step_days: int | None,
-    conf: Sequence[str],
-    json: bool,
-) -> None:
-    """Backfill a compiled definition, of the kind that the verb is for, and say what was written."""
-    from catenary.app.driver import Driven
+def backfilling(verb: str) -> "Callable[..., None]":
+    """The command that backfills a compiled definition, of the kind that the verb is for."""
 
-    driven = Driven.open(root, conf_path, conf=conf, kind=KINDS[verb], step_days=step_days)
-    noted(driven, json=json)
-    with watched() as meter:
-        report = driven.live.project.backfill(
-            driven.live.plan, start=start, end=end, meter=meter, named=False
+    def command(
+        conf_path: ConfPath,
+        *,
+        end_date: EndDate = None,
+        start_partition_override: StartDate = None,
+        step_days: StepDays = None,
+        conf: Conf = None,
+        root: Root = Path(),
+        json: Json = False,
+    ) -> None:
+        """Run the backfill and say what was written."""
+        from catenary.app.driver import Driven
+
+        driven = Driven.open(
+            root, conf_path, conf=conf or (), kind=KINDS[verb], step_days=step_days
         )
-    said_run(report, json=json)
+        noted(driven, json=json)
+        start, end = start_partition_override, end_date
+        with watched() as meter:
+            report = driven.live.project.backfill(
+                driven.live.plan, start=start, end=end, meter=meter, named=False
+            )
+        said_run(report, json=json)
+
+    return command

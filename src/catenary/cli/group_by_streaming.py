@@ -126,7 +126,10 @@ def command(
     lent = {each.name for each in way.runs} - {node.name}
     group = Here(live, way.runs, lent=lent)
     group.start()
-    report(ran(group, stopped, until_caught_up=until_caught_up), json=json)
+    said = ran(group, stopped, until_caught_up=until_caught_up)
+    for name in group.gone if not json else ():
+        say(f"  {name} was taken over by another job, and read from there")
+    report(said, json=json)
 
 
 def _rehearse(

@@ -221,6 +221,7 @@ def test_an_ancestor_that_another_job_takes_over_stops_and_the_rest_goes_on(
         published(capsys, project)
         stage.run(lambda: False, lambda: True)
     group.finish()  # the child waited for what the other job has read, and raised nothing
+    assert group.gone == ["shop.spend.customer"]
     live.close()
     with Driven.open(project, Path(CLIENTS)).live as after:
         assert [lane.position for lane in lanes(after, child)] == [1]
@@ -232,6 +233,23 @@ def test_registering_a_reader_twice_changes_nothing(project: Path) -> None:
         register(live, ["shop.spend.customer"])
     live.close()
     assert readers(project, "shop.spend.customer") == ["shop.clients.shop"]
+
+
+def test_an_ancestor_without_a_topic_is_read_from_its_uploads(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = json.loads(Path(CLIENTS).read_text())
+    parent = data["sources"][0]["joinSource"]["join"]["joinParts"][0]["groupBy"]
+    del parent["sources"][0]["events"]["topic"]
+    conf = project / "clients.shop"
+    conf.write_text(json.dumps(data))
+    uploaded(capsys, project, str(conf))
+    published(capsys, project, {**ORDER, "customer": "c1"})
+    first, last = objects(capsys, project, *STREAM, str(conf))
+    assert (first["route"]["runs"], first["route"]["uploaded"]) == (NAMES[1:2], NAMES[:1])
+    assert [(each["rows"], each["edges"]) for each in last["stages"]] == [
+        (1, {"shop.spend.customer:ok": 1})
+    ]
 
 
 # Flags.

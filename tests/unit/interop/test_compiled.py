@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from catenary.definitions import GroupBy, Join, TimeUnit, Window, load
 from catenary.errors import CatenaryError, DefinitionError, UnsupportedError
@@ -266,3 +269,52 @@ def test_columns_of_the_left_that_derivations_read_may_be_asked_for(tmp_path: Pa
     derivations = [{"name": "d", "expression": "upper(SHOP) || concat('customer', order_id)"}]
     found = join_of(changed(tmp_path, ENRICHED, "derivations", derivations))
     assert found.contextual == ("order_id", "shop")
+
+
+JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 30)
+    | st.floats()
+    | st.sampled_from(["", "ts", "x"]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abc"), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+def places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The way to everything in a file."""
+    inner = (
+        data.items()
+        if isinstance(data, dict)
+        else enumerate(data)
+        if isinstance(data, list)
+        else ()
+    )
+    return [path, *(way for key, each in inner for way in places(each, (*path, key)))]
+
+
+@given(st.data())
+def test_whatever_stands_in_a_file_is_read_or_refused_with_its_place(data: st.DataObject) -> None:
+    file = data.draw(st.sampled_from(FILES))
+    content = json.loads(file.read_text())
+    *way, last = data.draw(st.sampled_from([each for each in places(content) if each]))
+    inner = content
+    for each in way:
+        inner = inner[each]
+    inner[last] = data.draw(JUNK)
+    with TemporaryDirectory() as folder:
+        target = Path(folder) / "conf"
+        target.write_text(json.dumps(content))
+        assert str(target) in refused_at(target, otherwise=str(target))
+
+
+def refused_at(file: Path, *, otherwise: str) -> str:
+    """The place for which a file is refused; if it is read, another word."""
+    try:
+        read(file)
+    except CatenaryError as error:
+        return error.where or ""
+    return otherwise
