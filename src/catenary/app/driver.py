@@ -14,7 +14,7 @@ from catenary.app.live import Live, chain_of
 from catenary.app.status import serving
 from catenary.app.wiring import Project, planned
 from catenary.errors import DataError, SettingsError, UnsupportedError, nearest
-from catenary.interop import read
+from catenary.interop import is_compiled, read
 from catenary.logs.addresses import parse
 from catenary.plan.settings import PREFIX, ChainSettings
 from catenary.plan.stage import enriching, parents, streamed_sources
@@ -62,7 +62,7 @@ class Driven:
 
         Args:
             root: the project's folder.
-            conf_path: the compiled file.
+            conf_path: the compiled file, from the current folder or from the project's on.
             conf: properties, `name=value`: a chain's settings by Chronon's names or by ours, which win
                 over those in the definition's customJson; and others of Spark's.
             given: further settings of the chain.
@@ -78,7 +78,9 @@ class Driven:
         """
         elsewhere = dict(_pair(each, "a topic's address") for each in topics)
         addresses = _Addresses(elsewhere, bootstrap)
-        compiled = read(conf_path, topic=addresses.of)
+        below = root / conf_path
+        path = below if below.is_file() and not conf_path.is_file() else conf_path
+        compiled = read(path, topic=addresses.of)
         addresses.check()
         found = type(compiled.definition).__name__
         if kind is not None and found != kind:
@@ -88,7 +90,8 @@ class Driven:
                 hint="catenary join takes Joins, the group-by commands take GroupBys",
             )
         project = Project.open(root, **({} if step_days is None else {"step_days": step_days}))
-        if project.settings.path("definitions").exists():
+        ours = project.settings.path("definitions")
+        if ours.exists() and not is_compiled(ours):
             _ = project.definitions  # what is loaded registers its functions
         chain_conf, notes = _split(conf)
         custom, custom_notes = _split(f"{k}={v}" for k, v in compiled.settings.items())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from catenary.definitions import GroupBy, Join, load
 from catenary.errors import SettingsError
+from catenary.interop import is_compiled, read_all
 from catenary.ports import Job, Limits, SilentMeter
 from catenary.tables.parquet import ParquetTables, Warehouse
 
@@ -59,8 +60,9 @@ class Project:
 
     @cached_property
     def definitions(self) -> dict[str, Definition]:
-        """The folder's definitions by name."""
-        return load(self.settings.path("definitions"))
+        """The folder's definitions by name: written in Python, or compiled by Chronon."""
+        path = self.settings.path("definitions")
+        return read_all(path) if is_compiled(path) else load(path)
 
     @cached_property
     def warehouse(self) -> Warehouse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -360,6 +361,29 @@ def test_a_broker_is_for_topics_that_name_none(project: Path, written: str, read
     conf.write_text(Path(SPEND).read_text().replace("log:///shop/orders", written))
     driven = Driven.open(project, conf, bootstrap="broker:9092")
     assert driven.streamed().sources[0].topic == read
+
+
+def test_all_commands_know_a_project_of_compiled_definitions(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(PRODUCTION, project / "production")
+    for each in ("features.py", "production/group_bys/shop/owners.shop"):
+        (project / each).unlink()  # the sample has no owners
+    with (project / "catenary.toml").open("a") as settings:
+        text = (project / "catenary.toml").read_text()
+        assert 'definitions = "features.py"' in text
+        settings.truncate(0)
+        settings.write(text.replace("features.py", "production"))
+    plan = facts(capsys, project, "plan", "shop.risk.orders_v1")
+    assert {each["name"] for each in plan["nodes"]} > set(NAMES)
+    uploaded(capsys, project, "production/group_bys/shop/exposure.customer")
+    published(capsys, project)
+    objects(capsys, project, *STREAM, "production/group_bys/shop/exposure.customer")
+    stages = facts(capsys, project, "status")["stages"]
+    rows = {each["stage"]: each["lanes"][0]["rows"] for each in stages if each["streamed"]}
+    assert rows == dict(zip(NAMES, (1, 0, 1), strict=True))
+    words = ("why", "shop.spend.customer", "amount_sum_1d", "--key", "customer=ann", "--at", LATER)
+    assert facts(capsys, project, *words)["value"] == 10.5
 
 
 # --debug
