@@ -116,7 +116,7 @@ class Driven:
         if name is None:
             return self.compiled.name
         known = [each.name for each in self.live.plan.nodes]
-        found = name.replace("/", ".", 1)
+        found = name if name in known else name.replace("/", ".", 1)
         if found not in known:
             problem = f"{self.compiled.file} holds no definition named {name!r}"
             raise DataError(problem, hint=nearest(found, known))

@@ -490,6 +490,20 @@ def test_fetch_takes_the_drivers_flags(project: Path, capsys: pytest.CaptureFixt
     assert found["features"]["amount_sum_7d"] is not None
 
 
+def test_a_definition_may_have_a_slash_in_its_own_name(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conf = project / "conf"
+    conf.write_text(Path(SPEND).read_text().replace("shop.spend.customer", "shop/spend.customer"))
+    uploaded(capsys, project, "conf")
+    published(capsys, project)
+    objects(capsys, project, *STREAM, "conf")
+    words = ("--conf-path", "conf", "-k", '{"customer": "ann"}', "--at", LATER)
+    for name in ((), ("-n", "shop/spend.customer")):
+        answer = facts(capsys, project, "fetch", *words, *name)
+        assert answer["features"]["amount_sum_1d"] == 10.5
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
