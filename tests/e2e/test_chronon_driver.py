@@ -8,7 +8,12 @@ The last day is only in the topic while it is streamed, and in the tables when i
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
+import subprocess
+import sys
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -22,6 +27,7 @@ from catenary import backfill
 from catenary.app.driver import Driven
 from catenary.cli.main import main
 from catenary.definitions import GroupBy, load
+from catenary.interop import read
 from catenary.windows import MINUTE_MS, parse_instant
 
 if TYPE_CHECKING:
@@ -42,6 +48,14 @@ SHOPS = ["north", "south", "east", "west"]
 
 def run(*words: str) -> None:
     assert main([*words]) == 0
+
+
+def told(*words: str) -> str:
+    """What a command says to programs."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        run(*words, "--json")
+    return said.getvalue()
 
 
 class Shop:
@@ -68,10 +82,18 @@ class Shop:
         words = ("--conf-path", str(conf), "--end-date", LAST_DAY, "--frontier", "")
         run("group-by-upload", *words, "--root", str(self.root))
 
-    def publish(self, orders: list[dict[str, object]]) -> None:
+    def publish(self, orders: list[dict[str, object]]) -> str:
+        """The token of what was published."""
         file = self.root / "orders.jsonl"
         file.write_text("".join(json.dumps(each) + "\n" for each in orders))
-        run("publish", "shop/orders", str(file), "--root", str(self.root))
+        words = ("publish", "shop/orders", str(file), "--root", str(self.root))
+        return str(json.loads(told(*words))["token"])
+
+    def await_(self, conf: Path, token: str) -> None:
+        """Until an answer reflects what was published."""
+        (key,) = read(conf).definition.keys  # type: ignore[union-attr]
+        words = ("--conf-path", str(conf), "-k", json.dumps({key: "x"}), "--token", token)
+        told("fetch", *words, "--timeout", "60", "--root", str(self.root))
 
     def stream(self, conf: Path, *words: str) -> None:
         given = ("--conf-path", str(conf), "--root", str(self.root), "--until-caught-up")
@@ -154,6 +176,54 @@ def test_a_join_of_all_depths_is_served_as_it_is_backfilled(shop: Shop) -> None:
     assert any(row["ratio"] is not None for row in served)
 
 
+def test_jobs_of_their_own_take_their_stages_over_and_change_no_value(shop: Shop) -> None:
+    shop.upload(EXPOSURE)
+    jobs: list[Job] = []
+    try:
+        many = len(shop.orders) // 4
+        # The last of the chain comes first, and runs them all until each has a job of its own.
+        for number, conf in enumerate((EXPOSURE, CLIENTS, SPEND, None)):
+            if conf is not None:
+                jobs.append(Job(shop, conf))
+            token = shop.publish(shop.orders[number * many : (number + 1) * many])
+            for each in (SPEND, CLIENTS, EXPOSURE):
+                shop.await_(each, token)
+    finally:
+        codes = [job.stop() for job in jobs]
+    assert codes == [0, 0, 0]
+    routes = [[each.name for each in (SPEND, CLIENTS, EXPOSURE)], ["clients.shop"]]
+    routes.append(["spend.customer"])
+    assert [job.runs for job in jobs] == [[f"shop.{name}" for name in each] for each in routes]
+    shop.close_the_day()
+    left = keyed(shop, customer=CUSTOMERS)
+    definition = OURS["shop.exposure.customer"]
+    assert shop.fetched(EXPOSURE, "shop.exposure.customer", left) == shop.backfilled(
+        definition, left
+    )
+
+
+class Job:
+    """One `group-by-streaming` in a process of its own, until it is told to stop."""
+
+    def __init__(self, shop: Shop, conf: Path) -> None:
+        words = ["--conf-path", str(conf), "--root", str(shop.root), "--json"]
+        code = "import sys; from catenary.cli import main; sys.exit(main(sys.argv[1:]))"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code, "group-by-streaming", *words],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        assert self._process.stdout is not None
+        self.runs = json.loads(self._process.stdout.readline())["route"]["runs"]
+
+    def stop(self) -> int:
+        """Its exit code, after the batch at hand."""
+        self._process.terminate()
+        self._process.communicate(timeout=60)
+        return self._process.returncode
+
+
 def test_settings_of_pace_and_size_change_no_value(shop: Shop) -> None:
     shop.upload(CLIENTS)
     prefix = "spark.chronon.stream.chain."
@@ -195,19 +265,13 @@ def test_compiled_definitions_are_backfilled_into_the_tables_of_ours(shop: Shop)
     run("join", *words)
     ours = ("--definitions", str(GOLDEN / "features.py"))
     tables = ("--root", str(shop.root), "--start", "2024-01-20", "--end", LAST_DAY, *ours)
-    assert plan_of(shop, "shop.risk.orders_v1", *tables) == []
+    assert plan_of("shop.risk.orders_v1", *tables) == []
     spend = ("--conf-path", str(SPEND), *days, "--root", str(shop.root))
     run("group-by-backfill", *spend)
-    assert plan_of(shop, "shop.spend.customer", *tables) == []
+    assert plan_of("shop.spend.customer", *tables) == []
 
 
-def plan_of(shop: Shop, name: str, *words: str) -> list[str]:
+def plan_of(name: str, *words: str) -> list[str]:
     """The days that a backfill of our definition would still compute."""
-    import contextlib
-    import io
-
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        run("plan", name, *words, "--json")
-    nodes = json.loads(said.getvalue())["nodes"]
+    nodes = json.loads(told("plan", name, *words))["nodes"]
     return next(list(each["compute"]) for each in nodes if each["name"] == name)
