@@ -176,6 +176,7 @@ def test_a_join_of_all_depths_is_served_as_it_is_backfilled(shop: Shop) -> None:
     assert any(row["ratio"] is not None for row in served)
 
 
+@pytest.mark.slow
 def test_jobs_of_their_own_take_their_stages_over_and_change_no_value(shop: Shop) -> None:
     shop.upload(EXPOSURE)
     jobs: list[Job] = []
