@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from catenary.ports import Log, SourcePartition, Store, Token
     from catenary.schema import Schema
     from catenary.serve.fetcher import Fetcher, Frame
+    from catenary.stream.rehearsal import Rehearsal
     from catenary.stream.stage import Stage
 
 _SCHEME = "log"
@@ -58,8 +59,12 @@ def resolve(address: str) -> tuple[str, Mapping[str, str]]:
     return name.strip("/"), found.options
 
 
-def _chain(project: Project, conf: Mapping[str, object]) -> ChainSettings:
-    """The chain's settings, with those of the project that its values depend on."""
+def chain_of(project: Project, conf: Mapping[str, object]) -> ChainSettings:
+    """The chain's settings, with those of the project that its values depend on.
+
+    Raises:
+        SettingsError: for a setting that is unknown, does not fit, or says otherwise than the project.
+    """
     shift_ms = project.settings.query_shift_ms
     named = {name.removeprefix(PREFIX) for name in conf}
     own = {} if "query_shift_ms" in named else {"query_shift_ms": shift_ms}
@@ -112,7 +117,7 @@ class Live:
         from catenary.app.wiring import Project
 
         project = Project.open(root, **flags)
-        return Live(project, project.plan(names), _chain(project, conf or {}))
+        return Live(project, project.plan(names), chain_of(project, conf or {}))
 
     def __enter__(self) -> Live:
         return self
@@ -273,6 +278,26 @@ class Live:
         for name in ("log", "store"):
             if name in vars(self):
                 vars(self)[name].close()
+
+
+def rehearsed(live: Live, node: GroupByNode, show: Callable[[str, pa.Table], None]) -> Rehearsal:
+    """A stage that shows what it would do, and writes nothing."""
+    from catenary.serve.lookup import StoreLookup
+    from catenary.stores.memory import MemoryStore
+    from catenary.stream.build import rehearsal_of
+
+    lookup = StoreLookup(live.store, on_snapshot_late=live.chain.on_snapshot_late)
+    spec, scratch = live.spec(node), MemoryStore()
+    return rehearsal_of(
+        spec,
+        live.log,
+        live.store,
+        lookup,
+        resolve,
+        scratch=scratch,
+        show=show,
+        schemas=live.schemas,
+    )
 
 
 def open_stage(

@@ -10,10 +10,10 @@ import time
 from typing import TYPE_CHECKING
 
 from catenary.app.workers import Worker
-from catenary.errors import CatenaryError, RunError
+from catenary.errors import CatenaryError, FencedError, RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from catenary.app.live import Live
     from catenary.plan import GroupByNode
@@ -28,11 +28,19 @@ class Here:
     Args:
         live: the project's live half.
         nodes: what runs, parents first.
+        lent: those that others may take over: the rest goes on, and reads them from there.
+
+    Attributes:
+        gone: those that were taken over.
     """
 
-    def __init__(self, live: Live, nodes: Sequence[GroupByNode]) -> None:
+    def __init__(
+        self, live: Live, nodes: Sequence[GroupByNode], *, lent: Collection[str] = ()
+    ) -> None:
         self.stages: dict[str, Stage] = {node.name: live.stage(node) for node in nodes}
         self.failed: CatenaryError | None = None
+        self.gone: list[str] = []
+        self._lent = frozenset(lent)
         self._stopped = threading.Event()
         self._finishing = {node.name: threading.Event() for node in nodes}
         self._threads = {
@@ -74,6 +82,9 @@ class Here:
         try:
             self.stages[name].run(self._stopped.is_set, self._finishing[name].is_set)
         except CatenaryError as error:
+            if name in self._lent and isinstance(error, FencedError):
+                self.gone.append(name)
+                return
             self.failed = self.failed or error
             self._stopped.set()
 

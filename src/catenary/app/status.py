@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from catenary.state.records import Lane, Reader, Told, Upload
     from catenary.stream.letters import Letter
 
+_HEARD_OF_MS = 10_000
+"""A stage says something of itself each half second."""
+
 
 @dataclass(frozen=True)
 class LaneState:
@@ -163,6 +166,23 @@ def running_owner(live: Live, node: GroupByNode) -> str | None:
         if process is not None and process != os.getpid() and _runs(process):
             return owner
     return None
+
+
+def serving(live: Live, node: GroupByNode) -> str | None:
+    """Who runs a stage, as far as can be seen; None if nobody does.
+
+    A process of this machine is looked for; one elsewhere runs if it was heard of just now.
+    """
+    owner = running_owner(live, node)
+    dataset = live.store.dataset(dataset_name(node))
+    if owner is not None or dataset is None:
+        return owner
+    with dataset.snapshot() as snapshot:
+        owners = {lane.owner for lane in lanes_of(snapshot).values()}
+        told = list(told_in(snapshot))
+    now_ms = time.time_ns() // 1_000_000
+    elsewhere = (x for x in told if x.owner in owners and _process(x.owner) is None)
+    return next((x.owner for x in elsewhere if now_ms - x.at_ms < _HEARD_OF_MS), None)
 
 
 def _process(owner: str) -> int | None:

@@ -5,16 +5,14 @@ stage takes its lanes over from a copy that runs already; that copy stops. Ctrl-
 after the batch at hand; nothing is lost by any other way of stopping either.
 """
 
-import signal
-import threading
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from catenary.cli.console import emit, say
+from catenary.cli.console import say
 from catenary.cli.opening import Definitions, Json, Partitions, Root, StoreAt, lived
-from catenary.plan.printing import counted
+from catenary.cli.running import ran, report, told_to_stop
 
 
 def command(
@@ -60,29 +58,10 @@ def command(
                 raise BusyError(
                     f"{node.name} is run by {owner}", hint="without --refuse it is taken over"
                 )
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    stopped = told_to_stop()
     group = Apart(live, nodes) if processes else Here(live, nodes)
     if isinstance(group, Here):
         group.start()
     if not json:
         say(f"streaming {', '.join(node.name for node in nodes)}")
-    if until_caught_up:
-        group.finish()
-    else:
-        group.wait(stopped.is_set)
-    facts: list[dict[str, Any]] = (
-        [worker.facts for worker in group.workers.values()]
-        if isinstance(group, Apart)
-        else [stage.status.facts() for stage in group.stages.values()]
-    )
-    if json:
-        emit({"stages": facts})
-        return
-    for each in facts:
-        batches = counted(each.get("batches", 0), "batch", "batches")
-        say(
-            f"  {each.get('stage')}: {counted(each.get('rows', 0), 'row')} in {batches},"
-            f" {each.get('dead_letters', 0):,} set aside"
-        )
+    report(ran(group, stopped, until_caught_up=until_caught_up), json=json)

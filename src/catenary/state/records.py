@@ -16,7 +16,7 @@ from catenary.errors import UnreadableError
 from catenary.ports.token import SourcePartition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from catenary.ports import Snapshot
 
@@ -240,6 +240,11 @@ class Readers:
     """All registered readers: one record."""
 
     held: dict[str, Reader] = field(default_factory=dict[str, Reader])
+
+    def with_children(self, names: Iterable[str]) -> Readers:
+        """With the stages of these datasets, too."""
+        missing = {name: Reader(name, child=True) for name in names if name not in self.held}
+        return Readers({**self.held, **missing}) if missing else self
 
 
 @dataclass(frozen=True)

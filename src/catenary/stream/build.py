@@ -12,12 +12,15 @@ from catenary.schema import Schema
 from catenary.state.layouts import dataset_name
 from catenary.stream.lanes import Input
 from catenary.stream.pipeline import Pipeline
+from catenary.stream.rehearsal import Rehearsal, copied
 from catenary.stream.stage import Stage
 from catenary.stream.timed import TimedLookup
 from catenary.stream.waiting import Parents, edge_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+
+    import pyarrow as pa
 
     from catenary.codecs import Codec
     from catenary.codecs.topics import Schemas
@@ -61,10 +64,79 @@ def stage_of(
         DefinitionError, DataError: if the spec's topics cannot be decoded.
     """
     node = spec.node()
+    return Stage(
+        node,
+        _inputs(spec, node, log, lookup, resolve, schemas),
+        _parents(node, log, store, resolve),
+        log,
+        store,
+        spec.settings,
+        children=children,
+        owned=owned,
+        tabled=spec.tabled,
+        owner=owner,
+        phase=phase,
+    )
+
+
+def rehearsal_of(
+    spec: StageSpec,
+    log: Log,
+    store: Store,
+    lookup: Lookup,
+    resolve: Resolve,
+    *,
+    scratch: Store,
+    show: Callable[[str, pa.Table], None],
+    schemas: Schemas | None = None,
+) -> Rehearsal:
+    """What `stage_of` gives, but for writing anything: each step's rows are shown instead.
+
+    Args:
+        spec: what is computed, and the chain's settings.
+        log: where records are.
+        store: where the state is; it is read only.
+        lookup: how parents are read.
+        resolve: where topics are.
+        scratch: an empty store, which is thrown away.
+        show: told of each step, and shown the rows that came out of it.
+        schemas: as of `stage_of`.
+
+    Raises:
+        LogError, DefinitionError, DataError: as `stage_of`.
+    """
+    node = spec.node()
+    found = store.dataset(dataset_name(node))
+    if found is not None:
+        made = scratch.dataset(found.name, create=True)
+        assert made is not None, "a store makes what it is asked to make"
+        copied(found, made)
+    return Rehearsal(
+        node,
+        _inputs(spec, node, log, lookup, resolve, schemas, show),
+        _parents(node, log, store, resolve),
+        log,
+        scratch,
+        spec.settings,
+        tabled=spec.tabled,
+        show=show,
+    )
+
+
+def _inputs(
+    spec: StageSpec,
+    node: GroupByNode,
+    log: Log,
+    lookup: Lookup,
+    resolve: Resolve,
+    schemas: Schemas | None,
+    watch: Callable[[str, pa.Table], None] | None = None,
+) -> list[Input]:
+    """The sources that are streamed, and what is done with their records."""
     settings = spec.settings
     if settings.timeout_millis:
         lookup = TimedLookup(lookup, settings.timeout_millis, 1 + settings.retries)
-    inputs = [
+    return [
         Input(
             source,
             log.partitions(resolve(topic)[0]),
@@ -75,28 +147,20 @@ def stage_of(
                 codec_of(enriching(scan)[0], spec.schemas, resolve, schemas or NoSchemas()),
                 lookup,
                 settings,
+                watch,
             ),
         )
         for source, scan, topic in streamed_sources(node)
     ]
+
+
+def _parents(node: GroupByNode, log: Log, store: Store, resolve: Resolve) -> Parents:
     edges = tuple(
         edge_of(parent, places)
         for parent in parents(node)
         if parent.accuracy is Accuracy.TEMPORAL and (places := places_of(parent, log, resolve))
     )
-    return Stage(
-        node,
-        inputs,
-        Parents(edges, log, store),
-        log,
-        store,
-        settings,
-        children=children,
-        owned=owned,
-        tabled=spec.tabled,
-        owner=owner,
-        phase=phase,
-    )
+    return Parents(edges, log, store)
 
 
 def places_of(node: GroupByNode, log: Log, resolve: Resolve) -> tuple[SourcePartition, ...]:
@@ -126,4 +190,4 @@ def children_of(node: GroupByNode, all_: Collection[GroupByNode]) -> tuple[str, 
     )
 
 
-__all__ = ["Resolve", "children_of", "codec_of", "places_of", "stage_of"]
+__all__ = ["Resolve", "children_of", "codec_of", "places_of", "rehearsal_of", "stage_of"]

@@ -23,7 +23,6 @@ from catenary.state.records import (
     Format,
     Lane,
     LaneId,
-    Reader,
     Readers,
     check_format,
     expired,
@@ -182,11 +181,9 @@ class Lanes:
 
     def _registered(self, held: Readers, gone: set[str]) -> list[tuple[bytes, bytes]]:
         """The children among the readers, and no client that is gone; nothing if that is so already."""
-        missing = {
-            name: Reader(name, child=True) for name in self._children if name not in held.held
-        }
         kept = {name: each for name, each in held.held.items() if name not in gone}
-        return [(READERS_KEY, pack(Readers({**kept, **missing})))] if missing or gone else []
+        all_ = (Readers(kept) if gone else held).with_children(self._children)
+        return [] if all_ is held else [(READERS_KEY, pack(all_))]
 
     def _new_lane(self, source: int, place: SourcePartition, uploads: Uploads) -> Lane:
         """A lane begins at the log's beginning, and leaves to the newest upload what that holds.
