@@ -121,4 +121,5 @@ def main(events: int, entities: int) -> None:
         print(json.dumps({**figures, "events": events, "commits": commits}))
 
 
-main(int(sys.argv[1]), int(sys.argv[2]))
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

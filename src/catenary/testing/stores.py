@@ -35,6 +35,8 @@ _KILLS: Final = 12
 _MANY: Final = 9_000
 """More than a store that talks to a server says at once."""
 _LOOKS: Final = 40
+_EACH: Final = [b"k%05d" % at for at in range(3_000)]
+"""Prefixes of all keys of a generation, most of which there is nothing of."""
 
 
 class StoreConformance:
@@ -228,9 +230,10 @@ class StoreConformance:
                     if number is not None:
                         _holds(snapshot, int(number))
                         seen.add(int(number))
-                with dataset.snapshot(Extent([b"number"], [b"k"])) as view:
-                    if (number := view.get(b"number")) is not None:
-                        _holds(view, int(number))
+                for prefixes in ([b"k"], _EACH):
+                    with dataset.snapshot(Extent([b"number"], prefixes)) as view:
+                        if (number := view.get(b"number")) is not None:
+                            _holds(view, int(number))
             assert len(seen) == _LOOKS, "the other process does not come on"
         finally:
             os.kill(child, signal.SIGKILL)

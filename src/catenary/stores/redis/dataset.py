@@ -8,21 +8,23 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from catenary.ports import Extent
 from catenary.stores.memory import MemorySnapshot
 from catenary.stores.redis import packing
 from catenary.stores.redis.client import GoneError, Script
 from catenary.stores.redis.snapshot import LeasedSnapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-    from catenary.ports import Extent
     from catenary.stores.redis.client import Client
 
 LEASE_MS: Final = 30_000
 """How long a snapshot is kept after it was last read."""
 REMEMBERED_MS: Final = 300_000
 """How long a commit is known to have been done; more than any call's patience."""
+_AT_ONCE: Final = 1_000
+"""Keys and prefixes of a view that one script reads."""
 _COMMIT: Final = Script("commit")
 _LEASE: Final = Script("lease")
 _READ: Final = Script("read")
@@ -156,6 +158,20 @@ class RedisDataset:
         return Lease(self, version, number)
 
     def _view(self, extent: Extent) -> MemorySnapshot:
+        """What is asked for: of many entities in parts, so that other clients have their turn in between.
+
+        If a commit came in between, all of it is asked for at once.
+        """
+        parts = list(_parts(extent))
+        rows: dict[bytes, bytes] = {}
+        versions = {self._take(part, rows) for part in parts}
+        if len(versions) > 1:
+            rows.clear()
+            self._take(extent, rows)
+        return MemorySnapshot(rows)
+
+    def _take(self, extent: Extent, rows: dict[bytes, bytes]) -> bytes:
+        """Add what is asked for to rows; the version at which they were read."""
         ranges = [
             bound
             for prefix in extent.prefixes
@@ -163,9 +179,10 @@ class RedisDataset:
         ]
         wanted = list(packing.lists(extent.keys))
         arguments = (len(wanted), *wanted, *packing.lists(ranges))
-        keys, values = self._call(_VIEW, self._names[:3], *arguments)
-        rows = zip(chain.from_iterable(keys), chain.from_iterable(values), strict=True)
-        return MemorySnapshot({key: value for key, value in rows if value is not None})
+        version, keys, values = self._call(_VIEW, self._names[:3], *arguments)
+        found = zip(chain.from_iterable(keys), chain.from_iterable(values), strict=True)
+        rows.update((key, value) for key, value in found if value is not None)
+        return version
 
     def _taken(self) -> bytes:
         """The leases that have ended, for a script that gives them up."""
@@ -179,3 +196,11 @@ class RedisDataset:
         except GoneError:
             self._gone()
             raise
+
+
+def _parts(extent: Extent) -> Iterator[Extent]:
+    """The extent in parts that are read in some milliseconds."""
+    many = max(len(extent.keys), len(extent.prefixes), 1)
+    for first in range(0, many, _AT_ONCE):
+        last = first + _AT_ONCE
+        yield Extent(extent.keys[first:last], extent.prefixes[first:last])
