@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check crash bench golden format lock clean
+.PHONY: help setup demo test check crash bench kafka golden chronon format lock clean
 
 BIN := .venv/bin
 PYTEST := TZ=UTC $(BIN)/pytest
@@ -57,8 +57,17 @@ bench: .venv/.dev ## ratios against peers, half an hour on an idle machine; ROW=
 crash: .venv/.dev ## kill running stages N times at drawn moments
 	@CATENARY_TEST_KILLS=$(or $(N),200) $(PYTEST) -q -s tests/crash
 
+kafka: .venv/.dev ## a Kafka broker to try, until Ctrl-C; DATA=FOLDER keeps what it holds
+	@scripts/kafka.sh
+	@$(BIN)/python -m catenary.testing.services.kafka --jars build/kafka $(DATA)
+
 golden: .venv/.dev ## write the golden expressions anew, from real Spark
 	@$(WITH_JAVA) $(BIN)/python tests/golden/expressions/make_golden.py
+
+chronon: .venv/.dev ## compile the golden definitions anew, by Chronon itself
+	@$(BIN)/uv venv --quiet --allow-existing build/chronon
+	@$(BIN)/uv pip install --quiet --python build/chronon/bin/python --require-hashes -r requirements/chronon.lock
+	@build/chronon/bin/python tests/golden/chronon/make_golden.py
 
 format: .venv/.dev ## let ruff write the code's form
 	@$(BIN)/ruff check --fix $(CODE)
@@ -70,6 +79,7 @@ lock: .venv/.dev ## resolve the requirements anew
 	@$(LOCK) --no-deps requirements/flights.in -o requirements/flights.lock >/dev/null
 	@$(LOCK) --no-deps requirements/zig.in -o requirements/zig.lock >/dev/null
 	@$(LOCK) requirements/feast.in -o requirements/feast.lock >/dev/null
+	@$(LOCK) requirements/chronon.in -o requirements/chronon.lock >/dev/null
 
 clean: ## remove what was built, .venv too
 	@rm -rf .venv build catenary-demo src/*.egg-info src/catenary/compiled/*.so src/catenary/compiled/*.c

@@ -21,6 +21,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src" / "catenary"
 FLOORS = {
     "catenary": 12,  # the package's own files: public names, opened when they are asked for
     "cli": 11,
+    "web": 10,
     "demo": 10,
     "app": 9,
     "testing": 9,
@@ -34,6 +35,7 @@ FLOORS = {
     "ports": 4,
     "rows": 4,
     "plan": 3,
+    "interop": 3,
     "definitions": 2.5,
     "aggregate": 2,
     "expressions": 2,
@@ -53,11 +55,12 @@ FORBIDDEN = {
 
 ABOVE_PORTS = {
     "ports", "rows", "state", "stream", "serve", "tables", "logs", "stores", "engines", "app",
-    "testing", "demo", "catenary",
+    "testing", "demo", "web", "catenary",
 }  # fmt: skip
 OWNERS = {
     "pyarrow": {"schema", "aggregate", "codecs", "expressions"} | ABOVE_PORTS,
     "numpy": {
+        "schema",
         "compiled",
         "aggregate",
         "codecs",
@@ -75,9 +78,15 @@ OWNERS = {
     "duckdb": {"demo"},
     "typer": {"cli"},
     "rich": {"cli", "demo"},
-    "msgspec": {"app", "codecs", "plan", "state"},
+    "msgspec": {"app", "codecs", "plan", "state", "web"},
     "xxhash": {"plan"},
     "lmdb": {"stores"},
+    "google": {"codecs"},
+    "grpc_tools": {"logs"},
+    "granian": {"web"},
+    "prometheus_client": {"app", "web"},
+    "opentelemetry": {"app"},
+    "confluent_kafka": {"logs", "testing"},
     "redis": {"stores"},
     "Cython": set(),
     "cython": {"compiled"},

@@ -22,6 +22,8 @@ from catenary.aggregate.layout import Accumulator, Layout
 from catenary.aggregate.tiling import folding, merging, reading
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import pyarrow as pa
 
@@ -90,7 +92,7 @@ class Answers:
 class OneAnswer(NamedTuple):
     """What a single read comes to; fields as in `Answers`, the columns as Python values."""
 
-    values: tuple[object, ...]
+    values: Sequence[object]
     status: int
     seen: bool
     overflow: bool

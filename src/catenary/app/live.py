@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from catenary.app.schemas import ProjectSchemas
     from catenary.app.wiring import Definition, Project
+    from catenary.codecs.topics import Schemas
     from catenary.logs.embedded import EmbeddedLog
     from catenary.plan import Plan
     from catenary.ports import Log, SourcePartition, Store, Token
     from catenary.schema import Schema
-    from catenary.serve.fetcher import Fetcher
+    from catenary.serve.fetcher import Fetcher, Frame
     from catenary.stream.stage import Stage
 
 _SCHEME = "log"
@@ -92,7 +94,7 @@ class Live:
         names: Iterable[str] | None = None,
         *,
         conf: Mapping[str, object] | None = None,
-        **flags: str | int,
+        **flags: str | float,
     ) -> Live:
         """The live half of the project in a folder; `with` closes it.
 
@@ -132,6 +134,13 @@ class Live:
         from catenary.app.wiring import open_store
 
         return open_store(self.project.settings)
+
+    @cached_property
+    def schemas(self) -> ProjectSchemas:
+        """Where the schemas of topics are."""
+        from catenary.app.schemas import ProjectSchemas
+
+        return ProjectSchemas(self.project.settings)
 
     @cached_property
     def fetcher(self) -> Fetcher:
@@ -196,21 +205,24 @@ class Live:
             if wanted is not None or topic not in there:
                 self.log.create(topic, partitions=1 if wanted is None else wanted)
 
-    def publish(self, topic: str, rows: pa.Table, *, partition: int = 0) -> Token:
-        """Append rows to a topic, in its codec.
+    def publish(self, topic: str, rows: pa.Table | Frame, *, partition: int = 0) -> Token:
+        """Append rows to a topic, in its codec: an Arrow table or a frame, with its columns.
 
         Raises:
-            DataError: if no definition follows the topic, or the rows do not fit it.
+            DataError: if no definition follows the topic, or the rows do not fit it or its schema.
+            RegistryError: if the registry that tells the schema's id does not answer.
         """
-        from catenary.codecs import codec
+        from catenary.app.publishing import fitting
+        from catenary.codecs.topics import topic_codec
 
         known = self.topics()
         if topic not in known:
             raise DataError(f"no definition follows topic {topic!r}", hint=nearest(topic, known))
         address, schema = known[topic]
         _, options = resolve(address)
-        found = codec(options.get("codec", "json"), schema, writer=options.get("schema"))
-        return self.log.append(topic, found.encode(rows), partition=partition)
+        found = topic_codec(topic, schema, options, self.schemas)
+        given = fitting(rows, topic, schema, lacking="schema" in options)
+        return self.log.append(topic, found.encode(given), partition=partition)
 
     def spec(self, node: GroupByNode) -> StageSpec:
         """All that another process needs to run a stage."""
@@ -242,7 +254,13 @@ class Live:
     ) -> Stage:
         """A stage over the project's log and store."""
         return open_stage(
-            self.spec(node), self.log, self.store, self.stages, owned=owned, phase=phase
+            self.spec(node),
+            self.log,
+            self.store,
+            self.stages,
+            owned=owned,
+            phase=phase,
+            schemas=self.schemas,
         )
 
     def close(self) -> None:
@@ -260,6 +278,7 @@ def open_stage(
     *,
     owned: Collection[SourcePartition] | None = None,
     phase: Callable[[str], None] = lambda _: None,
+    schemas: Schemas | None = None,
 ) -> Stage:
     """A stage over a log and a store; `all_` are the streamed GroupBys that may read it."""
     from catenary.serve.lookup import StoreLookup
@@ -276,6 +295,7 @@ def open_stage(
         owned=owned,
         owner=f"process {os.getpid()} on {socket.gethostname()}",
         phase=phase,
+        schemas=schemas,
     )
 
 

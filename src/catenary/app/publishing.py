@@ -32,15 +32,7 @@ def read_rows(live: Live, topic: str, file: Path) -> pa.Table:
         raise DataError(f"no definition follows topic {topic!r}", hint=nearest(topic, known))
     _, schema = known[topic]
     if file.suffix == ".parquet":
-        from catenary.rows.columns import normalised
-
-        found = _parquet(_there(file))
-        lacking = [name for name in schema if name not in found.column_names]
-        if lacking:
-            hint = nearest(lacking[0], found.column_names)
-            problem = f"{file.name} lacks the column {lacking[0]!r} of {topic}"
-            raise DataError(problem, where=str(file), hint=hint)
-        return normalised(found.select(list(schema)), schema)
+        return fitting(_parquet(_there(file)), topic, schema, where=str(file))
     from catenary.codecs import codec
 
     data = sys.stdin.buffer.read() if str(file) == "-" else _there(file).read_bytes()
@@ -55,6 +47,40 @@ def read_rows(live: Live, topic: str, file: Path) -> pa.Table:
             hint="nothing was appended; mend them and publish again",
         )
     return decoded.rows
+
+
+def fitting(
+    rows: object, topic: str, schema: Schema, *, lacking: bool = False, where: str | None = None
+) -> pa.Table:
+    """Rows in the form that a topic's columns have.
+
+    Args:
+        rows: an Arrow table or a frame.
+        topic: whose rows they are to be.
+        schema: its columns.
+        lacking: whether columns may be missing, as a schema of its own has defaults for them.
+        where: to name in errors.
+
+    Raises:
+        DataError: for anything else, a missing column, or values that do not fit; nothing is appended.
+    """
+    from catenary.rows.columns import normal_column
+
+    if not hasattr(rows, "__arrow_c_stream__"):
+        raise DataError(
+            f"rows for {topic} are {type(rows).__name__}, not a table",
+            hint="give an Arrow table or a frame; pa.Table.from_pylist makes one of mappings",
+        )
+    given: pa.Table = rows if isinstance(rows, pa.Table) else pa.table(rows)
+    for name in schema:
+        if name not in given.column_names and not lacking:
+            problem = f"the rows lack the column {name!r} of {topic}"
+            raise DataError(problem, where=where, hint=nearest(name, given.column_names))
+    for at, name in enumerate(given.column_names):
+        if name in schema:
+            column = normal_column(given.column(at), schema[name], name)
+            given = given.set_column(at, name, column)
+    return given
 
 
 def _misread(lines: Sequence[bytes], schema: Schema) -> dict[int, str]:

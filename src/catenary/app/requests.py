@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from catenary.errors import DataError, nearest
 from catenary.ports import Token
 from catenary.serve.requests import Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from catenary.app.live import Live
     from catenary.plan import Plan
@@ -55,8 +56,16 @@ def followed(live: Live, text: str) -> Token:
         DataError: if it is none, or names a topic that none of the definitions follows: waiting for
             that would mean nothing.
     """
+    return among(live.topics(), text)
+
+
+def among(known: Collection[str], text: str) -> Token:
+    """A token as it is typed, of topics that are known.
+
+    Raises:
+        DataError: as `followed`.
+    """
     token = Token.parse(text)
-    known = live.topics()
     for place in token.positions:
         if place.topic not in known:
             raise DataError(
@@ -66,8 +75,12 @@ def followed(live: Live, text: str) -> Token:
     return token
 
 
-def lines_of(lines: IO[str]) -> list[dict[str, object]]:
+def lines_of(lines: IO[str], types: Mapping[str, Type]) -> list[dict[str, object]]:
     """A request per line of JSON.
+
+    Args:
+        lines: the lines; empty ones are left out.
+        types: of the columns that a request may name; bytes are given as base64.
 
     Raises:
         DataError: for a line that is no JSON object, and if there is none at all.
@@ -82,12 +95,25 @@ def lines_of(lines: IO[str]) -> list[dict[str, object]]:
             raise DataError(f"line {number} is no JSON: {error}") from None
         if not isinstance(request, dict):
             raise DataError(f"line {number} is no JSON object")
-        found.append(request)  # pyright: ignore[reportUnknownArgumentType] - the fetcher checks it
+        given = cast("dict[str, object]", request)
+        for column, value in given.items():
+            if isinstance(value, str) and column in types and types[column].name == "binary":
+                given[column] = _bytes(value, column)
+        found.append(given)
     if not found:
         raise DataError(
             "no request was given", hint="give --key name=value, or a JSON object a line on stdin"
         )
     return found
+
+
+def _bytes(text: str, column: str) -> bytes:
+    """The bytes that a text stands for, as answers print them."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        hint = "base64 with padding stands for bytes: aGk= for b'hi'"
+        raise DataError(f"{column}={text!r} is no base64", hint=hint) from None
 
 
 def _typed(text: str, type_: Type, column: str) -> object:
@@ -100,6 +126,8 @@ def _typed(text: str, type_: Type, column: str) -> object:
             return float(text)
         if type_.name == "boolean":
             return {"true": True, "false": False}[text.lower()]
+        if type_.name == "binary":
+            return _bytes(text, column)
     except (ValueError, KeyError):
         raise DataError(
             f"{column}={text!r} is not {type_}", hint=f"{column}=null gives a null"

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from catenary.app.api_keys import TABLE, ApiKey, parse
 from catenary.errors import SettingsError, nearest
 
 if TYPE_CHECKING:
@@ -26,6 +27,23 @@ _CHOICES: Final = {
     "compression": ("zstd", "lz4", "snappy", "none"),
     "durability": ("power", "process"),
 }
+_KINDS: Final[dict[type[int | float | str], str]] = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+}
+_SIZES: Final = ("memory_limit", "body_limit")
+_OPTIONAL_SIZES: Final = ("memory_limit",)
+_RANGES: Final[dict[str, tuple[int, int | None]]] = {
+    "threads": (1, None),
+    "step_days": (0, None),
+    "port": (0, 65_535),
+    "workers": (1, None),
+    "batch_limit": (1, None),
+    "time_limit_ms": (1, None),
+    "sample_percent": (0, 100),
+}
+"""The least and the greatest value of numbers."""
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -47,8 +65,20 @@ class Settings:
         store: folder of the embedded store, or a server's address: `redis://host:port/db`.
         durability: what an append or a commit survives: `process`, a killed process; `power`, a
             power failure, too.
+        registry: where schemas of records are kept by id: an http address, with `user:password@` if it
+            asks for that, or a folder; empty for none.
+        registry_cache: folder in which fetched schemas are kept; empty for memory only.
         query_shift_ms: 0, or below it: chained rows read their parents as of so much earlier. Values
             depend on it, so it is one for all of a project.
+        host, port: where `catenary serve` listens; port 0 is any that is free.
+        workers: processes of `catenary serve`.
+        body_limit: of a request to it, such as `"16MB"`.
+        batch_limit: rows that a request may ask for.
+        time_limit_ms: that a request may take, its body included.
+        request_log: the topic that sampled requests are logged to; empty for none.
+        sample_percent: of the keys, whose requests are logged.
+        traces: where OpenTelemetry spans are sent (an OTLP address); empty for nowhere.
+        api_keys: who may ask; anybody if there are none.
         origins: where each value came from, by name.
     """
 
@@ -64,7 +94,19 @@ class Settings:
     log: str = "log"
     store: str = "store"
     durability: str = "power"
+    registry: str = ""
+    registry_cache: str = ""
     query_shift_ms: int = 0
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+    body_limit: str = "16MB"
+    batch_limit: int = 10_000
+    time_limit_ms: int = 10_000
+    request_log: str = ""
+    sample_percent: float = 0.0
+    traces: str = ""
+    api_keys: tuple[ApiKey, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
 
     @staticmethod
@@ -88,7 +130,10 @@ class Settings:
         held = replace(Settings(), root=folder, origins=dict.fromkeys(names(), "default"))
         path = folder / FILE
         if path.is_file():
-            for name, value in _read(path).items():
+            given = _read(path)
+            if TABLE in given:
+                held = replace(held, api_keys=parse(given.pop(TABLE), where=str(path)))
+            for name, value in given.items():
                 held = held.changed(name, value, origin=str(path))
         for variable, text in sorted((os.environ if environment is None else environment).items()):
             if variable.startswith(PREFIX) and not variable.startswith(_NOT_SETTINGS):
@@ -108,11 +153,13 @@ class Settings:
         if name not in names():
             problem = f"there is no setting {name!r}"
             raise SettingsError(problem, where=origin, hint=nearest(name, names()))
-        wanted = int if isinstance(getattr(Settings(), name), int) else str
+        wanted: type[int | float | str] = type(getattr(Settings(), name))
         if isinstance(value, Path):
             value = str(value)
+        if wanted is float and type(value) is int:
+            value = float(value)
         if not isinstance(value, wanted) or isinstance(value, bool):
-            kind = "a whole number" if wanted is int else "text"
+            kind = _KINDS[wanted]
             problem = f"{name}={value!r} ({type(value).__name__}) is not {kind}"
             raise SettingsError(problem, where=origin)
         _check(name, value, origin)
@@ -158,7 +205,8 @@ def shown(value: object) -> object:
 
 def names() -> tuple[str, ...]:
     """The names of all settings."""
-    return tuple(each.name for each in fields(Settings) if each.name not in ("root", "origins"))
+    others = ("root", TABLE, "origins")
+    return tuple(each.name for each in fields(Settings) if each.name not in others)
 
 
 def parse_bytes(text: str) -> int:
@@ -187,18 +235,21 @@ def _read(path: Path) -> dict[str, object]:
 
 def _from_text(name: str, text: str) -> object:
     """An environment variable's text as what the setting wants, if it can be read so."""
-    if name in names() and isinstance(getattr(Settings(), name), int):
-        return int(text) if re.fullmatch(r"-?\d+", text) else text
+    wanted = type(getattr(Settings(), name)) if name in names() else str
+    if wanted is int and re.fullmatch(r"-?\d+", text):
+        return int(text)
+    if wanted is float and re.fullmatch(r"-?\d+(\.\d*)?", text):
+        return float(text)
     return text
 
 
-def _check(name: str, value: str | int, origin: str) -> None:
+def _check(name: str, value: str | float, origin: str) -> None:
     """Hold a value to its range."""
-    if name == "memory_limit" and value:
+    if name in _SIZES and (value or name not in _OPTIONAL_SIZES):
         try:
             parse_bytes(str(value))
         except SettingsError as error:
-            problem = f"memory_limit={error.problem}"
+            problem = f"{name}={error.problem}"
             raise SettingsError(problem, where=origin, hint=error.hint) from None
     if name == "query_shift_ms":
         from catenary.plan.settings import ChainSettings
@@ -211,7 +262,10 @@ def _check(name: str, value: str | int, origin: str) -> None:
     if known is not None and value not in known:
         problem = f"{name}={value!r} is not known"
         raise SettingsError(problem, where=origin, hint=nearest(str(value), known))
-    least = {"threads": 1, "step_days": 0}.get(name)
-    if least is not None and isinstance(value, int) and value < least:
+    least, most = _RANGES.get(name, (None, None))
+    if least is not None and isinstance(value, (int, float)) and value < least:
         problem = f"{name}={value} is less than {least}"
+        raise SettingsError(problem, where=origin)
+    if most is not None and isinstance(value, (int, float)) and value > most:
+        problem = f"{name}={value} is more than {most}"
         raise SettingsError(problem, where=origin)

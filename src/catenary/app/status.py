@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from catenary.app.upload import uploaded
-from catenary.errors import LogError, PositionError
+from catenary.errors import CatenaryError, LogError, PositionError
 from catenary.plan.printing import counted
 from catenary.state.layouts import dataset_name
 from catenary.state.records import ANCIENT_MS, lanes_of, readers_of, told_in, uploads_of
@@ -33,12 +33,14 @@ class LaneState:
         end: of its source partition; None if the log has no such topic.
         queued_ms: how long the oldest record that is queued has been in the log; 0 if none is.
         ended: whether the process that took the lane last is known to be gone.
+        error: why its log cannot be read; None if it can.
     """
 
     lane: Lane
     end: int | None
     queued_ms: int
     ended: bool
+    error: CatenaryError | None = None
 
     @property
     def lag(self) -> int | None:
@@ -54,6 +56,7 @@ class StageState:
         streamed: whether it follows a topic; one that does not has uploads only.
         readers: who hold its head: children and clients.
         told: what the copies that run it say of themselves.
+        error: why its dataset cannot be read; None if it can.
     """
 
     name: str
@@ -63,12 +66,19 @@ class StageState:
     readers: tuple[Reader, ...] = ()
     dead_letters: int = 0
     told: tuple[Told, ...] = ()
+    error: CatenaryError | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether something of it cannot be read."""
+        return self.error is not None or any(each.error is not None for each in self.lanes)
 
     def facts(self) -> dict[str, object]:
         """For programs."""
         return {
             "stage": self.name,
             "streamed": self.streamed,
+            "error": _facts_of(self.error),
             "lanes": [
                 {
                     **asdict(each.lane),
@@ -76,6 +86,7 @@ class StageState:
                     "lag": each.lag,
                     "queued_ms": each.queued_ms,
                     "ended": each.ended,
+                    "error": _facts_of(each.error),
                 }
                 for each in self.lanes
             ],
@@ -88,11 +99,15 @@ class StageState:
         }
 
     def __str__(self) -> str:
+        if self.error is not None:
+            return f"{self.name}: {_words_of(self.error)}"
         about = counted(self.dead_letters, "dead letter") if self.streamed else "follows no topic"
         lines = [f"{self.name}: {about}"]
         for each in self.lanes:
             lane = each.lane
             behind = "its topic is gone" if each.lag is None else f"{each.lag:,} queued"
+            if each.error is not None:
+                behind = f"its log cannot be read: {_words_of(each.error)}"
             behind += f" for {each.queued_ms:,} ms" if each.queued_ms else ""
             lines.append(
                 f"  {lane.place} at {lane.position:,}, {behind}, {counted(lane.rows, 'row')},"
@@ -115,7 +130,10 @@ class StageState:
 
 
 def stage_states(live: Live) -> list[StageState]:
-    """Every GroupBy of the project that is read online: the stages, then those without a topic."""
+    """Every GroupBy of the project that is read online: the stages, then those without a topic.
+
+    What is damaged of one is told in its place, and takes no figures of another along.
+    """
     followed = {node.name for node in live.stages}
     others = [node for node in uploaded(live.plan) if node.name not in followed]
     return [
@@ -169,6 +187,14 @@ def _has_ended(owner: str) -> bool:
 
 
 def _state(live: Live, node: GroupByNode, *, streamed: bool) -> StageState:
+    try:
+        return _read(live, node, streamed=streamed)
+    except CatenaryError as error:
+        return StageState(node.name, streamed, error=error)
+
+
+def _read(live: Live, node: GroupByNode, *, streamed: bool) -> StageState:
+    """As `_state`; raises what the store says that cannot be read."""
     dataset = live.store.dataset(dataset_name(node))
     if dataset is None:
         return StageState(node.name, streamed)
@@ -193,9 +219,12 @@ def _lane(live: Live, lane: Lane) -> LaneState:
     ended = _has_ended(lane.owner)
     try:
         end = live.log.ends([lane.place])[lane.place]
+        queued_ms = _queued_ms(live, lane) if end > lane.position else 0
     except LogError:
         return LaneState(lane, None, 0, ended)
-    return LaneState(lane, end, _queued_ms(live, lane) if end > lane.position else 0, ended)
+    except CatenaryError as error:
+        return LaneState(lane, None, 0, ended, error)
+    return LaneState(lane, end, queued_ms, ended)
 
 
 def _queued_ms(live: Live, lane: Lane) -> int:
@@ -205,6 +234,14 @@ def _queued_ms(live: Live, lane: Lane) -> int:
     except PositionError:  # no longer retained: its age is not known
         return 0
     return max(0, time.time_ns() // 1_000_000 - int(queued.append_ms[0])) if len(queued) else 0
+
+
+def _words_of(error: CatenaryError) -> str:
+    return f"{type(error).__name__}: {error}".replace("\n", "\n  ")
+
+
+def _facts_of(error: CatenaryError | None) -> dict[str, str | None] | None:
+    return None if error is None else {"kind": type(error).__name__, **error.facts()}
 
 
 def _held_by(reader: Reader) -> str:

@@ -44,7 +44,7 @@ class Project:
             )
 
     @staticmethod
-    def open(root: str | Path = ".", **flags: str | int) -> Project:
+    def open(root: str | Path = ".", **flags: str | float) -> Project:
         """The project in a folder.
 
         Args:

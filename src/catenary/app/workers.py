@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from catenary.app.live import open_stage
+from catenary.app.schemas import ProjectSchemas
 from catenary.app.settings import Settings
 from catenary.app.wiring import open_store
 from catenary.errors import CatenaryError
@@ -174,6 +175,7 @@ def _environment(settings: Settings | None) -> dict[str, str]:
         "CATENARY_LOG": str(settings.path("log").resolve()),
         "CATENARY_STORE": settings.place("store"),
         "CATENARY_DURABILITY": settings.durability,
+        "CATENARY_REGISTRY": settings.registry,
     }
 
 
@@ -189,7 +191,8 @@ def main(argv: Sequence[str]) -> int:
     threading.Thread(target=_obey, args=(stopped, finishing), daemon=True).start()
     try:
         log, store = opened(argv[0])
-        stage = open_stage(spec, log, store, siblings, owned=owned)
+        schemas = ProjectSchemas(Settings.load())
+        stage = open_stage(spec, log, store, siblings, owned=owned, schemas=schemas)
         # What was made so far stays: a full collection of it would hold a batch up for long.
         gc.freeze()
         teller = threading.Thread(target=_tell, args=(stage, stopped), daemon=True)

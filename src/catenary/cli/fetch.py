@@ -1,7 +1,7 @@
 """Features for keys, now or as of an instant: one row by --key, or many from stdin.
 
-On stdin each line is a request, a JSON object such as {"customer": "c0", "amount": null}. --token waits
-until the answer reflects what was published.
+On stdin each line is a request, a JSON object such as {"customer": "c0", "amount": null}. Bytes are
+base64, in requests as in answers. --token waits until the answer reflects what was published.
 """
 
 import sys
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from catenary.cli.console import emit, say
+from catenary.cli.console import emit, say, shown
 from catenary.cli.opening import KEY_HELP, Definitions, Json, Root, StoreAt, lived
 
 
@@ -31,11 +31,15 @@ def command(
     json: Json = False,
 ) -> None:
     """Fetch and print each request's features and status."""
-    from catenary.app.requests import followed, keyed, lines_of
+    from catenary.app.requests import followed, keyed, lines_of, request_types
     from catenary.windows import parse_instant
 
     live = lived(root, definitions=definitions, names=[name], store=store)
-    requests = [keyed(live.plan, name, key)] if key else lines_of(sys.stdin)
+    requests = (
+        [keyed(live.plan, name, key)]
+        if key
+        else lines_of(sys.stdin, request_types(live.plan, name))
+    )
     answer: Any = live.fetcher.fetch(
         name,
         requests,
@@ -47,6 +51,6 @@ def command(
         if json:
             emit({"features": values, "status": status, "token": str(answer.token)})
             continue
-        say(f"{requests[row]}: {status}")
+        say(f"{shown(requests[row])}: {status}")
         for feature, value in values.items():
-            say(f"  {feature:<48} {value}")
+            say(f"  {feature:<48} {shown(value)}")

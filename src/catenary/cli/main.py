@@ -31,6 +31,7 @@ VERBS: Final = {
     "publish": "append rows to a topic",
     "stream": "keep features fresh from topics: one stage, a chain, or all",
     "fetch": "features for keys, now or as of any instant",
+    "serve": "features over HTTP, as JSON or Arrow",
     "why": "what made one value, and where online and backfill part",
     "status": "what stages have committed, how far behind they are, what they set aside",
     "dead-letters": "records that were set aside, with the reasons; replay them",
@@ -91,8 +92,7 @@ def _report(error: CatenaryError, *, as_json: bool) -> None:
     if as_json:
         from catenary.cli.console import emit
 
-        parts = {"problem": error.problem, "where": error.where, "hint": error.hint}
-        emit({"error": {"kind": type(error).__name__, **parts}})
+        emit({"error": {"kind": type(error).__name__, **error.facts()}})
 
 
 def _help() -> str:

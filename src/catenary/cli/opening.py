@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -28,8 +28,11 @@ Partitions = Annotated[
 ]
 KEY_HELP = (
     "name=value; repeat for further columns: keys, and what derivations read of the left;"
-    " name=null for a null, of any type but text"
+    " name=null for a null, of any type but text; bytes as base64"
 )
+LogFormat = Annotated[
+    Literal["plain", "json"], typer.Option("--log-format", help="of what is said on stderr")
+]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 
@@ -39,20 +42,19 @@ def opened(root: Path, **flags: str | int | None) -> Project:
 
 
 def lived(
-    root: Path,
-    *,
-    definitions: str | None = None,
-    names: Sequence[str] | None = None,
-    conf: Sequence[str] = (),
-    store: str | None = None,
+    root: Path, *, names: Sequence[str] | None = None, conf: Sequence[str] = (), **flags: Any
 ) -> "Live":
     """The live half of the project at `root`, of all its definitions or of some."""
     from catenary.app.live import Live
 
-    pairs: dict[str, object] = {}
+    given = {name: each for name, each in flags.items() if each is not None}
+    return Live.open(root, names or None, conf=pairs(conf), **given)
+
+
+def pairs(conf: Sequence[str]) -> dict[str, object]:
+    """Settings of a chain, as `--conf name=value` gives them."""
+    found: dict[str, object] = {}
     for each in conf:
         name, _, value = each.partition("=")
-        pairs[name] = value
-    given = {"definitions": definitions, "store": store}
-    flags = {name: value for name, value in given.items() if value is not None}
-    return Live.open(root, names or None, conf=pairs, **flags)
+        found[name] = value
+    return found

@@ -1,6 +1,11 @@
-"""What stages have committed: positions, lag, floors, readers, uploads, what was set aside."""
+"""What stages have committed: positions, lag, floors, readers, uploads, what was set aside.
+
+What of a stage cannot be read is told in its place, and the exit code is 1 then.
+"""
 
 from pathlib import Path
+
+import typer
 
 from catenary.cli.console import emit, say
 from catenary.cli.opening import Definitions, Json, Root, StoreAt, lived
@@ -20,6 +25,8 @@ def command(
     states = stage_states(live)
     if json:
         emit({"stages": [each.facts() for each in states]})
-        return
-    for each in states:
-        say(str(each))
+    else:
+        for each in states:
+            say(str(each))
+    if any(each.failed for each in states):
+        raise typer.Exit(1)

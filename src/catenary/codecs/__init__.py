@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from catenary.codecs.avro.types import avro_schema, schema_of_avro
-from catenary.errors import UnsupportedError, nearest
+from catenary.codecs.protobuf.program import schema_of_protobuf
+from catenary.errors import DefinitionError, UnsupportedError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,7 +30,15 @@ if TYPE_CHECKING:
 
     from catenary.schema import Schema
 
-__all__ = ["Codec", "Decoded", "Rejected", "avro_schema", "codec", "schema_of_avro"]
+__all__ = [
+    "Codec",
+    "Decoded",
+    "Rejected",
+    "avro_schema",
+    "codec",
+    "schema_of_avro",
+    "schema_of_protobuf",
+]
 
 
 @dataclass(frozen=True)
@@ -53,11 +62,18 @@ class Decoded:
         rows: in the records' order.
         kept: int64, the number of the record that each row came from; ascending.
         rejected: the other records, ascending.
+        skipped: how many records say nothing that is a row, by the rules of their format.
     """
 
     rows: pa.Table
     kept: np.ndarray
     rejected: tuple[Rejected, ...]
+    skipped: int = 0
+
+    def among(self, numbers: np.ndarray) -> Decoded:
+        """The same, where the records were a part of a batch: these ones."""
+        told = tuple(Rejected(int(numbers[each.row]), each.reason) for each in self.rejected)
+        return Decoded(self.rows, numbers[self.kept], told, self.skipped)
 
 
 class Codec(Protocol):
@@ -69,7 +85,10 @@ class Codec(Protocol):
         ...
 
     def decode(self, values: pa.LargeBinaryArray) -> Decoded:
-        """Every record becomes a row or is rejected; bytes alone never raise."""
+        """Every record becomes a row, is rejected, or is skipped where its format says so.
+
+        Bytes alone never raise; a registry that schemas come from may.
+        """
         ...
 
     def encode(self, rows: pa.Table) -> pa.LargeBinaryArray:
@@ -87,17 +106,21 @@ def codec(
     *,
     writer: str | None = None,
     reader: str | None = None,
+    files: bytes | None = None,
+    message: str | None = None,
     columns: Collection[str] | None = None,
 ) -> Codec:
     """The codec of that name.
 
     Args:
-        name: `json` or `avro`.
+        name: `json`, `avro`, `protobuf` or `arrow`.
         schema: the columns of records.
         writer: Avro only: the schema that records were written with, as JSON text; by default what
             `avro_schema` makes of `schema`. Records are encoded with it too.
         reader: Avro only: the schema that the writer's is resolved to before columns are taken by
             name; by default the writer's own. Columns that it lacks are null.
+        files: Protobuf only: a FileDescriptorSet, imports before those who import.
+        message: Protobuf only: the records' message; by default the last file's first one.
         columns: only these are kept; the others are checked all the same.
 
     Raises:
@@ -111,6 +134,19 @@ def codec(
         from catenary.codecs.avro.codec import AvroCodec
 
         return AvroCodec(wanted, writer or avro_schema(schema), reader)
+    if name == "protobuf":
+        from catenary.codecs.protobuf.codec import ProtobufCodec
+
+        if files is None:
+            raise DefinitionError(
+                "records in Protobuf need a schema",
+                hint="give a FileDescriptorSet, made with protoc --include_imports --descriptor_set_out",
+            )
+        return ProtobufCodec(wanted, files, message)
+    if name == "arrow":
+        from catenary.codecs.arrow_rows import ArrowCodec
+
+        return ArrowCodec(wanted)
     if name == "json":
         from catenary.codecs.json_rows import JsonCodec
 
@@ -118,5 +154,7 @@ def codec(
             raise UnsupportedError(
                 "records in JSON carry no schema: `writer` and `reader` are Avro's"
             )
-        return JsonCodec(wanted)
-    raise UnsupportedError(f"there is no codec {name!r}", hint=nearest(name, ["avro", "json"]))
+        return JsonCodec(schema, wanted)
+    raise UnsupportedError(
+        f"there is no codec {name!r}", hint=nearest(name, ["arrow", "avro", "json", "protobuf"])
+    )

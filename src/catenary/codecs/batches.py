@@ -1,4 +1,4 @@
-"""A batch through a compiled reader: Arrow buffers in, Arrow columns out."""
+"""A batch through a compiled reader: Arrow buffers in, Arrow columns out; and batches put together."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import numpy as np
 import pyarrow as pa
 
 from catenary.codecs import Decoded, Rejected
+from catenary.codecs.reasons import reason as in_words
+from catenary.schema.arrow import schema_to_arrow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from catenary.compiled.records import Reader
+    from catenary.schema import Schema
 
 
 def decode(
@@ -20,6 +23,8 @@ def decode(
     arrow: pa.Schema,
     values: pa.LargeBinaryArray,
     reason: Callable[[int, int, int, int], str],
+    *,
+    header: int = 0,
 ) -> Decoded:
     """Decode a batch.
 
@@ -28,6 +33,7 @@ def decode(
         arrow: of the rows.
         values: the records.
         reason: (code, byte, place, came) in words.
+        header: bytes at the start of every record that are not the codec's.
     """
     if values.type != pa.large_binary():
         values = values.cast(pa.large_binary())
@@ -42,6 +48,7 @@ def decode(
         valid.address if valid is not None else 0,
         skipped,
         many,
+        header,
     )
     # PyArrow's documented entry for memory that C made; the public one costs more than a small batch.
     batch = pa.RecordBatch._import_from_c(columns.address, arrow)
@@ -52,3 +59,35 @@ def decode(
         Rejected(row, reason(code, at, place, came)) for row, at, code, place, came in refused
     )
     return Decoded(table, np.delete(kept, [each.row for each in told]), told)
+
+
+def joined(
+    parts: Sequence[Decoded], schema: Schema, rejected: Sequence[Rejected], *, skipped: int = 0
+) -> Decoded:
+    """Parts of one batch as one, in the records' order.
+
+    Args:
+        parts: what was decoded, numbered within the batch.
+        schema: of the rows.
+        rejected: further records.
+        skipped: further ones.
+    """
+    told = [each for part in parts for each in part.rejected] + list(rejected)
+    told.sort(key=lambda each: each.row)
+    skipped += sum(part.skipped for part in parts)
+    some = [part for part in parts if len(part.kept)]
+    if not some:
+        empty = schema_to_arrow(schema).empty_table()
+        return Decoded(empty, np.zeros(0, np.int64), tuple(told), skipped)
+    if len(some) == 1:
+        return Decoded(some[0].rows, some[0].kept, tuple(told), skipped)
+    kept = np.concatenate([part.kept for part in some])
+    order = np.argsort(kept)
+    # Chunks are made one first: rows of many parts would be looked for in each of them.
+    rows = pa.concat_tables([part.rows for part in some]).combine_chunks().take(pa.array(order))
+    return Decoded(rows, kept[order], tuple(told), skipped)
+
+
+def words_of_absent(*, empty: bool) -> str:
+    """Why a record without a byte is none: it is empty, or has no value."""
+    return in_words(3 if empty else 2, 0, "", "", 0)

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -30,42 +31,56 @@ from catenary.codecs.batches import decode
 from catenary.codecs.layout import layout
 from catenary.codecs.reasons import reason
 from catenary.compiled.records import Reader
-from catenary.errors import DataError, UnsupportedError
+from catenary.errors import DataError, UnsupportedError, nearest
+from catenary.schema import Schema
 from catenary.schema.arrow import schema_to_arrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from catenary.codecs import Decoded
-    from catenary.schema import Schema, Type
+    from catenary.schema import Type
 
 
 class JsonCodec:
-    """Reads and writes objects with these members."""
+    """Reads and writes objects with these members.
 
-    def __init__(self, schema: Schema) -> None:
-        self.schema = schema
-        self._arrow = schema_to_arrow(schema)
-        self._layout = layout(schema)
-        for at, type_ in enumerate(self._layout.types):
-            key = type_.key
-            if key is not None and key.name != "string" and not key.is_integer:
+    Args:
+        schema: the columns of records.
+        kept: those of the rows that `decode` returns; all by default. The others are checked, unless
+            they are of a type that JSON has no form for.
+    """
+
+    def __init__(self, schema: Schema, kept: Schema | None = None) -> None:
+        self.schema = schema if kept is None else kept
+        for name, type_ in self.schema.items():
+            key = _formless(type_)
+            if key is not None:
                 raise UnsupportedError(
-                    f"column {self._layout.paths[at]!r}: JSON has no maps with keys of {key}",
+                    f"column {name!r}: JSON has no maps with keys of {key}",
                     hint="keys are string or a whole number",
                 )
+        checked = [each for each in schema.fields if _formless(each.type) is None]
+        self._whole = len(checked) == len(self.schema)
+        self._arrow = schema_to_arrow(Schema(tuple(checked)))
+        self._layout = layout(Schema(tuple(checked)))
         names = b"".join(name.encode() for name in self._layout.names)
         ends = np.cumsum([0, *(len(name.encode()) for name in self._layout.names)])
         spans = np.stack([ends[:-1], ends[1:]], axis=1).astype(np.int64)
         plan = np.array(self._layout.plan, np.int64)
         self._reader = Reader("json", spans.tobytes(), names, plan.tobytes())
 
-    def decode(self, values: pa.LargeBinaryArray) -> Decoded:
+    def decode(self, values: pa.LargeBinaryArray, *, header: int = 0) -> Decoded:
         """Every record becomes a row or is rejected."""
-        return decode(self._reader, self._arrow, values, self._reason)
+        found = decode(self._reader, self._arrow, values, self._reason, header=header)
+        return found if self._whole else replace(found, rows=found.rows.select(list(self.schema)))
 
     def encode(self, rows: pa.Table) -> pa.LargeBinaryArray:
         """One object per row; nulls are written, so that every object has every member."""
+        for name in self.schema:
+            if name not in rows.column_names:
+                hint = nearest(name, rows.column_names)
+                raise DataError(f"the rows have no column {name!r}", hint=hint)
         columns = [
             _shown_column(rows.column(each.name), each.name, _shown(each.type))
             for each in self.schema.fields
@@ -82,6 +97,14 @@ class JsonCodec:
     def _reason(self, code: int, at: int, place: int, came: int) -> str:
         known = max(place, 0)
         return reason(code, at, self._layout.paths[known], str(self._layout.types[known]), came)
+
+
+def _formless(type_: Type) -> Type | None:
+    """A map's key in a type that JSON has no form for; None if there is none."""
+    if type_.key is not None and type_.key.name != "string" and not type_.key.is_integer:
+        return type_.key
+    inner = [each.type for each in type_.fields] + ([] if type_.item is None else [type_.item])
+    return next((found for each in inner if (found := _formless(each)) is not None), None)
 
 
 class _NoFormError(ValueError):

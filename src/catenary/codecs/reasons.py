@@ -39,6 +39,8 @@ _WORDS: Final = (
     "a key of a map is null",
     "a key of a map is not {type}",
     "expected {type}, not a fraction",
+    "this is no field of Protobuf: its number or its wire type is none",
+    "the record lacks a required field",
 )
 _CAME: Final = (
     "nothing", "null", "a boolean", "a number", "a number with a fraction or exponent", "a string", "an array",

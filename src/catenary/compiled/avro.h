@@ -262,11 +262,11 @@ static avro_at avro_nested(catenary_avro *in, const avro_op *op, avro_at at) {
 #undef AVRO_PUT
 #undef AVRO_NEED
 
-/* The rows of `many` records; those that become none are in `refused`, ascending.
+/* The rows of `many` records, `header` bytes before each left out; those that become none are in `refused`, ascending.
  * Returns how many rows, or -1 without memory; a refusal for want of memory is that too. */
 static int64_t catenary_avro_rows(const catenary_op *program, int64_t size, const uint8_t *constants, catenary_grown *columns,
                                   const uint8_t *data, const int64_t *offsets, const uint8_t *valid,
-                                  int64_t skipped, int64_t many, catenary_refusals *refused) {
+                                  int64_t skipped, int64_t header, int64_t many, catenary_refusals *refused) {
     catenary_avro in = {0};
     int64_t rows = 0;
     avro_op *ops = (avro_op *)malloc((size_t)size * sizeof(avro_op));
@@ -280,7 +280,7 @@ static int64_t catenary_avro_rows(const catenary_op *program, int64_t size, cons
     in.columns = columns;
     in.safe = data + offsets[many];
     for (int64_t row = 0; row < many; row++) {
-        avro_at at = data + offsets[row];
+        avro_at at = data + offsets[row] + header;
         in.end = data + offsets[row + 1];
         in.empty = 0;
         in.where = at;

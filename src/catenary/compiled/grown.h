@@ -28,7 +28,7 @@ enum { GROWN_NULL, GROWN_BOOL, GROWN_I8, GROWN_I16, GROWN_I32, GROWN_I64, GROWN_
 enum { FINE, NO_MEMORY, NO_VALUE, NO_BYTES, ENDS_INSIDE, LONG_NUMBER, NOT_BOOLEAN, NEGATIVE_SIZE, BEYOND_END,
        NOT_UTF8, NO_BRANCH, NO_SYMBOL, BAD_COUNT, BAD_BLOCK, TRAILING, NO_FIT, NOT_TAKEN, TOO_LARGE,
        TOO_DEEP, NOT_JSON, OTHER_TYPE, NO_ZONE, NOT_TIME, NOT_DATE, NOT_BASE64, NOT_OBJECT, CONTROL,
-       BAD_ESCAPE, NULL_KEY, BAD_KEY, NOT_WHOLE };
+       BAD_ESCAPE, NULL_KEY, BAD_KEY, NOT_WHOLE, BAD_TAG, NO_FIELD };
 
 typedef struct {
     int kind, width, first, many, form;
@@ -240,6 +240,48 @@ static void grown_cut(catenary_grown *columns, int at, int64_t length) {
     else if (column->kind == GROWN_LIST) grown_cut(columns, column->first, column->offsets[length]);
     else if (column->kind == GROWN_STRUCT)
         for (int child = 0; child < column->many; child++) grown_cut(columns, column->first + child, length);
+}
+
+/* The bytes of a text or of a number. */
+static void grown_bytes(const catenary_grown *column, int64_t row, const uint8_t **from, int64_t *size) {
+    if (column->kind == GROWN_TEXT) {
+        *from = column->data + column->offsets[row];
+        *size = column->offsets[row + 1] - column->offsets[row];
+    } else {
+        *from = column->data + row * column->width;
+        *size = column->width;
+    }
+}
+
+/* Marks the entries from `first` on whose key comes again later; how many, or -1 without memory. */
+static int64_t grown_superseded(const catenary_grown *keys, int64_t first, uint8_t **marks) {
+    const int64_t many = keys->length - first;
+    int64_t slots = 16, found = 0, other, size, known;
+    const uint8_t *from, *before;
+    while (slots < 2 * many) slots *= 2;
+    int64_t *table = (int64_t *)calloc((size_t)slots, sizeof(int64_t));
+    *marks = (uint8_t *)calloc((size_t)many + 1, 1);
+    if (!table || !*marks) {
+        free(table);
+        return -1;
+    }
+    for (int64_t at = 0; at < many; at++) {
+        uint64_t hash = 0xCBF29CE484222325ULL;
+        grown_bytes(keys, first + at, &from, &size);
+        for (int64_t byte = 0; byte < size; byte++) hash = (hash ^ from[byte]) * 0x100000001B3ULL;
+        int64_t slot = (int64_t)((hash ^ hash >> 29) & (uint64_t)(slots - 1));
+        for (; (other = table[slot]); slot = (slot + 1) & (slots - 1)) {
+            grown_bytes(keys, first + other - 1, &before, &known);
+            if (known == size && !memcmp(before, from, (size_t)size)) {
+                (*marks)[other - 1] = 1;
+                found++;
+                break;
+            }
+        }
+        table[slot] = at + 1;
+    }
+    free(table);
+    return found;
 }
 
 static void catenary_drop(catenary_grown *columns, int64_t many) {

@@ -519,47 +519,6 @@ static int json_key(catenary_json *in, int at, const uint8_t *text, int64_t size
     return code ? code : grown_whole(column, whole);
 }
 
-static void json_key_bytes(const catenary_grown *column, int64_t row, const uint8_t **from, int64_t *size) {
-    if (column->kind == GROWN_TEXT) {
-        *from = column->data + column->offsets[row];
-        *size = column->offsets[row + 1] - column->offsets[row];
-    } else {
-        *from = column->data + row * column->width;
-        *size = column->width;
-    }
-}
-
-/* Marks the entries from `first` on whose key comes again later; how many, or -1 without memory. */
-static int64_t json_superseded(const catenary_grown *keys, int64_t first, uint8_t **marks) {
-    const int64_t many = keys->length - first;
-    int64_t slots = 16, found = 0, other, size, known;
-    const uint8_t *from, *before;
-    while (slots < 2 * many) slots *= 2;
-    int64_t *table = (int64_t *)calloc((size_t)slots, sizeof(int64_t));
-    *marks = (uint8_t *)calloc((size_t)many + 1, 1);
-    if (!table || !*marks) {
-        free(table);
-        return -1;
-    }
-    for (int64_t at = 0; at < many; at++) {
-        uint64_t hash = 0xCBF29CE484222325ULL;
-        json_key_bytes(keys, first + at, &from, &size);
-        for (int64_t byte = 0; byte < size; byte++) hash = (hash ^ from[byte]) * 0x100000001B3ULL;
-        int64_t slot = (int64_t)((hash ^ hash >> 29) & (uint64_t)(slots - 1));
-        for (; (other = table[slot]); slot = (slot + 1) & (slots - 1)) {
-            json_key_bytes(keys, first + other - 1, &before, &known);
-            if (known == size && !memcmp(before, from, (size_t)size)) {
-                (*marks)[other - 1] = 1;
-                found++;
-                break;
-            }
-        }
-        table[slot] = at + 1;
-    }
-    free(table);
-    return found;
-}
-
 /* The entries of a map, without those that are marked. */
 static int json_entries(catenary_json *in, int at, int depth, const uint8_t *marks) {
     catenary_grown *columns = in->columns;
@@ -590,7 +549,7 @@ static int json_map(catenary_json *in, int at, int depth) {
     int code = json_entries(in, at, depth, NULL);
     if (code) return code;
     if (columns[entry].length - first > 1) {
-        int64_t found = json_superseded(columns + columns[entry].first, first, &marks);
+        int64_t found = grown_superseded(columns + columns[entry].first, first, &marks);
         if (found > 0) {
             grown_cut(columns, entry, first);
             in->at = start;
@@ -680,10 +639,10 @@ static int json_skip(catenary_json *in, int depth) {
     }
 }
 
-/* The rows of `many` records; as catenary_avro_rows. */
+/* The rows of `many` records, `header` bytes before each left out; as catenary_avro_rows. */
 static int64_t catenary_json_rows(const uint8_t *names, const int64_t *spans, catenary_grown *columns,
                                   const uint8_t *data, const int64_t *offsets, const uint8_t *valid,
-                                  int64_t skipped, int64_t many, catenary_refusals *refused) {
+                                  int64_t skipped, int64_t header, int64_t many, catenary_refusals *refused) {
     catenary_json in = {0};
     in.names = names;
     in.spans = spans;
@@ -691,7 +650,8 @@ static int64_t catenary_json_rows(const uint8_t *names, const int64_t *spans, ca
     int64_t rows = 0;
     for (int64_t row = 0; row < many; row++) {
         int code;
-        in.start = in.at = data + offsets[row];
+        in.start = data + offsets[row];
+        in.at = in.start + header;
         in.end = data + offsets[row + 1];
         in.place = -1;
         in.came = 0;

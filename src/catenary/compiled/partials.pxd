@@ -19,8 +19,8 @@ cdef extern from "partials.h" nogil:
     int CATENARY_OTHER
     int CATENARY_EMPTY
     int CATENARY_NULL
-    int CATENARY_OVERFLOW
     int CATENARY_VALUE
+    int CATENARY_ASIDE
     int CATENARY_FORMAT
     int CATENARY_TEXT
     catenary_state *catenary_states(const catenary_spec *specs, long long many)
@@ -42,8 +42,6 @@ cdef extern from "partials.h" nogil:
                             const unsigned char *data, long long size, const unsigned long long *needs,
                             unsigned long long rest)
     int catenary_emit(const catenary_spec *spec, catenary_state *state, catenary_buffer *out)
-    int catenary_finish(const catenary_spec *spec, catenary_state *state, int sample, int k, long long *value,
-                        long long *size, catenary_buffer *side, catenary_buffer *items)
     int catenary_emit_row(const catenary_column *columns, const int *kinds, long long many, int tag,
                           long long row, long long ts, catenary_buffer *out)
     int catenary_open_row(const unsigned char *data, long long size, const int *kinds, long long many,

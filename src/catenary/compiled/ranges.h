@@ -10,7 +10,7 @@
 
 #include "partials.h"
 
-enum { RANGES_LANE = 13, RANGES_LATE = 17, RANGES_STATUS = 4, RANGES_OWN = -1, RANGES_UPLOAD_LEVEL = -1,
+enum { RANGES_LANE = 13, RANGES_LATE = 17, RANGES_BOUND = 5, RANGES_STATUS = 4, RANGES_OWN = -1, RANGES_UPLOAD_LEVEL = -1,
        RANGES_ROOM = 32 << 20 };
 
 /* A tile; its partials are `size` bytes from `place` on in the buffer that came with it. */
@@ -33,6 +33,27 @@ static inline catenary_u64 catenary_big_endian(const catenary_u8 *at, int many) 
     catenary_u64 number = 0;
     while (many--) number = number << 8 | *at++;
     return number;
+}
+
+static inline void catenary_put_big_endian(catenary_u8 *at, int many, catenary_u64 number) {
+    while (many--) {
+        at[many] = (catenary_u8)number;
+        number >>= 8;
+    }
+}
+
+/* What follows the entity in the key of a lane's tile of a level that starts at an instant. */
+static inline void catenary_lane_bound(catenary_u8 *to, const char *lane, catenary_i64 level, catenary_i64 start) {
+    to[0] = 0;
+    memcpy(to + 1, lane, 3);
+    to[4] = (catenary_u8)level;
+    catenary_put_big_endian(to + 5, 8, (catenary_u64)start ^ CATENARY_TOP);
+}
+
+/* What follows it in the keys of all tiles late to an upload, as far as they have it in common. */
+static inline void catenary_late_bound(catenary_u8 *to, catenary_i64 upload) {
+    to[0] = 1;
+    catenary_put_big_endian(to + 1, 4, (catenary_u64)upload);
 }
 
 static inline int catenary_compare_keys(const char *a, catenary_i64 a_size, const char *b, catenary_i64 b_size) {

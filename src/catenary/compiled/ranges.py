@@ -11,9 +11,13 @@ Held to account by: ``tests/unit/serve/test_lookup.py``, ``tests/property/test_f
 
 import cython
 from cython.cimports.catenary.compiled.ranges import (
+    RANGES_BOUND,
+    RANGES_LANE,
     catenary_compare_keys,
     catenary_end_entity,
     catenary_gathered,
+    catenary_lane_bound,
+    catenary_late_bound,
     catenary_leave_room,
     catenary_span,
     catenary_take_room,
@@ -65,6 +69,142 @@ def _columns(found: cython.pointer(catenary_gathered)) -> tuple:
     return columns, places, data
 
 
+@cython.ccall
+def bounds_of(
+    lanes: list,
+    sizes: cython.const[cython.longlong][::1],
+    since: cython.longlong,
+    until: cython.longlong,
+    upload: cython.longlong,
+    cutoff: cython.longlong,
+) -> list:
+    """Which rows of an entity matter to reads, as (start, end) of what follows it in their keys, ascending.
+
+    Args:
+        lanes: their bytes, ascending.
+        sizes: the tiles' lengths by level.
+        since: milliseconds; tiles that end at or before it do not matter.
+        until: milliseconds; those that begin at or after it do not.
+        upload: the id of the upload whose late tiles matter; -1 for none.
+        cutoff: milliseconds; the lanes' tiles before it are the upload's.
+    """
+    found: list = []
+    start: cython.uchar[13]
+    end: cython.uchar[13]
+    lane: bytes
+    level: cython.Py_ssize_t
+    first: cython.longlong
+    for lane in lanes:
+        for level in range(sizes.shape[0]):
+            first = since - sizes[level] + 1
+            if first < cutoff:
+                first = cutoff
+            catenary_lane_bound(start, PyBytes_AS_STRING(lane), level, first)
+            catenary_lane_bound(end, PyBytes_AS_STRING(lane), level, until)
+            found.append(
+                (
+                    PyBytes_FromStringAndSize(cython.cast(cython.p_char, start), RANGES_LANE),
+                    PyBytes_FromStringAndSize(cython.cast(cython.p_char, end), RANGES_LANE),
+                )
+            )
+    if upload >= 0:
+        catenary_late_bound(start, upload)
+        catenary_late_bound(end, upload + 1)
+        found.append(
+            (
+                PyBytes_FromStringAndSize(cython.cast(cython.p_char, start), RANGES_BOUND),
+                PyBytes_FromStringAndSize(cython.cast(cython.p_char, end), RANGES_BOUND),
+            )
+        )
+    return found
+
+
+@cython.cfunc
+@cython.exceptval(-3, check=False)
+def gather_into(
+    found: cython.pointer(catenary_gathered),
+    span: cython.pointer(cython.const[catenary_span]),
+    walk,
+    prefixes: list,
+    bounds: list,
+    uploaded: list,
+    offsets: cython.p_longlong,
+) -> cython.int:
+    """`gather` into what was taken as room: 0, -1 for damaged bytes, -2 without memory."""
+    entity: cython.Py_ssize_t
+    at: cython.Py_ssize_t
+    many: cython.Py_ssize_t = len(bounds)
+    skip: cython.Py_ssize_t
+    failed: cython.int = 0
+    ended: cython.bint = many == 0
+    key: bytes = b""
+    value: bytes
+    prefix: bytes
+    wanted: bytes
+    row: tuple = None
+    rows: object = None
+    for entity in range(len(prefixes)):
+        offsets[entity] = found.tiles.size // cython.sizeof(catenary_tile)
+        prefix = prefixes[entity]
+        skip = PyBytes_GET_SIZE(prefix)
+        at = 0
+        if not ended:
+            wanted = prefix + cython.cast(bytes, bounds[0][0])
+            if row is None or _compare(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), wanted) < 0:
+                rows = walk(wanted)
+                row = next(rows, None)
+        while row is not None:
+            key = row[0]
+            if PyBytes_GET_SIZE(key) <= skip:
+                break
+            if memcmp(PyBytes_AS_STRING(key), PyBytes_AS_STRING(prefix), skip):
+                break
+            while (
+                at < many
+                and _compare(
+                    PyBytes_AS_STRING(key) + skip, PyBytes_GET_SIZE(key) - skip, bounds[at][1]
+                )
+                >= 0
+            ):
+                at += 1
+            if at == many:
+                break
+            wanted = bounds[at][0]
+            if _compare(PyBytes_AS_STRING(key) + skip, PyBytes_GET_SIZE(key) - skip, wanted) < 0:
+                rows = walk(prefix + wanted)
+                row = next(rows, None)
+                continue
+            value = row[1]
+            failed = catenary_take_row(
+                found,
+                span,
+                PyBytes_AS_STRING(key) + skip,
+                PyBytes_GET_SIZE(key) - skip,
+                PyBytes_AS_STRING(value),
+                PyBytes_GET_SIZE(value),
+            )
+            if failed:
+                break
+            row = next(rows, None)
+        ended = ended or row is None
+        if not failed and uploaded and uploaded[entity] is not None:
+            value = uploaded[entity]
+            failed = catenary_take_upload(
+                found,
+                span,
+                PyBytes_AS_STRING(value),
+                PyBytes_GET_SIZE(value),
+            )
+        if not failed:
+            failed = catenary_end_entity(found)
+        if failed:
+            break
+    if failed:
+        return failed
+    offsets[len(prefixes)] = found.tiles.size // cython.sizeof(catenary_tile)
+    return 0
+
+
 def gather(
     walk,
     prefixes: list,
@@ -94,91 +234,24 @@ def gather(
     """
     found: catenary_gathered
     span: catenary_span
-    entity: cython.Py_ssize_t
-    at: cython.Py_ssize_t
-    many: cython.Py_ssize_t = len(bounds)
-    skip: cython.Py_ssize_t
-    failed: cython.int = 0
-    ended: cython.bint = many == 0
-    key: bytes = b""
-    value: bytes
-    prefix: bytes
-    wanted: bytes
-    row: tuple = None
-    rows: object = None
-    catenary_take_room(cython.address(found))
+    failed: cython.int
     span.sizes = cython.address(sizes[0])
     span.levels = sizes.shape[0]
     span.since = since
     span.until = until
+    catenary_take_room(cython.address(found))
     try:
-        for entity in range(len(prefixes)):
-            offsets[entity] = found.tiles.size // cython.sizeof(catenary_tile)
-            prefix = prefixes[entity]
-            skip = PyBytes_GET_SIZE(prefix)
-            at = 0
-            if not ended:
-                wanted = prefix + cython.cast(bytes, bounds[0][0])
-                if (
-                    row is None
-                    or _compare(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), wanted) < 0
-                ):
-                    rows = walk(wanted)
-                    row = next(rows, None)
-            while row is not None:
-                key = row[0]
-                if PyBytes_GET_SIZE(key) <= skip:
-                    break
-                if memcmp(PyBytes_AS_STRING(key), PyBytes_AS_STRING(prefix), skip):
-                    break
-                while (
-                    at < many
-                    and _compare(
-                        PyBytes_AS_STRING(key) + skip, PyBytes_GET_SIZE(key) - skip, bounds[at][1]
-                    )
-                    >= 0
-                ):
-                    at += 1
-                if at == many:
-                    break
-                wanted = bounds[at][0]
-                if (
-                    _compare(PyBytes_AS_STRING(key) + skip, PyBytes_GET_SIZE(key) - skip, wanted)
-                    < 0
-                ):
-                    rows = walk(prefix + wanted)
-                    row = next(rows, None)
-                    continue
-                value = row[1]
-                failed = catenary_take_row(
-                    cython.address(found),
-                    cython.address(span),
-                    PyBytes_AS_STRING(key) + skip,
-                    PyBytes_GET_SIZE(key) - skip,
-                    PyBytes_AS_STRING(value),
-                    PyBytes_GET_SIZE(value),
-                )
-                if failed:
-                    break
-                row = next(rows, None)
-            ended = ended or row is None
-            if not failed and uploaded and uploaded[entity] is not None:
-                value = uploaded[entity]
-                failed = catenary_take_upload(
-                    cython.address(found),
-                    cython.address(span),
-                    PyBytes_AS_STRING(value),
-                    PyBytes_GET_SIZE(value),
-                )
-            if not failed:
-                failed = catenary_end_entity(cython.address(found))
-            if failed:
-                break
+        failed = gather_into(
+            cython.address(found),
+            cython.address(span),
+            walk,
+            prefixes,
+            bounds,
+            uploaded,
+            cython.address(offsets[0]),
+        )
         if failed == -2:
             raise MemoryError
-        if failed:
-            return None
-        offsets[len(prefixes)] = found.tiles.size // cython.sizeof(catenary_tile)
-        return _columns(cython.address(found))
+        return None if failed else _columns(cython.address(found))
     finally:
         catenary_leave_room(cython.address(found))

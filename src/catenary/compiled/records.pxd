@@ -24,9 +24,17 @@ cdef extern from "avro.h" nogil:
     int64_t catenary_avro_rows(const catenary_op *program, int64_t size, const uint8_t *constants,
                                catenary_grown *columns,
                                const uint8_t *data, const int64_t *offsets, const uint8_t *valid,
-                               int64_t skipped, int64_t many, catenary_refusals *refused)
+                               int64_t skipped, int64_t header, int64_t many, catenary_refusals *refused)
 
 cdef extern from "jsonrows.h" nogil:
     int64_t catenary_json_rows(const uint8_t *names, const int64_t *spans, catenary_grown *columns,
                                const uint8_t *data, const int64_t *offsets, const uint8_t *valid,
-                               int64_t skipped, int64_t many, catenary_refusals *refused)
+                               int64_t skipped, int64_t header, int64_t many, catenary_refusals *refused)
+
+cdef extern from "protobuf.h" nogil:
+    ctypedef struct catenary_field:
+        int64_t kind
+    int64_t catenary_protobuf_rows(const catenary_field *program, int64_t size, const uint8_t *constants,
+                                   catenary_grown *columns,
+                                   const uint8_t *data, const int64_t *offsets, const uint8_t *valid,
+                                   int64_t skipped, int64_t header, int64_t many, catenary_refusals *refused)

@@ -1,12 +1,12 @@
-"""Batches of records' bytes to columns: Avro and JSON, one call for a batch, no object per field.
+"""Batches of records' bytes to columns: Avro, JSON, Protobuf, one call for a batch, no object per field.
 
     addresses of the batch's buffers ──rows──► Columns (for Arrow's C data interface), refusals
 
-What a program and a plan are stands in ``avro.h``, ``jsonrows.h`` and ``grown.h``. A record that fails
+What a program and a plan are stands in ``avro.h``, ``jsonrows.h``, ``protobuf.h`` and ``grown.h``. A record that fails
 leaves nothing behind in the columns; it is told with its number, the byte, a code and a place.
 
 Read next: ``catenary/codecs`` (schemas to programs, codes to words).
-Held to account by: ``tests/property/test_codecs_avro.py``, ``tests/property/test_codecs_json.py``.
+Held to account by: ``tests/property/test_codecs_avro.py``, ``test_codecs_json.py``, ``test_codecs_protobuf.py``.
 """
 
 import cython
@@ -15,10 +15,12 @@ from cython.cimports.catenary.compiled.records import (
     catenary_avro_rows,
     catenary_columns,
     catenary_drop,
+    catenary_field,
     catenary_grown,
     catenary_hand_over,
     catenary_json_rows,
     catenary_op,
+    catenary_protobuf_rows,
     catenary_refusals,
 )
 from cython.cimports.cpython.bytes import PyBytes_AS_STRING
@@ -64,20 +66,20 @@ class Reader:
     """A program, and the plan of the columns that it fills; stateless, so threads may share it.
 
     Args:
-        kind: `avro` or `json`.
-        ops: of Avro, six int64 each (`catenary_op`); of JSON, where each column's name stands among
+        kind: `avro`, `json` or `protobuf`.
+        ops: of Avro, six int64 each (`catenary_op`); of Protobuf, eleven (`catenary_field`); of JSON, where each column's name stands among
             the constants: start and end.
         constants: what ops point to.
         plan: of the columns, five int64 each (`catenary_columns`).
     """
 
-    json: cython.bint
+    kind: cython.int
     ops: bytes
     constants: bytes
     plan: bytes
 
     def __init__(self, kind: str, ops: bytes, constants: bytes, plan: bytes):
-        self.json = kind == "json"
+        self.kind = ("avro", "json", "protobuf").index(kind)
         self.ops = ops
         self.constants = constants
         self.plan = plan
@@ -89,6 +91,7 @@ class Reader:
         valid: cython.ulonglong,
         skipped: cython.longlong,
         many: cython.longlong,
+        header: cython.longlong = 0,
     ):
         """Decode a batch.
 
@@ -98,6 +101,7 @@ class Reader:
             valid: address of the bitmap of records that are there; 0 if all are.
             skipped: bits of it that belong to other records, before the first.
             many: records.
+            header: bytes at the start of each that are not the codec's; every record has them.
 
         Returns:
             The columns, and (record, byte, code, place, came) per record that is no row, ascending.
@@ -106,7 +110,7 @@ class Reader:
             MemoryError: if there is none; the batch may be read again in parts.
         """
         width: int64_t = len(self.plan) // 40
-        size: int64_t = len(self.ops) // 48
+        size: int64_t = len(self.ops) // (88 if self.kind == 2 else 48)
         plan: numbers_type = cython.cast(numbers_type, PyBytes_AS_STRING(self.plan))
         ops: numbers_type = cython.cast(numbers_type, PyBytes_AS_STRING(self.ops))
         constants: bytes_type = cython.cast(bytes_type, PyBytes_AS_STRING(self.constants))
@@ -117,7 +121,7 @@ class Reader:
             columns = catenary_columns(plan, width, many)
             memset(cython.address(refused), 0, cython.sizeof(catenary_refusals))
             if columns != cython.NULL:
-                if self.json:
+                if self.kind == 1:
                     found = catenary_json_rows(
                         constants,
                         ops,
@@ -126,6 +130,21 @@ class Reader:
                         cython.cast(numbers_type, offsets),
                         cython.cast(bytes_type, valid),
                         skipped,
+                        header,
+                        many,
+                        cython.address(refused),
+                    )
+                elif self.kind == 2:
+                    found = catenary_protobuf_rows(
+                        cython.cast(cython.pointer(cython.const[catenary_field]), ops),
+                        size,
+                        constants,
+                        columns,
+                        cython.cast(bytes_type, data),
+                        cython.cast(numbers_type, offsets),
+                        cython.cast(bytes_type, valid),
+                        skipped,
+                        header,
                         many,
                         cython.address(refused),
                     )
@@ -139,6 +158,7 @@ class Reader:
                         cython.cast(numbers_type, offsets),
                         cython.cast(bytes_type, valid),
                         skipped,
+                        header,
                         many,
                         cython.address(refused),
                     )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final, TypeVar
 
 from catenary.definitions.origin import written_at
 from catenary.definitions.shown import call
 from catenary.errors import DefinitionError
 from catenary.windows import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, default_hop_ms, parse_length
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+T = TypeVar("T")
 
 Scalar = bool | int | float | str
 """What `default=` may be."""
@@ -168,6 +168,32 @@ class Operation:
         return f"Operation.{name}" + ("" if self.k is None else f"({self.k})")
 
 
+def _several(
+    name: str, given: T | Iterable[T], kinds: tuple[type[T], ...], example: str, where: str
+) -> tuple[T, ...]:
+    """What was given once or several times; never None, never of another type.
+
+    Raises:
+        DefinitionError: for anything else.
+    """
+    if isinstance(given, kinds):
+        return (given,)
+    found: list[T] = []
+    for each in given if isinstance(given, Iterable) else (given,):
+        if not isinstance(each, kinds):
+            what = name.removesuffix("s")
+            problem = f"{name}={given!r}: {each!r} is no {what}"
+            hint = f'write {name}="{example}" or {name}=["{example}"], or leave it out for none'
+            raise DefinitionError(problem, where=where, hint=hint)
+        found.append(each)
+    return tuple(found)
+
+
+def _is_one(given: object, *kinds: type) -> bool:
+    """Whether users' input has one of these types, whatever it was declared as."""
+    return isinstance(given, kinds)
+
+
 Operation.COUNT = Operation("count")
 Operation.SUM = Operation("sum")
 Operation.AVERAGE = Operation("average")
@@ -223,16 +249,24 @@ class Aggregation:
         hop: str | Window | None = None,
     ) -> None:
         where = written_at()
-        if not isinstance(operation, Operation):  # pyright: ignore[reportUnnecessaryIsInstance] - users' input
+        if not _is_one(operation, Operation):
             given = getattr(operation, "__name__", repr(operation))
             raise DefinitionError(
                 f"operation={given} is not an Operation",
                 where=where,
                 hint="write Operation.SUM, or Operation.LAST_K(5) for those that take k",
             )
-        several = (windows,) if isinstance(windows, (str, Window)) else tuple(windows)
+        if not _is_one(input_column, str):
+            raise DefinitionError(
+                f"input_column={input_column!r} is no column's name",
+                where=where,
+                hint="write one of the source's selects, such as 'amount'",
+            )
+        several = _several("windows", windows, (str, Window), "7d", where)
         spans = tuple(Window.parse(each) if isinstance(each, str) else each for each in several)
-        by = (buckets,) if isinstance(buckets, str) else tuple(buckets)
+        by = _several("buckets", buckets, (str,), "country", where)
+        if not _is_one(hop, str, Window, type(None)):
+            raise DefinitionError(f"hop={hop!r} is no length", where=where, hint='write hop="1m"')
         if len({span.length_ms for span in spans}) < len(spans):
             raise DefinitionError(
                 f"windows={[str(s) for s in spans]} names one length twice", where=where

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable
 
 from catenary.errors import DefinitionError
 
 _PACKAGE: Final = str(Path(__file__).resolve().parents[1])
 _OURS: Final = tuple(f"{_PACKAGE}/{room}/" for room in ("definitions", "errors"))
+_READ_FROM: Final[ContextVar[str | None]] = ContextVar("read_from", default=None)
+
+
+@contextmanager
+def placed(place: str) -> Generator[None]:
+    """What is defined in here was written at `place`: in another file than the code that defines it."""
+    token = _READ_FROM.set(place)
+    try:
+        yield
+    finally:
+        _READ_FROM.reset(token)
 
 
 def written_at() -> str:
-    """`file:line` of the innermost caller outside this room (and outside generated code)."""
+    """`file:line` of the innermost caller outside this room (and outside generated code).
+
+    Within `placed` it is that place.
+    """
+    place = _READ_FROM.get()
+    if place is not None:
+        return place
     frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - the only way to a line
     while frame is not None:
         name = frame.f_code.co_filename

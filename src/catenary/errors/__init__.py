@@ -10,15 +10,17 @@
     │   ├── MissingTableError             no such table
     │   ├── MissingPartitionError         a table lacks a `ds` partition that is needed
     │   ├── SchemaMismatchError           a table's columns changed or have other types
-    │   └── UnreadableError               a file is damaged or of another format
+    │   ├── UnreadableError               a file is damaged or of another format
+    │   └── UnknownSchemaError            a registry has no such schema
     └── RunError                          a run could not go on
         ├── BusyError                     another run is writing the same table
         ├── FencedError                   another copy of a stage has taken a lane over
         ├── LogError                      a topic is not there or not as asked
         │   └── PositionError             a stored position means nothing in the log (any more)
+        ├── UnreachableError              a server (a broker, a store's) does not answer; it is waited for
+        ├── RegistryError                 a schema registry does not answer; it may again later
         ├── NotYetError                   an answer does not reflect what it must, in time
         ├── StorageError                  the disk or a store's server refused (full, read-only, …)
-        │   └── UnreachableError          the server that holds the state is away; it is waited for
         └── BackfillError                 a backfill stopped; says what stands and where to resume
 
 A message has three parts: what was expected and what came, where it was written, what to do.
@@ -46,10 +48,12 @@ __all__ = [
     "MissingTableError",
     "NotYetError",
     "PositionError",
+    "RegistryError",
     "RunError",
     "SchemaMismatchError",
     "SettingsError",
     "StorageError",
+    "UnknownSchemaError",
     "UnreachableError",
     "UnreadableError",
     "UnsupportedError",
@@ -81,6 +85,10 @@ class CatenaryError(Exception):
         if hint:
             lines.append(f"  hint: {hint}")
         super().__init__("\n".join(lines))
+
+    def facts(self) -> dict[str, str | None]:
+        """Its three parts, for programs."""
+        return {"problem": self.problem, "where": self.where, "hint": self.hint}
 
 
 class DefinitionError(CatenaryError, ValueError):
@@ -123,6 +131,10 @@ class UnreadableError(DataError):
     """A file is damaged, truncated or not of the format that its name claims."""
 
 
+class UnknownSchemaError(DataError):
+    """A registry has no schema of that id, or none for that subject."""
+
+
 class RunError(CatenaryError):
     """A run that could not go on; nothing that was finished before is lost."""
 
@@ -143,16 +155,23 @@ class PositionError(LogError):
     """A stored position lies beyond a log's end, before its start, or in another incarnation."""
 
 
+class UnreachableError(RunError):
+    """A log's broker or a store's server does not answer, or not in time.
+
+    A stage goes on once it is back; others are told.
+    """
+
+
+class RegistryError(RunError):
+    """A schema registry does not answer; a stage waits for it, and no record is blamed."""
+
+
 class NotYetError(RunError):
     """An answer that must reflect a token did not come to reflect it in time."""
 
 
 class StorageError(RunError):
     """The disk, or the server of a store, refused: it is full, read-only, or failing."""
-
-
-class UnreachableError(StorageError):
-    """The server that holds the state is away; whatever was under way goes on once it is back."""
 
 
 class BackfillError(RunError):

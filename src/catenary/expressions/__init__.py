@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from catenary.expressions.tree import Node, columns_read
+from catenary.expressions.tree import Node, columns_read, versions_called
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ class Expression:
     Attributes:
         text: as written.
         canonical: normalised SQL, the same for every way of writing the same calls; casts that the
-            column types imply are written out. Fingerprints cover it.
+            column types imply are written out.
         type: of its value.
         inputs: the columns that it reads.
         node: its typed tree, for the evaluators.
@@ -63,6 +63,14 @@ class Expression:
         from catenary.expressions.row import compiled
 
         return compiled(self.node)
+
+    @cached_property
+    def identity(self) -> str:
+        """What fingerprints cover: `canonical`, and which functions of users it calls in what version."""
+        versions = versions_called(self.node)
+        return " ".join(
+            [self.canonical, *(f"{name}={versions[name]}" for name in sorted(versions))]
+        )
 
     @cached_property
     def batch_form(self) -> Any:

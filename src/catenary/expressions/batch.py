@@ -10,12 +10,14 @@ counts as null (semantics 10), and a NaN result is null; between, NaN is as Spar
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 import pyarrow as pa
 
+from catenary.errors import CatenaryError
 from catenary.expressions.row import constant, scalar
 from catenary.expressions.tree import Call, Column, Literal, Node, columns_read
 from catenary.schema import BOOLEAN, Type
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from catenary.expressions import Expression
 
 _FEW: Final = 10_000
+_RAISED: Final = re.compile(
+    r"(.*?)(?:\n  at ([^\n]*))?(?:\n  hint: ([^\n]*))?(?:\n\nThis error occurred.*)?", re.DOTALL
+)
 _compute: Any = importlib.import_module("pyarrow.compute")  # its functions are made at import
 _DTYPES: Final[dict[str, Any]] = {
     "boolean": pl.Boolean, "tinyint": pl.Int8, "smallint": pl.Int16, "int": pl.Int32,
@@ -151,8 +156,19 @@ def _selected(
     exprs = [each.batch_form.alias(str(at)) for at, each in enumerate(work)]
     # For a micro-batch, planning and handing work to threads would cost more than the work itself.
     few = table.num_rows <= _FEW
-    done = frame.select_seq(exprs) if few else frame.lazy().select(exprs).collect()
+    try:
+        done = frame.select_seq(exprs) if few else frame.lazy().select(exprs).collect()
+    except CatenaryError as error:
+        raise _as_raised(error) from error
     return [_result(done.get_column(str(at)), each.type) for at, each in enumerate(work)]
+
+
+def _as_raised(error: CatenaryError) -> CatenaryError:
+    """The error that a user's function raised; Polars makes it anew from its text, and adds words."""
+    found = _RAISED.fullmatch(str(error))
+    assert found is not None, "every text fits"
+    problem, where, hint = found.groups()
+    return type(error)(problem, where=where, hint=hint)
 
 
 def _result(series: pl.Series, type_: Type) -> pa.Array:

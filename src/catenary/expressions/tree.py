@@ -91,6 +91,19 @@ def columns_read(node: Node) -> Iterator[Column]:
             pending.extend(reversed(one.args))
 
 
+def versions_called(node: Node) -> dict[str, str]:
+    """The users' functions that a node calls, by name, and what tells each from an earlier one."""
+    found: dict[str, str] = {}
+    pending = [node]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, Call):
+            if one.function.version is not None:
+                found[one.function.name] = one.function.version()
+            pending.extend(one.args)
+    return found
+
+
 def quoted(name: str) -> str:
     """The name as it must be written in an expression.
 

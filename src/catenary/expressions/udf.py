@@ -11,11 +11,12 @@ arrays of one element. It must be pure: one row's result may depend on that row 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, Final, TypeVar
 
-from catenary.errors import DataError, DefinitionError
+from catenary.errors import CatenaryError, DataError, DefinitionError
 from catenary.expressions.functions.registry import Function
+from catenary.expressions.identity import identity_of
 from catenary.schema import Type, parse_type
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,7 +26,11 @@ USER_FUNCTIONS: Final[dict[str, Function]] = {}
 
 
 def register_function(
-    name: str, arguments: Sequence[str | Type], returns: str | Type
+    name: str,
+    arguments: Sequence[str | Type],
+    returns: str | Type,
+    *,
+    version: str | int | None = None,
 ) -> Callable[[F], F]:
     """Registers a function over Arrow arrays under a name that expressions can call.
 
@@ -33,6 +38,8 @@ def register_function(
         name: as expressions write it; letter case does not matter.
         arguments: the types, such as `"bigint"`.
         returns: the result's type.
+        version: to be changed when the values change; by default the function's code tells, with
+            what it uses of its own module (see `identity`).
 
     Raises:
         DefinitionError: if the name is a built-in function's, or no identifier.
@@ -56,10 +63,21 @@ def register_function(
             strict=False,
             group="user",
             module=function.__module__,
+            version=_versioned(function, version),
         )
         return function
 
     return register
+
+
+def _versioned(function: Callable[..., Any], version: str | int | None) -> Callable[[], str]:
+    """Told once, when it is first asked: then the module is whole, and nothing has run that fills it."""
+
+    @cache
+    def told() -> str:
+        return identity_of(function) if version is None else f"v{version}"
+
+    return told
 
 
 def modules() -> tuple[str, ...]:
@@ -89,7 +107,7 @@ def _one_row(
         pa.array([list(value.items()) if isinstance(value, dict) and type_.name == "map" else value], _arrow(type_))
         for value, type_ in zip(values, takes, strict=True)
     ]  # fmt: skip
-    result = _checked(name, function(*columns), 1, gives)
+    result = _called(name, function, columns, 1, gives)
     value = result[0].as_py()
     return dict(value) if gives.name == "map" and value is not None else value
 
@@ -107,15 +125,30 @@ def _whole_columns(
         rows = max((len(each) for each in columns), default=1)
         whole = [each if len(each) == rows else each.new_from_index(0, rows) for each in columns]
         arrays = [to_arrow_array(each, type_) for each, type_ in zip(whole, takes, strict=True)]
-        result = _checked(name, function(*arrays), rows, gives)
+        result = _called(name, function, arrays, rows, gives)
         return pl.Series(values=pl.from_arrow(result), dtype=dtype(gives))
 
     return pl.map_batches(list(expressions), run, return_dtype=dtype(gives))
 
 
-def _checked(name: str, result: Any, rows: int, gives: Type) -> Any:
+def _called(
+    name: str, function: Callable[..., Any], columns: Sequence[Any], rows: int, gives: Type
+) -> Any:
+    """What the function gives.
+
+    Raises:
+        DataError: if it raises, or gives something else than it was registered with; says where.
+    """
     import pyarrow as pa
 
+    try:
+        result = function(*columns)
+    except CatenaryError:
+        raise
+    except Exception as error:
+        problem = f"user function {name} raised {type(error).__name__}: {error}"
+        hint = "mend the function: it gets nulls and any value of its columns, and is called on whole batches"
+        raise DataError(problem, where=_raised_at(error), hint=hint) from error
     if isinstance(result, pa.ChunkedArray):
         result = result.combine_chunks()
     if not isinstance(result, pa.Array) or len(result) != rows:
@@ -126,3 +159,10 @@ def _checked(name: str, result: Any, rows: int, gives: Type) -> Any:
         problem = f"user function {name} gave {result.type}, registered as {gives}"
         raise DataError(problem, hint="cast the result, or register the type that it has")
     return result
+
+
+def _raised_at(error: Exception) -> str | None:
+    """File and line of the user's code in which it came about: the frame below ours."""
+    own = error.__traceback__
+    frame = own.tb_next if own is not None else None
+    return None if frame is None else f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}"

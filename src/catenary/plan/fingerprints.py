@@ -3,7 +3,7 @@
     rows of a left ─┬─► part ──► join        names tables; two parts with one fingerprint
     group_by ───────┘                        hold the same values and are computed once
 
-Covered: tables, expressions in canonical form with their types, windows, hops, keys, accuracy, bounds
+Covered: tables, expressions in canonical form with their types and the users' functions in them, windows, hops, keys, accuracy, bounds
 and everything that is read through a chain. Not covered: names of definitions (they name the table
 already), topics but for the accuracy that they imply, metadata, descriptions, where something was
 written, and the order of what has no order: wheres, selects, aggregations, parts.
@@ -115,7 +115,7 @@ def _rows(scan: ScanNode) -> list[object]:
         # The parent's name is not part of its values; its fingerprint is all of them.
         scan.table if scan.parent is None else scan.parent.fingerprint,
         scan.partition_column if scan.parent is None else None,
-        sorted(each.canonical for each in scan.wheres),
+        sorted(each.identity for each in scan.wheres),
         None if scan.time is None else _expression(scan.time),
         None if scan.is_snapshot else scan.late_partitions,
         scan.holds,
@@ -157,4 +157,4 @@ def _derivations(derivations: Derivations | None) -> list[object] | None:
 
 
 def _expression(expression: Expression) -> list[object]:
-    return [expression.canonical, str(expression.type)]
+    return [expression.identity, str(expression.type)]

@@ -6,8 +6,8 @@ Offsets count from 0 per source partition and never shift; gaps (records that ar
 are allowed, so the position after a batch is told by the batch. A log has an *incarnation* per source
 partition, raised whenever recovery cuts a tail: a position of another incarnation means nothing.
 
-Read next: ``catenary/logs/embedded`` (segment files in a folder).
-Held to account by: ``tests/unit/logs``.
+Read next: ``catenary/logs/embedded`` (segment files in a folder), ``catenary/logs/kafka``.
+Held to account by: ``catenary.testing.logs``, which every log inherits; ``tests/unit/logs``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Records:
         offsets: int64, ascending, perhaps with gaps.
         keys: null where a record has none.
         values: null for a record without a value.
-        append_ms: int64, when each was appended.
+        append_ms: int64, when each was appended; below 0 where the log does not tell.
         next_offset: the position after the batch, past gaps.
     """
 
@@ -60,7 +60,10 @@ class Records:
 
 
 class Log(Protocol):
-    """A set of topics. Any method may be called from several threads."""
+    """A set of topics. Any method may be called from several threads.
+
+    Every method raises UnreachableError if the log is a server's and that does not answer in time.
+    """
 
     def create(self, topic: str, *, partitions: int = 1) -> None:
         """Make the topic; nothing happens if it is there with as many partitions.
@@ -70,8 +73,12 @@ class Log(Protocol):
         """
         ...
 
+    def topics(self) -> tuple[str, ...]:
+        """Names of all topics, ascending."""
+        ...
+
     def partitions(self, topic: str) -> tuple[SourcePartition, ...]:
-        """The topic's partitions.
+        """The topic's partitions, ascending; as of now, where a log lets them grow.
 
         Raises:
             LogError: if there is no such topic; names the nearest one.
@@ -88,11 +95,14 @@ class Log(Protocol):
     ) -> Token:
         """Append records to one partition; returns once they are durable and visible.
 
-        One process at a time appends to a partition. Calls of several threads share one sync.
+        Calls of several threads share one sync, or one request. Where a log lets only one process at
+        a time append to a partition, the others are refused.
 
         Raises:
-            BusyError: if another process is the partition's writer.
+            BusyError: if another process is the partition's only writer.
             StorageError: if the disk refuses; nothing of this call is visible then.
+            LogError: if there is no such partition; or if a server refuses a record or does not
+                answer: how much of this call is visible is not known then.
         """
         ...
 
@@ -102,7 +112,8 @@ class Log(Protocol):
         """Visible records from `offset` on; empty at the end. At least one if there is any.
 
         Raises:
-            PositionError: if `offset` lies beyond the end, or before what is retained.
+            PositionError: if `offset` lies beyond the end, or before what is retained; or if the
+                topic is not the one whose incarnation was last told here.
             UnreadableError: if a segment is damaged; names the file and the byte.
         """
         ...
@@ -116,7 +127,7 @@ class Log(Protocol):
         ...
 
     def incarnation(self, place: SourcePartition) -> int:
-        """Raised whenever recovery cut a tail."""
+        """Another number for another sequence: after recovery cut a tail, or of a topic made anew."""
         ...
 
     def wait(self, positions: Mapping[SourcePartition, int], timeout_s: float) -> bool:

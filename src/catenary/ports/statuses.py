@@ -8,6 +8,7 @@ too. (runtime, fetch; protocol 16)
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 OK: Final = 0
@@ -45,6 +46,7 @@ INHERITED: Final = sum(NAMES) & ~SURE & ~ERROR
 """What passes from a read into the row that was enriched with it; one without an answer is set aside."""
 
 
+@lru_cache(maxsize=4096)
 def worst(bits: int) -> str:
     """The name that stands for all of them.
 
@@ -54,6 +56,7 @@ def worst(bits: int) -> str:
     return NAMES[1 << bits.bit_length() - 1] if bits else "ok"
 
 
+@lru_cache(maxsize=4096)
 def listed(bits: int) -> tuple[str, ...]:
     """All names, the worst first; empty when all is well.
 

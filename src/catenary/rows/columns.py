@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from catenary.errors import DataError
 from catenary.schema.arrow import to_arrow
+from catenary.schema.floats import clean_floats, holds_floats
 from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
@@ -44,44 +45,6 @@ def normal_column(column: pa.ChunkedArray, type_: Type, name: str) -> pa.Chunked
             problem = f"column {name!r} ({column.type}) does not fit {type_}: {error}"
             raise DataError(problem) from error
     return clean_floats(column) if holds_floats(type_) else column
-
-
-def clean_floats(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Floats with null for NaN and 0.0 for -0.0, also in lists and structs."""
-    chunks = [_clean(chunk) for chunk in column.chunks]
-    return pa.chunked_array(chunks, type=column.type)
-
-
-def holds_floats(type_: Type) -> bool:
-    """Whether values are floats, or lists or structs that hold some."""
-    if type_.name == "array":
-        return type_.item is not None and holds_floats(type_.item)
-    return type_.is_float or any(holds_floats(field.type) for field in type_.fields)
-
-
-def _clean(chunk: pa.Array) -> pa.Array:
-    if pa.types.is_floating(chunk.type):
-        return _clean_chunk(chunk)
-    if pa.types.is_list(chunk.type):
-        whole = pa.concat_arrays([chunk])  # a slice's offsets would point before its own values
-        values = _clean(whole.values)
-        return pa.ListArray.from_arrays(whole.offsets, values, whole.type, mask=whole.is_null())
-    if pa.types.is_struct(chunk.type):
-        fields = list(chunk.type)
-        members = [_clean(member) for member in chunk.flatten()]
-        return pa.StructArray.from_arrays(members, fields=fields, mask=chunk.is_null())
-    return chunk
-
-
-def _clean_chunk(chunk: pa.Array) -> pa.Array:
-    values = np.frombuffer(chunk.buffers()[1] or b"", dtype=chunk.type.to_pandas_dtype(), offset=0)[
-        chunk.offset : chunk.offset + len(chunk)
-    ]
-    if np.isnan(values).any():
-        chunk = pc.if_else(pc.is_nan(chunk), pa.scalar(None, chunk.type), chunk)
-    if np.signbit(values[values == 0]).any():
-        chunk = pc.add(chunk, pa.scalar(0.0, chunk.type))
-    return chunk
 
 
 def instants(column: pa.ChunkedArray) -> pa.ChunkedArray:

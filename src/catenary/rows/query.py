@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from catenary.rows.columns import clean_floats, holds_floats, instants
+from catenary.rows.columns import instants
+from catenary.schema.floats import clean_floats, holds_floats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

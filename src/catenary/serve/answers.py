@@ -54,6 +54,20 @@ class Answer:
         """The features as Python values, a mapping per row."""
         return cast("list[dict[str, object]]", self.columns.to_pylist(maps_as_pydicts="strict"))
 
+    def each(self) -> list[Row]:
+        """All rows, each with all that it says of itself."""
+        parts = {name: bits.tolist() for name, bits in self.parts.items()}
+        return [
+            Row(
+                features,
+                bits,
+                {name: of_part[at] for name, of_part in parts.items()},
+                self.reasons.get(at),
+                self.token,
+            )
+            for at, (features, bits) in enumerate(zip(self.rows(), self.bits.tolist(), strict=True))
+        ]
+
     def row(self, at: int) -> Row:
         """One row with all that it says of itself."""
         features = self.columns.slice(at, 1).to_pylist(maps_as_pydicts="strict")[0]

@@ -23,7 +23,7 @@ from catenary.errors import DataError, NotYetError, nearest
 from catenary.plan.nodes import GroupByNode, JoinNode
 from catenary.ports import Token
 from catenary.serve.answers import Answer, Row
-from catenary.serve.below import Below, topic_of
+from catenary.serve.below import Below, Lack, topic_of
 from catenary.serve.groups import HOLD
 from catenary.serve.lookup import LookedUp, StoreLookup
 from catenary.serve.readers import ClientReader
@@ -225,6 +225,12 @@ class Fetcher:
         wanted = Token.parse(token) if isinstance(token, str) else token
         return self._reflected(self._target(name), wanted, until, timeout_s)
 
+    def lacking(self, name: str, token: Token) -> str | None:
+        """What a definition does not reflect of a token as of now, in words; None if it reflects all."""
+        target = self._target(name)
+        reached, _ = target.below.frontiers(self._store.version())
+        return _words(target.below.lacking(token, reached))
+
     def _target(self, name: str | JoinNode | GroupByNode) -> _Target:
         key = name if isinstance(name, str) else name.name
         found = self._targets.get(key)
@@ -285,12 +291,7 @@ class Fetcher:
                 return token
             left = until - time.monotonic()
             if left <= 0:
-                more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
-                raise NotYetError(
-                    f"{target.node.name} does not reflect the token after {timeout_s:g} s:"
-                    f" {lacking[0].words}{more}",
-                    hint="`catenary status` shows whether the stage runs, and how far it lags",
-                )
+                raise not_yet(target.node.name, timeout_s, str(_words(lacking)))
             # Each of them has to come on, so it is enough to hear of the last in the chain.
             self._store.wait(version, min(left, _PATIENCE_S), dataset=lacking[-1].dataset)
 
@@ -304,6 +305,20 @@ class Fetcher:
             if left <= 0:
                 return
             self._store.wait(version, min(left, _PATIENCE_S))
+
+
+def not_yet(name: str, timeout_s: float, lacking: str) -> NotYetError:
+    """The error of a token that was not reflected in time."""
+    return NotYetError(
+        f"{name} does not reflect the token after {timeout_s:g} s: {lacking}",
+        hint="`catenary status` shows whether the stage runs, and how far it lags",
+    )
+
+
+def _words(lacking: list[Lack]) -> str | None:
+    if not lacking:
+        return None
+    return f"{lacking[0].words} (and {len(lacking) - 1} more)" if lacking[1:] else lacking[0].words
 
 
 def _answer(

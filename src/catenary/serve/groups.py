@@ -121,12 +121,12 @@ class Group:
         Raises:
             UnreadableError: if another release or another definition wrote it.
         """
-        dataset = self._store.dataset(self.dataset)
+        dataset = self.stored()
         if dataset is None:
             yield None
             return
         with self.opened(dataset, known) as snapshot:
-            check_format(snapshot, self.node.fingerprint, self.node.name)
+            self.check(snapshot)
             yield snapshot
 
     def opened(
@@ -134,6 +134,18 @@ class Group:
     ) -> AbstractContextManager[Snapshot]:
         """Its dataset as of now, as far as reads of these entities need it; see `snapshot`."""
         return self._ahead.snapshot(dataset, known()) if dataset.is_remote else dataset.snapshot()
+
+    def stored(self) -> Dataset | None:
+        """Its dataset; None if it is not there yet."""
+        return self._store.dataset(self.dataset)
+
+    def check(self, snapshot: Snapshot) -> None:
+        """See that it is this definition's.
+
+        Raises:
+            UnreadableError: if another release or another definition wrote it.
+        """
+        check_format(snapshot, self.node.fingerprint, self.node.name)
 
     def late(self, snapshot: Snapshot | None, at: np.ndarray) -> np.ndarray:
         """Which reads want a snapshot that has not landed (protocol 8)."""

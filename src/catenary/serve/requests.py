@@ -118,6 +118,8 @@ class Asked:
             value = self._value(request[name], type_, name, 0)
             if isinstance(value, float):
                 value = None if value != value else value + 0.0
+            elif isinstance(value, str):
+                _check_text(value, name)
             elif type_.is_integer and isinstance(value, int):
                 half = 1 << (_BITS[type_.name] - 1)
                 if not -half <= value < half:
@@ -269,9 +271,21 @@ def _read(value: object, type_: Type) -> object | None:
         return _moment(value)
     if type_.name == "date":
         return _day(value)
-    python = {"boolean": (bool, np.bool_), "string": str, "binary": (bytes, bytearray)}
-    wanted = python.get(type_.name)
-    return value if wanted is None or isinstance(value, wanted) else None
+    if type_.name == "boolean":
+        return bool(value) if isinstance(value, (bool, np.bool_)) else None
+    if type_.name == "binary":
+        return bytes(value) if isinstance(value, (bytes, bytearray)) else None
+    return value if type_.name != "string" or isinstance(value, str) else None
+
+
+def _check_text(value: str, name: str) -> None:
+    """Refuse a lone surrogate, which UTF-8 has no form for."""
+    if value.isascii():
+        return
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"a request's {name!r} is no string: {error}") from error
 
 
 def _moment(value: object) -> datetime | None:

@@ -93,6 +93,10 @@ class SinglePath:
                 for each in node.parts
             ]
             self._derivations = node.derivations
+        alike: dict[str, list[int]] = {}
+        for place, part in enumerate(self._parts):
+            alike.setdefault(part.group.dataset, []).append(place)
+        self._alike = tuple(map(tuple, alike.values()))
 
     def row(self, given: Mapping[str, object], ts: int) -> Single | None:
         """One row; None if the lookup is to answer it.
@@ -129,15 +133,18 @@ class SinglePath:
     def _groups(self, left: Values, ts: int) -> list[tuple[Values, int, str | None]]:
         """Each part's columns, statuses, and what a refused read would have needed."""
         found: dict[int, tuple[Values, int, str | None]] = {}
-        for place, part in enumerate(self._parts):
-            if place in found:
+        for places in self._alike:
+            group = self._parts[places[0]].group
+            dataset = group.stored()
+            if dataset is None:
+                for place in places:
+                    found[place] = self._part(self._parts[place], None, left, ts)
                 continue
-            with part.group.snapshot(partial(self._entities, part.group, left)) as snapshot:
-                # All parts of one GroupBy are read from one snapshot.
-                for other in range(place, len(self._parts)):
-                    if self._parts[other].group is part.group:
-                        keys = [left[name] for name in self._parts[other].keys]
-                        found[other] = self._part(self._parts[other], snapshot, keys, left, ts)
+            # All parts of one GroupBy are read from one snapshot.
+            with group.opened(dataset, partial(self._entities, group, left)) as snapshot:
+                group.check(snapshot)
+                for place in places:
+                    found[place] = self._part(self._parts[place], snapshot, left, ts)
         return [found[place] for place in range(len(self._parts))]
 
     def _entities(self, group: Group, left: Values) -> list[bytes]:
@@ -146,10 +153,11 @@ class SinglePath:
         return [entity for own in keys if (entity := encode_key(own)) is not None]
 
     def _part(
-        self, part: _Part, snapshot: Snapshot | None, keys: list[object], left: Values, ts: int
+        self, part: _Part, snapshot: Snapshot | None, left: Values, ts: int
     ) -> tuple[Values, int, str | None]:
         """The columns, by their own names, or at once by the left's where the part has these."""
         group, names = part.group, part.names
+        keys = [left[name] for name in part.keys]
         entity = encode_key(keys)
         if snapshot is None:
             doubt = statuses.MISSING if entity is None else statuses.MISSING_UPLOAD

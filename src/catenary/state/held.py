@@ -113,20 +113,17 @@ def of_lanes(
     Raises:
         UnreadableError: for rows that are no tiles.
     """
-    bounds: list[tuple[bytes, bytes]] = []
-    until = tiles.instant(span.until_ms)
-    cutoff = ANCIENT_MS if upload is None else upload.cutoff_ms
-    for lane in sorted(lanes):
-        for level, size in enumerate(layout.sizes_ms):
-            of_level = tiles.OF_LANE + lane + bytes((level,))
-            first = max(span.since_ms - size + 1, cutoff)
-            bounds.append((of_level + tiles.instant(first), of_level + until))
-    if upload is not None:
-        late, after = (
-            tiles.OF_UPLOAD + each.to_bytes(4, "big") for each in (upload.id, upload.id + 1)
-        )
-        bounds.append((late, after))
+    bounds = bounds_of(layout, span, lanes, upload)
     return _gathered(layout, snapshot, entities, span, bounds, upload)
+
+
+def bounds_of(
+    layout: Layout, span: Span, lanes: Iterable[bytes], upload: Upload | None
+) -> list[tuple[bytes, bytes]]:
+    """Which rows of each entity matter, as (start, end) of what follows it in their keys, ascending."""
+    late, cutoff = (-1, ANCIENT_MS) if upload is None else (upload.id, upload.cutoff_ms)
+    sizes = layout.program.sizes
+    return ranges.bounds_of(sorted(lanes), sizes, span.since_ms, span.until_ms, late, cutoff)
 
 
 def of_upload(
@@ -152,7 +149,7 @@ def _gathered(
         snapshot.walk(),
         [tiles.TILE + each for each in entities],
         bounds,
-        np.array(layout.sizes_ms, np.int64),
+        layout.program.sizes,
         span.since_ms,
         span.until_ms,
         uploaded,

@@ -7,7 +7,7 @@ whoever decides on a record has it checked when what was decided is written.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -182,7 +182,7 @@ class Uploads:
     held: tuple[Upload, ...] = ()
     lanes: int = 0
 
-    @property
+    @cached_property
     def active(self) -> tuple[Upload, ...]:
         """Those that are read, ascending by cut-off."""
         found = [each for each in self.held if each.state == "active"]
@@ -198,8 +198,10 @@ class Uploads:
 
     def newest(self, at_ms: int) -> Upload | None:
         """The upload for a read at `at_ms`: the newest whose cut-off is at or before it."""
-        fitting = [each for each in self.active if each.cutoff_ms <= at_ms]
-        return fitting[-1] if fitting else None
+        for each in reversed(self.active):
+            if each.cutoff_ms <= at_ms:
+                return each
+        return None
 
     def changed(self, upload: Upload) -> Uploads:
         """With this upload in place of the one of its id, or added."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catenary.codecs import codec
+from catenary.codecs.topics import NoSchemas, topic_codec
 from catenary.definitions import Accuracy
 from catenary.plan.stage import enriching, parents, streamed_sources
 from catenary.rows.query import columns_read
@@ -13,12 +13,14 @@ from catenary.state.layouts import dataset_name
 from catenary.stream.lanes import Input
 from catenary.stream.pipeline import Pipeline
 from catenary.stream.stage import Stage
+from catenary.stream.timed import TimedLookup
 from catenary.stream.waiting import Parents, edge_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from catenary.codecs import Codec
+    from catenary.codecs.topics import Schemas
     from catenary.plan.nodes import GroupByNode, ScanNode
     from catenary.plan.stage import StageSpec
     from catenary.ports import Log, Lookup, SourcePartition, Store
@@ -38,6 +40,7 @@ def stage_of(
     owned: Collection[SourcePartition] | None = None,
     owner: str = "",
     phase: Callable[[str], None] = lambda _: None,
+    schemas: Schemas | None = None,
 ) -> Stage:
     """The stage that keeps the spec's GroupBy fresh.
 
@@ -51,12 +54,16 @@ def stage_of(
         owned: the source partitions that this copy follows; None for all.
         owner: who runs it, for people.
         phase: told what the stage is about to do.
+        schemas: where the schemas of topics are kept, if any need them.
 
     Raises:
         LogError: if a topic is not there.
         DefinitionError, DataError: if the spec's topics cannot be decoded.
     """
     node = spec.node()
+    settings = spec.settings
+    if settings.timeout_millis:
+        lookup = TimedLookup(lookup, settings.timeout_millis, 1 + settings.retries)
     inputs = [
         Input(
             source,
@@ -65,9 +72,9 @@ def stage_of(
                 node,
                 source,
                 enriching(scan),
-                codec_of(enriching(scan)[0], spec.schemas, resolve),
+                codec_of(enriching(scan)[0], spec.schemas, resolve, schemas or NoSchemas()),
                 lookup,
-                spec.settings,
+                settings,
             ),
         )
         for source, scan, topic in streamed_sources(node)
@@ -83,7 +90,7 @@ def stage_of(
         Parents(edges, log, store),
         log,
         store,
-        spec.settings,
+        settings,
         children=children,
         owned=owned,
         tabled=spec.tabled,
@@ -98,18 +105,15 @@ def places_of(node: GroupByNode, log: Log, resolve: Resolve) -> tuple[SourcePart
     return tuple(sorted(place for topic in topics for place in log.partitions(topic)))
 
 
-def codec_of(scan: ScanNode, schemas: Mapping[str, Schema], resolve: Resolve) -> Codec:
+def codec_of(
+    scan: ScanNode, tables: Mapping[str, Schema], resolve: Resolve, schemas: Schemas
+) -> Codec:
     """What reads the records of the topic of an event source: its table's columns."""
     assert scan.topic is not None, "only sources with a topic are streamed"
-    _, options = resolve(scan.topic)
-    held = schemas[scan.table]
+    topic, options = resolve(scan.topic)
+    held = tables[scan.table]
     columns = {name: type_ for name, type_ in held.items() if name != scan.partition_column}
-    return codec(
-        options.get("codec", "json"),
-        Schema.of(columns),
-        writer=options.get("schema"),
-        columns=columns_read(scan),
-    )
+    return topic_codec(topic, Schema.of(columns), options, schemas, columns_read(scan))
 
 
 def children_of(node: GroupByNode, all_: Collection[GroupByNode]) -> tuple[str, ...]:

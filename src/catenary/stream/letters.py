@@ -30,6 +30,7 @@ class Letter:
         reason: in words.
         key, value: the record as it was.
         at_ms: when, by the wall clock.
+        append_ms: when the record was appended; -1 if the log does not tell.
     """
 
     topic: str
@@ -41,6 +42,7 @@ class Letter:
     key: bytes | None
     value: bytes | None
     at_ms: int
+    append_ms: int = -1
 
     @property
     def store_key(self) -> bytes:

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from catenary.errors import CatenaryError, RunError
 from catenary.ports import statuses
-from catenary.rows.columns import dates_of
+from catenary.rows.columns import dates_of, int64_values
 from catenary.rows.joins import beside, reads_dates
 from catenary.rows.query import columns_read, filtered, projected
 from catenary.schema.arrow import to_arrow
 from catenary.state.fold import Batch, Mark
 from catenary.state.keys import encode_key, entities
 from catenary.state.layouts import inputs_of
+from catenary.state.records import NOWHERE_MS
 from catenary.stream.letters import Letter
 
 if TYPE_CHECKING:
@@ -288,15 +288,36 @@ class Pipeline:
                 aside[at] = True
 
     def _timed(self, rows: pa.Table, done: Decoded) -> pa.Table:
-        """Rows with a time; the others are set aside (semantics 7)."""
-        times = rows.column("ts")
-        if times.null_count == 0:
+        """Rows with a time that can be theirs; the others are set aside (semantics 7).
+
+        A time is held against when its record was appended, not against now: whoever reads the
+        record again decides alike.
+        """
+        times, nulls = int64_values(rows.column("ts"))
+        appended = done.records.append_ms[rows.column(ROW).to_numpy()]
+        ahead = (appended >= 0) & (times > appended + self._settings.max_ahead_ms)
+        wrong = (times <= -NOWHERE_MS) | (times >= NOWHERE_MS) | ahead
+        if nulls is not None:
+            wrong |= nulls
+        if not wrong.any():
             return rows
-        nulls = pc.and_not(times.is_null(), rows.column(ASIDE))
-        for record in rows.filter(nulls).column(ROW).to_pylist():
-            reason = "the row has no time: its time column is null"
+        aside = rows.column(ASIDE).to_numpy()
+        for at in np.flatnonzero(wrong & ~aside).tolist():
+            reason = self._untimely(rows.column("ts")[at].as_py(), int(appended[at]))
+            record = rows.column(ROW)[at].as_py()
             done.letters.append(self._letter(done.lane, done.records, record, "time", reason))
-        return rows.filter(times.is_valid())
+        return rows.filter(pa.array(~wrong))
+
+    def _untimely(self, ts: int | None, appended_ms: int) -> str:
+        """Why a time cannot be a row's."""
+        if ts is None:
+            return "the row has no time: its time column is null"
+        if abs(ts) >= NOWHERE_MS:
+            return f"the row's time, {ts} ms, lies beyond all years: are these milliseconds?"
+        return (
+            f"the row's time, {ts} ms, lies {ts - appended_ms} ms after its record was appended, more"
+            f" than max_ahead_ms={self._settings.max_ahead_ms}: are these milliseconds?"
+        )
 
     def _ready(
         self,
@@ -333,6 +354,7 @@ class Pipeline:
             key=records.keys[row].as_py(),
             value=records.values[row].as_py(),
             at_ms=time.time_ns() // 1_000_000,
+            append_ms=int(records.append_ms[row]),
         )
 
 

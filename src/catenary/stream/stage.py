@@ -27,6 +27,7 @@ from catenary.state.records import (
 )
 from catenary.stream.floors import held_by_readers, risen
 from catenary.stream.lanes import SetBackError, now_ms
+from catenary.stream.pacing import Pace, delay_ms, slept
 from catenary.stream.pipeline import ROW
 from catenary.stream.tending import Tended
 from catenary.stream.traced import Traced
@@ -34,7 +35,7 @@ from catenary.stream.traced import Traced
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from catenary.errors import StorageError
+    from catenary.errors import RunError
     from catenary.stream.pipeline import Decoded, Enriched
 
 _IDLE_S: Final = 0.25
@@ -64,33 +65,47 @@ class Stage(Tended, Traced):
     The arguments are those of `Lanes`.
     """
 
+    _first = 0
+    """The place of the lane that is read first."""
+
     def read(self) -> Reads | None:
-        """What is queued for the owned lanes, up to the batch's bounds; None if nothing is."""
+        """What is queued for the owned lanes, up to the batch's bounds; None if nothing is.
+
+        Where there is more than a batch holds, the next one begins with the lanes that this one had
+        no room for.
+        """
         self._phase("read")
-        settings = self._settings
         found: list[tuple[Lane, Records]] = []
-        rows = 0
-        for lane in self._lanes.values():
+        left = self._settings.batch_rows
+        lanes = list(self._lanes.values())
+        first = self._first % len(lanes) if lanes else 0
+        for at, lane in enumerate(lanes[first:] + lanes[:first]):
             if self._log.incarnation(lane.place) != lane.incarnation:
                 self._check_position(lane)
+            if not left:
+                self._first = first + at
+                break
             records = self._log.read(
                 lane.place,
                 lane.position,
-                max_records=max(1, settings.max_batch_rows - rows),
-                max_bytes=settings.max_batch_bytes,
+                max_records=left,
+                max_bytes=self._settings.max_batch_bytes,
             )
             if records.next_offset > lane.position:
                 found.append((lane, records))
-                rows += len(records)
+                left -= len(records)
         return Reads(found) if found else None
 
-    def decode(self, reads: Reads) -> None:
-        """Rows after the topics' own queries."""
+    def decode(self, reads: Reads, stopped: Callable[[], bool] = lambda: False) -> bool:
+        """Rows after the topics' own queries; False if the stage was stopped while it waited for a registry."""
         self._phase("decode")
-        reads.decoded = [
-            self._uncovered(self._inputs[lane.source].pipeline.decode(lane, records))
-            for lane, records in reads.lanes
-        ]
+        reads.decoded = []
+        for lane, records in reads.lanes:
+            decoded = self._decoded(lane, records, stopped)
+            if decoded is None:
+                return False
+            reads.decoded.append(self._uncovered(decoded))
+        return True
 
     def _uncovered(self, decoded: Decoded) -> Decoded:
         """Without the rows that are in the upload with which the lane began."""
@@ -101,6 +116,14 @@ class Stage(Tended, Traced):
         ts = decoded.rows.column("ts").to_numpy()
         wanted = (ts >= lane.covered_ms) | (came_from >= lane.covered_offset)
         return self._inputs[lane.source].pipeline.only(decoded, wanted)
+
+    def paused(self, reads: Reads, stopped: Callable[[], bool]) -> bool:
+        """Sleep before parents are read, if the settings say so; False if the stage was stopped."""
+        if not any(each.pipeline.joins for each in self._inputs.values()):
+            return True
+        times = [each.rows.column("ts").to_numpy() for each in reads.decoded]
+        pause_ms = self._settings.pause_ms + delay_ms(times, now_ms(), self._settings)
+        return slept(pause_ms, stopped)
 
     def enrich(self, reads: Reads, inherited: int = statuses.OK) -> list[Enriched]:
         """Rows that are ready to fold, per lane."""
@@ -190,7 +213,8 @@ class Stage(Tended, Traced):
         if reads is None:
             return False
         cut = self.cut()
-        self.decode(reads)
+        if not (self.decode(reads, stopped) and self.paused(reads, stopped)):
+            return False
         inherited = self.wait(cut, stopped)
         if inherited is None:
             return False
@@ -206,7 +230,8 @@ class Stage(Tended, Traced):
                 if version is not None:
                     self._store.wait(version, _SNAPSHOT_S)
                 version = self._store.version()
-                self.decode(reads)
+                if not self.decode(reads, stopped):
+                    return False
         self.commit(reads, enriched)
         return True
 
@@ -217,7 +242,8 @@ class Stage(Tended, Traced):
 
         Args:
             stopped: asked between steps and while waiting.
-            finishing: asked when nothing is queued and nothing is to be tended: whether that is the end.
+            finishing: asked before each step: whether to end once nothing is queued and nothing is
+                to be tended. No interval between batches is kept then.
 
         Raises:
             FencedError: if another copy took a lane over.
@@ -233,7 +259,7 @@ class Stage(Tended, Traced):
                 if not self._is_back(away, stopped):
                     return
 
-    def _is_back(self, away: StorageError, stopped: Callable[[], bool]) -> bool:
+    def _is_back(self, away: RunError, stopped: Callable[[], bool]) -> bool:
         """Wait for the store, and take the lanes as they are there; False if stopped meanwhile."""
         self.status.waiting_for = away.problem
         while not stopped():
@@ -248,13 +274,19 @@ class Stage(Tended, Traced):
 
     def _follow(self, stopped: Callable[[], bool], finishing: Callable[[], bool]) -> None:
         tended_s, quiet = time.monotonic(), True
+        pace = Pace(self._settings.batch_interval_millis / 1000)
         while not stopped():
-            worked = self.step(stopped)
+            last = finishing()
+            due = last or pace.left_s(time.monotonic()) <= 0
+            began_s = time.monotonic()
+            worked = due and self.step(stopped)
+            if worked:
+                pace.began(began_s)
             if (
                 time.monotonic() - tended_s >= _TENDED_EVERY_S
                 or self.untended_rows >= _TENDED_AFTER_ROWS
                 or self.crowded()
-                or (not worked and (quiet or finishing()))
+                or (not worked and (quiet or last))
             ):
                 tended_s = time.monotonic()
                 if self.tend(stopped):
@@ -263,13 +295,20 @@ class Stage(Tended, Traced):
                         pass
                     quiet = True
                     continue
-                if not worked and finishing():
+                if not worked and last:
                     break
             if not worked:
                 self.tell()
-                positions = {lane.place: lane.position for lane in self._lanes.values()}
-                quiet = not self._log.wait(positions, _IDLE_S)
+                quiet = self._idle(pace.left_s(time.monotonic()))
         self.tell(last=True)
+
+    def _idle(self, left_s: float) -> bool:
+        """Wait until there is something to read and it is time to; whether nothing came."""
+        if left_s > 0:
+            time.sleep(min(left_s, _IDLE_S))
+            return True
+        positions = {lane.place: lane.position for lane in self._lanes.values()}
+        return not self._log.wait(positions, _IDLE_S)
 
 
 def _passed_ms(lane: Lane, each: Enriched) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
+from catenary.errors import RegistryError
 from catenary.ports import Records, statuses
 from catenary.state import compact
 from catenary.state import uploads as swaps
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from catenary.ports import SourcePartition
     from catenary.state.records import Upload
+    from catenary.stream.pipeline import Decoded
 
 _COMPACTED_AT_ONCE: Final = 10_000
 """Tiles that are merged in one commit when little is queued, so that no batch waits for long."""
@@ -85,8 +87,9 @@ class Tended(Lanes):
             self.status.waiting_for = str(lacking[0])
             if stopped():
                 return None
-            if self._settings.on_parent_late != "hold":
-                left = self._settings.max_wait_ms / 1000 - (time.monotonic() - advanced)
+            patience_ms = self._settings.patience_ms
+            if patience_ms is not None:
+                left = patience_ms / 1000 - (time.monotonic() - advanced)
                 if left <= 0:
                     self.status.waited(waited)
                     return statuses.LATE_PARENT
@@ -97,6 +100,18 @@ class Tended(Lanes):
             now_s = time.monotonic()
             waited |= {each.parent: now_s - began for each in lacking}
             if now_s - began > _PATIENCE_S:
+                self.tell()
+
+    def _decoded(self, lane: Lane, records: Records, stopped: Callable[[], bool]) -> Decoded | None:
+        """The rows of a lane's records; waits while a registry does not answer. None if stopped."""
+        while True:
+            try:
+                return self._inputs[lane.source].pipeline.decode(lane, records)
+            except RegistryError as error:
+                self.status.waiting_for = error.problem
+                if stopped():
+                    return None
+                self._store.wait(self._store.version(), _PATIENCE_S)
                 self.tell()
 
     def tend(self, stopped: Callable[[], bool] = lambda: False) -> bool:
@@ -153,7 +168,9 @@ class Tended(Lanes):
         pipeline = self._inputs[lane.source].pipeline
         for records in self._passed(lane, position):
             # Letters are not written again: these records were read before.
-            done = pipeline.decode(lane, records)
+            done = self._decoded(lane, records, stopped)
+            if done is None:
+                return False
             done = pipeline.only(done, done.rows.column("ts").to_numpy() < upload.cutoff_ms)
             if done.rows.num_rows:
                 late.append(pipeline.enrich(done, inherited).batch)
@@ -272,7 +289,7 @@ class Tended(Lanes):
             np.asarray([letter.offset], np.int64),
             pa.array([letter.key], pa.large_binary()),
             pa.array([letter.value], pa.large_binary()),
-            np.asarray([letter.at_ms], np.int64),
+            np.asarray([letter.append_ms], np.int64),
             letter.offset + 1,
         )
         while True:

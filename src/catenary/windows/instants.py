@@ -32,9 +32,17 @@ def floor_ms(instant_ms: int, step_ms: int) -> int:
 def ds_of(instant_ms: int) -> str:
     """The UTC day that holds the instant, as `yyyy-mm-dd`.
 
+    Raises:
+        DefinitionError: if no year from 1 to 9999 has it.
+
     >>> ds_of(86_399_999), ds_of(86_400_000)
     ('1970-01-01', '1970-01-02')
     """
+    if not FIRST_MS <= instant_ms <= LAST_MS:
+        side = "before 0001-01-01" if instant_ms < 0 else "after 9999-12-31"
+        problem = f"a day {side} would be needed ({instant_ms} ms), which no calendar has"
+        hint = "days and windows that reach so far cannot be computed: choose others"
+        raise DefinitionError(problem, hint=hint)
     return (_EPOCH + timedelta(days=instant_ms // DAY_MS)).isoformat()
 
 

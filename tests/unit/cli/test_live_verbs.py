@@ -1,5 +1,6 @@
 """The live half as a newcomer types it: upload, publish, stream, fetch, status, dead letters."""
 
+import base64
 import io
 import json
 from pathlib import Path
@@ -181,6 +182,34 @@ def test_status_tells_who_holds_a_head_and_whether_the_owner_still_runs(
     assert ", which has ended" in text
 
 
+def test_status_tells_what_is_damaged_in_its_place_and_the_figures_of_all_else(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published(capsys, project)
+    facts(capsys, project, "stream", "--all", "--until-caught-up")
+    published(capsys, project)
+    (segment,) = (project / "log").glob("*/0/0*")
+    whole = segment.read_bytes()
+    segment.write_bytes(whole[:-20] + bytes(20))
+    code, out = said(capsys, project, "status")
+    assert code == 1
+    for stage in json.loads(out)["stages"]:
+        (lane,) = stage["lanes"]
+        assert (lane["rows"], lane["lag"], lane["error"]["kind"]) == (1, None, "UnreadableError")
+    segment.write_bytes(whole)
+    (dataset,) = (project / "store").glob("shop_clients@*")
+    (dataset / "format").write_text("{")
+    code, out = said(capsys, project, "status")
+    assert code == 1
+    spend, clients = json.loads(out)["stages"]
+    assert (spend["error"], [each["lag"] for each in spend["lanes"]]) == (None, [1])
+    assert (clients["error"]["kind"], clients["lanes"]) == ("UnreadableError", [])
+    assert main(["status", "--root", str(project)]) == 1
+    text = capsys.readouterr().out
+    assert "customer_spend: 0 dead letters\n  shop/orders/0 at 1, 1 queued" in text
+    assert "shop_clients: UnreadableError: the store of" in text
+
+
 def test_what_follows_no_topic_is_told_by_its_uploads(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -224,6 +253,39 @@ def test_a_key_is_null_where_null_is_no_text(
     assert found["keys"] == {"customer": "null", "shop": "north", "amount": None}
 
 
+def test_bytes_are_base64_in_requests_as_in_answers(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "features.py").write_text(
+        """
+from catenary import Aggregation, EventSource, GroupBy, Operation, Query
+
+tokens = GroupBy(
+    "tokens",
+    sources=EventSource(
+        table="shop.orders",
+        topic="log:///shop/orders",
+        query=Query({"token": "CAST(customer AS BINARY)"}, time_column="placed_at"),
+    ),
+    keys="token",
+    aggregations=[Aggregation("token", Operation.LAST), Aggregation("token", Operation.LAST_K(2))],
+)
+"""
+    )
+    published(capsys, project)
+    facts(capsys, project, "stream", "tokens", "--until-caught-up")
+    token = base64.b64encode(b"ann").decode()
+    words = ("fetch", "tokens", "--at", LATER)
+    wanted = {"token_last": token, "token_last2": [token]}
+    assert facts(capsys, project, *words, "--key", f"token={token}")["features"] == wanted
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({"token": token})))
+    assert facts(capsys, project, *words)["features"] == wanted
+    error = refusal(capsys, project, *words, "--key", "token=ann!")
+    assert ("is no base64" in error["problem"], "aGk=" in error["hint"]) == (True, True)
+    keys = ("--key", f"token={token}", "--at", LATER)
+    assert facts(capsys, project, "why", "tokens", "token_last", *keys)["keys"] == {"token": token}
+
+
 def test_many_requests_are_lines_on_stdin(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +306,8 @@ def test_many_requests_are_lines_on_stdin(
             "'shop/order', which is not followed",
             "shop/orders",
         ),
+        (("upload", "--ds", "0001-01-01"), "a day before 0001-01-01", "choose others"),
+        (("upload", "--ds", "9999-12-31"), "the last day there is 2024-01-21", "--ds 2024-01-21"),
         (("upload", "--ds", "2024-01-22"), "the last day there is 2024-01-21", "--ds 2024-01-21"),
         (
             ("upload", "--ds", "2024-01-21", "--frontier", "shop/orders/0:1"),

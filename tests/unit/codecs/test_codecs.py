@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from catenary.codecs import Rejected, codec
-from catenary.errors import DefinitionError, UnsupportedError
-from catenary.schema import BIGINT, DOUBLE, STRING, Schema, array, struct
+from catenary.errors import DataError, DefinitionError, UnsupportedError
+from catenary.schema import BIGINT, DOUBLE, STRING, Schema, array, map_of, struct
 from catenary.schema.arrow import schema_to_arrow
 
 SCHEMA = Schema.of(id=BIGINT, name=STRING, tags=array(STRING), at=struct({"x": DOUBLE}))
@@ -80,6 +80,28 @@ def test_what_is_not_kept_is_checked_all_the_same(name: str) -> None:
     )
     assert found.kept.tolist() == [0]
     assert "UTF-8" in found.rejected[0].reason
+
+
+def test_a_member_that_is_not_kept_must_fit_its_column_all_the_same() -> None:
+    values = pa.array([b'{"id": 1, "name": "a"}', b'{"id": 2, "name": 5}'], pa.large_binary())
+    found = codec("json", SCHEMA, columns=["id"]).decode(values)
+    assert found.rows.to_pylist() == [{"id": 1}]
+    assert found.rejected[0].row == 1
+    assert "name" in found.rejected[0].reason
+
+
+def test_a_column_that_json_has_no_form_for_does_no_harm_unless_it_is_kept() -> None:
+    schema = Schema.of(id=BIGINT, by=array(map_of(DOUBLE, STRING)))
+    values = pa.array([b'{"id": 1, "by": [{}]}'], pa.large_binary())
+    assert codec("json", schema, columns=["id"]).decode(values).rows.to_pylist() == [{"id": 1}]
+    with pytest.raises(UnsupportedError, match="'by': JSON has no maps with keys of double"):
+        codec("json", schema)
+
+
+def test_rows_without_a_column_of_the_records_are_refused_by_name() -> None:
+    rows = pa.table({"id": [1], "naam": ["a"]})
+    with pytest.raises(DataError, match=r"no column 'name'[^']*did you mean 'naam'"):
+        codec("json", Schema.of(id=BIGINT, name=STRING)).encode(rows)
 
 
 @both

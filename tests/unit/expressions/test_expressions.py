@@ -203,6 +203,26 @@ def test_a_user_function_that_gives_the_wrong_type_or_length_is_named():
         register_function("upper", ["string"], "string")
 
 
+@pytest.mark.parametrize("rows", [3, 20_000])
+def test_a_user_function_that_raises_is_named_with_its_line_and_nothing_of_the_engine(rows):
+    @register_function("luckless", ["bigint"], "bigint")
+    def luckless(values):
+        raise ValueError("no luck\n  at all")
+
+    expression = compile_expression("luckless(b) + 1", SCHEMA)
+    line = luckless.__code__.co_firstlineno + 2
+    for work in (
+        lambda: evaluate({"x": expression}, pa.table({"b": pa.array([1] * rows)})),
+        lambda: expression.evaluate_row({"b": 1}),
+    ):
+        with pytest.raises(DataError) as raised:
+            work()
+        error = raised.value
+        assert error.problem == "user function luckless raised ValueError: no luck\n  at all"
+        assert error.where == f"{__file__}:{line}"
+        assert error.hint.startswith("mend the function")
+
+
 def test_compiling_needs_neither_polars_nor_arrow():
     code = (
         "import sys\n"

@@ -4,7 +4,7 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 
-from catenary.errors import SettingsError, UnsupportedError
+from catenary.errors import SettingsError
 from catenary.plan import ChainSettings
 
 PREFIX = "spark.chronon.stream.chain."
@@ -19,6 +19,11 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert held == {
         "on_parent_late": "hold",
         "max_wait_ms": 60_000,
+        "lag_millis": None,
+        "lag_mode": "frontier",
+        "query_delay_ms": 0,
+        "time_percentile": 0.95,
+        "timeout_millis": 0,
         "on_enrich_error": "retry",
         "retries": 3,
         "on_snapshot_late": "previous",
@@ -28,8 +33,11 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "head_limit_bytes": 1 << 30,
         "head_limit_ms": 172_800_000,
         "history_ms": 172_800_000,
+        "max_ahead_ms": 86_400_000,
+        "batch_interval_millis": 0,
         "max_batch_rows": 50_000,
         "max_batch_bytes": 8 << 20,
+        "max_offsets_per_trigger": 0,
         "without_effect": (),
     }
 
@@ -83,6 +91,15 @@ def test_each_policy_takes_each_of_its_words(name: str, values: list[str]) -> No
         ("max_batch_bytes", "0"),
         ("query_shift_ms", -(1 << 63)),
         ("query_shift_ms", 1),
+        ("lag_millis", -1),
+        ("lag_millis", "soon"),
+        ("lag_mode", "sleep"),
+        ("time_percentile", 1.5),
+        ("time_percentile", "-0.1"),
+        ("time_percentile", True),
+        ("time_percentile", "nan"),
+        ("timeout_millis", -1),
+        ("max_offsets_per_trigger", 0.5),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_by_name(name: str, value: object) -> None:
@@ -118,20 +135,70 @@ def test_an_unknown_word_is_refused_with_the_nearest() -> None:
 
 @pytest.mark.parametrize("prefix", ["", PREFIX])
 @pytest.mark.parametrize(
-    "name",
+    ("name", "text", "value"),
     [
-        "lag_millis",
-        "query_delay_ms",
-        "time_percentile",
-        "batch_interval_millis",
-        "timeout_millis",
-        "max_offsets_per_trigger",
+        ("lag_millis", "2000", 2000),
+        ("query_delay_ms", "30", 30),
+        ("time_percentile", "0.5", 0.5),
+        ("time_percentile", "1", 1.0),
+        ("batch_interval_millis", "1000", 1000),
+        ("timeout_millis", "5000", 5000),
+        ("max_offsets_per_trigger", "10", 10),
     ],
 )
-def test_a_setting_that_is_not_there_yet_is_refused_by_name(prefix: str, name: str) -> None:
-    with pytest.raises(UnsupportedError, match=f"{prefix}{name}") as caught:
-        ChainSettings.parse({prefix + name: 5})
-    assert "driver command" in str(caught.value)
+def test_what_chronon_calls_by_a_name_of_its_own_is_taken(
+    prefix: str, name: str, text: str, value: float
+) -> None:
+    assert getattr(ChainSettings.parse({prefix + name: text}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("given", "patience_ms", "pause_ms"),
+    [
+        ({}, None, 0),
+        ({"max_wait_ms": 5}, None, 0),
+        ({"on_parent_late": "proceed", "max_wait_ms": 5}, 5, 0),
+        ({"on_parent_late": "dead_letter"}, 60_000, 0),
+        ({"lag_millis": 2000}, 2000, 0),
+        ({"lag_millis": 0}, 0, 0),
+        ({"lag_millis": 2000, "on_parent_late": "dead_letter"}, 2000, 0),
+        ({"lag_millis": 2000, "lag_mode": "frontier"}, 2000, 0),
+        ({"lag_millis": 2000, "lag_mode": "fixed"}, 0, 2000),
+    ],
+)
+def test_a_lag_bounds_the_wait_for_parents_or_is_slept(
+    given: dict[str, object], patience_ms: int | None, pause_ms: int
+) -> None:
+    found = ChainSettings.parse(given)
+    assert (found.patience_ms, found.pause_ms) == (patience_ms, pause_ms)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"lag_millis": 1, "on_parent_late": "hold"}, "on_parent_late=hold does not"),
+        ({"lag_millis": 1, "max_wait_ms": 1}, "bound the same wait"),
+        ({"lag_mode": "fixed"}, "lag_mode='fixed' is given without lag_millis"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(
+    given: dict[str, object], says: str
+) -> None:
+    with pytest.raises(SettingsError, match=says):
+        ChainSettings.parse(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "rows"),
+    [
+        ({}, 50_000),
+        ({"max_offsets_per_trigger": 10}, 10),
+        ({"max_offsets_per_trigger": 10, "max_batch_rows": 5}, 5),
+        ({"max_offsets_per_trigger": 0, "max_batch_rows": 5}, 5),
+    ],
+)
+def test_of_two_bounds_on_a_batch_the_less_holds(given: dict[str, object], rows: int) -> None:
+    assert ChainSettings.parse(given).batch_rows == rows
 
 
 def test_a_setting_without_effect_is_accepted_and_listed_as_it_was_given() -> None:

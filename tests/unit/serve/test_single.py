@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -20,6 +23,7 @@ from catenary.errors import DataError
 from catenary.expressions import register_function
 from catenary.ports import statuses
 from catenary.schema import BIGINT
+from catenary.state.layouts import layout_of
 from catenary.windows import DAY_MS, HOUR_MS, MINUTE_MS
 
 
@@ -40,6 +44,31 @@ def everything(made) -> GroupBy:
         Aggregation("note", Operation.LAST, windows=windows, default="none"),
         Aggregation("note", Operation.HISTOGRAM, windows=windows),
         Aggregation("shop", Operation.MAX, windows=["1d"], buckets=["note"]),
+    ]
+    return GroupBy("everything", sources=source, keys="user", aggregations=folds)
+
+
+def compiled(made) -> GroupBy:
+    """Kinds of results that one compiled call makes: numbers and texts, with and without defaults."""
+    source = EventSource(
+        table="visits",
+        topic="log:///shop/visits",
+        query=Query(
+            {"user": "user", "shop": "shop", "note": "note", "odd": "shop % 2 = 1"},
+            time_column="at",
+        ),
+    )
+    windows = ["1h", "1d", "2d"]
+    folds = [
+        Aggregation("shop", Operation.SUM, windows=windows),
+        Aggregation("shop", Operation.AVERAGE, windows=windows),
+        Aggregation("shop", Operation.VARIANCE, windows=windows),
+        Aggregation("shop", Operation.MAX, windows=windows),
+        Aggregation("shop", Operation.COUNT, default=0, windows=windows),
+        Aggregation("shop", Operation.UNIQUE_COUNT),
+        Aggregation("note", Operation.LAST, windows=windows, default="none"),
+        Aggregation("note", Operation.MIN, windows=windows),
+        Aggregation("odd", Operation.FIRST, windows=windows),
     ]
     return GroupBy("everything", sources=source, keys="user", aggregations=folds)
 
@@ -77,18 +106,21 @@ def compare(world, name, requests, at):
 
 def visited(rng, made, count, since, until):
     notes = np.array(["hm", "ok", "", None], object)
+    shops = rng.integers(-9, 9, count)
     return pa.table(
         {
             "user": pa.array(rng.choice(["ann", "bob"], count).tolist()),
-            "shop": pa.array(rng.integers(-9, 9, count), pa.int32()),
+            "shop": pa.array(shops, pa.int32()),
+            "odd": pa.array(shops % 2 == 1),
             "note": pa.array(notes[rng.integers(0, 4, count)].tolist(), pa.string()),
             "ts": pa.array(np.sort(rng.integers(since, until, count)), pa.int64()),
         }
     )
 
 
+@pytest.mark.parametrize("folds", [everything, compiled])
 @pytest.mark.parametrize("seed", range(4))
-def test_one_row_says_what_many_say(made, seed):
+def test_one_row_says_what_many_say(made, seed, folds):
     rng = np.random.default_rng(seed)
     spending = made.spending(
         derivations=[
@@ -98,7 +130,7 @@ def test_one_row_says_what_many_say(made, seed):
             Derivation("told", "concat(user, ' ', ds)"),
         ]
     )
-    folded = everything(made)
+    folded = folds(made)
     join = made.offer(
         [
             spending,
@@ -152,9 +184,10 @@ def test_one_row_says_what_many_say(made, seed):
     compare(world, "latest", [{"user": user} for user in users], at)
 
 
-def test_one_row_of_an_entity_with_many_tiles_says_what_many_say(made):
+@pytest.mark.parametrize("folds", [everything, compiled])
+def test_one_row_of_an_entity_with_many_tiles_says_what_many_say(made, folds):
     rng = np.random.default_rng(9)
-    world = made.World(everything(made))
+    world = made.World(folds(made))
     start, end = made.DAY - 6 * DAY_MS, made.DAY + 6 * HOUR_MS
     more = {"topic": "shop/visits", "floor": made.DAY - DAY_MS}
     world.stream("everything", visited(rng, made, 600, start, end), **more)
@@ -164,6 +197,35 @@ def test_one_row_of_an_entity_with_many_tiles_says_what_many_say(made):
     world.upload("everything", late.slice(0, 0), made.DAY, frontier={"shop/visits/0": 600})
     world.stream("everything", late, **more)
     compare(world, "everything", [{"user": "ann"}] * 60, at)
+
+
+def test_numbers_and_texts_are_read_in_one_compiled_call_and_lists_are_not(made):
+    for folds, is_compiled in ((compiled, True), (everything, False)):
+        layout = layout_of(made.World(folds(made)).node("everything"))
+        assert (layout.program.single is not None) == is_compiled
+
+
+def test_threads_that_read_at_once_get_what_they_get_one_after_the_other(made):
+    rng = np.random.default_rng(4)
+    world = made.World(compiled(made))
+    start, end = made.DAY - 6 * DAY_MS, made.DAY
+    world.stream("everything", visited(rng, made, 400, start, end), topic="shop/visits")
+    asked = [
+        (user, int(ts)) for user in ("ann", "bob") for ts in rng.integers(start, end, 100).tolist()
+    ]
+
+    def read(each):
+        return dict(world.fetcher.fetch("everything", {"user": each[0]}, at=each[1]))
+
+    alone = [read(each) for each in asked]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # a thread may be interrupted wherever Python allows it
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            together = list(threads.map(read, asked * 5))
+    finally:
+        sys.setswitchinterval(interval)
+    assert together == alone * 5
 
 
 def test_one_row_of_nothing_says_missing_upload(made):
@@ -199,6 +261,23 @@ def test_one_request_is_checked_like_many(made):
     world = made.World(made.ranking(made.shops(made.offer([made.spending()]))))
     with pytest.raises(DataError, match="'shop' is no int: 1099511627776"):
         world.fetcher.fetch("ranking", {"shop": 1 << 40})
+
+
+def test_a_text_that_utf8_has_no_form_for_is_refused_in_one_request_as_in_many(made):
+    world = made.World(made.offer([made.spending()]))
+    for requests in ({"user": "\ud800"}, [{"user": "\ud800"}]):
+        with pytest.raises(DataError, match=r"'user' is no string: .* surrogates not allowed"):
+            world.fetcher.fetch("offer", requests)
+
+
+@pytest.mark.parametrize("given", [b"ann", bytearray(b"ann")])
+def test_bytes_of_any_kind_are_one_key_in_one_request_as_in_many(made, given):
+    query = Query({"token": "CAST(user AS BINARY)", "amount": "amount"}, time_column="at")
+    source = EventSource(table="clicks", topic="log:///shop/clicks", query=query)
+    folds = [Aggregation("amount", Operation.SUM)]
+    world = made.World(GroupBy("by_token", sources=source, keys="token", aggregations=folds))
+    assert world.fetcher.fetch("by_token", {"token": given}).status == "missing_upload"
+    assert world.fetcher.fetch("by_token", [{"token": given}]).status == ["missing_upload"]
 
 
 def windowed() -> GroupBy:

@@ -14,10 +14,11 @@ from catenary.serve.fetcher import Fetcher
 from catenary.state.layouts import dataset_name
 from catenary.state.records import lanes_of
 from catenary.stores.memory import MemoryStore
+from catenary.stream.lanes import now_ms
 from catenary.stream.letters import letters_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from catenary.definitions import GroupBy
@@ -34,14 +35,23 @@ class Streamed:
         folder: of the log.
         definition: named; its tables have the columns of `SCHEMA`.
         settings: of the chain.
+        partitions: of the topic.
+        clock: of the log.
     """
 
-    def __init__(self, folder: Path, definition: GroupBy, settings: ChainSettings) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        definition: GroupBy,
+        settings: ChainSettings,
+        partitions: int = 1,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
         plan = build(
             [definition], {"t": SCHEMA}.__getitem__, query_shift_ms=settings.query_shift_ms
         )
-        self.log, self.store = EmbeddedLog(folder), MemoryStore()
-        self.log.create("t")
+        self.log, self.store = EmbeddedLog(folder, clock=clock), MemoryStore()
+        self.log.create("t", partitions=partitions)
         self.nodes = stages(plan)
         self.stages = [
             open_stage(
@@ -56,9 +66,14 @@ class Streamed:
 
     def publish(self, rows: Iterable[tuple[str, float, int]]) -> None:
         """Append rows of user, x and ts, and let every stage do all that is to be done."""
-        records: list[dict[str, Any]] = [{"user": u, "x": x, "ts": ts} for u, x, ts in rows]
-        self.log.append("t", [json.dumps(each).encode() for each in records])
+        self.append(rows)
         self.catch_up()
+
+    def append(self, rows: Iterable[tuple[str, float, int]], partition: int = 0) -> None:
+        """Append rows of user, x and ts, and let no stage read them yet."""
+        records: list[dict[str, Any]] = [{"user": u, "x": x, "ts": ts} for u, x, ts in rows]
+        values = [json.dumps(each).encode() for each in records]
+        self.log.append("t", values, partition=partition)
 
     def catch_up(self) -> None:
         """Let every stage do all that is to be done, parents first."""

@@ -21,7 +21,8 @@ from catenary.aggregate.operations.kept import Kept
 from catenary.aggregate.operations.latest_row import LatestRow, kind_of_type
 from catenary.aggregate.operations.totals import OfTotals
 from catenary.aggregate.tiling.parts import Mapped, Part, Plain
-from catenary.aggregate.tiling.values import raw_default, reader_of
+from catenary.aggregate.tiling.values import kind_of, raw_default, reader_of
+from catenary.compiled.single import SingleReads
 from catenary.schema.arrow import to_arrow
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Program:
         native_reads: int32[native, 4], of each the accumulator, whether it is a sample's, `k`, and a number
             that those which have all three in common share.
         native_starts: int32[windows + 1], where the features of each window start.
+        sizes: int64, the tiles' lengths by level, in milliseconds.
+        reach_ms: how far before a read events may count; None for all of the past.
     """
 
     accumulators: tuple[Accumulator, ...]
@@ -83,6 +86,8 @@ class Program:
     native: tuple[int, ...]
     native_reads: Array
     native_starts: Array
+    sizes: Array
+    reach_ms: int | None
 
     @cached_property
     def others(self) -> list[int]:
@@ -127,15 +132,29 @@ class Program:
         return pa.schema(list(zip(self.names, self.outputs, strict=True)))
 
     @cached_property
-    def picks(self) -> tuple[int, ...]:
-        """Of an answer that has a `schema`: where each column stands among the native ones, twice.
-
-        They are given as integers, then again as doubles.
-        """
-        many = len(self.native_places)
-        return tuple(
-            at + many * (type_ == pa.float64())
-            for at, type_ in zip(self.native_places.tolist(), self.outputs, strict=True)
+    def single(self) -> Any:
+        """What reads a single entity without arrays; None where a column is not for it to make."""
+        kinds = "".join(kind_of(each) or "" for each in self.outputs)
+        if (
+            not self.features
+            or len(self.native) < len(self.features)
+            or len(kinds) < len(self.native)
+        ):
+            return None
+        make: Any = SingleReads  # a class in C, whose __init__ no checker sees
+        return make(
+            self.specs,
+            self.needs,
+            self.native_reads,
+            self.native_starts,
+            self.windows,
+            self.native_defaults,
+            self.triples,
+            self.sizes,
+            -1 if self.reach_ms is None else self.reach_ms,
+            self.native_places,
+            kinds,
+            tuple(each.default for each in self.features),
         )
 
     @property
@@ -208,6 +227,8 @@ class Program:
             tuple(native),
             np.array([(*row, triples[row]) for row in rows], np.int32).reshape(-1, 4),
             np.searchsorted(by_window, np.arange(len(windows) + 1)).astype(np.int32),
+            np.array(layout.sizes_ms, np.int64),
+            layout.reach_ms,
         )
 
 

@@ -81,13 +81,11 @@ def answer_one(
     routes = route(program, tiles, packed, offsets, entity, np.array([ts], np.int64))
     results = NativeResults.of(program, packed, routes, entity)
     seen, overflow = results.seen, results.overflow
-    values = results.numbers()
-    if values is None:
-        row = results.row()
-        for fold in program.others:
-            arrays = _read(program, fold, packed, routes, entity, seen, overflow)
-            row |= {at: each[0].as_py(maps_as_pydicts="strict") for at, each in arrays.items()}
-        values = tuple(row[at] for at in range(len(row)))
+    row = results.row()
+    for fold in program.others:
+        arrays = _read(program, fold, packed, routes, entity, seen, overflow)
+        row |= {at: each[0].as_py(maps_as_pydicts="strict") for at, each in arrays.items()}
+    values = tuple(row[at] for at in range(len(row)))
     said = bool(seen[0]), bool(overflow[0]), bool(routes.stale[0]), bool(routes.cut[0])
     return values, int(routes.status[0]), *said
 

@@ -174,19 +174,6 @@ class NativeResults:
         self.valid[: len(bits)] = bits
         self.nulls[:] = (~present).sum(axis=1)
 
-    def numbers(self) -> tuple[object, ...] | None:
-        """The Python values of a single read in their order, where `table` gives a table; else None."""
-        program = self.program
-        if program.schema is None:
-            return None
-        if self.side:
-            self._finish_all_aside()
-        raw = self.values.ravel()
-        both: list[object] = raw.tolist() + raw.view(np.float64).tolist()
-        for at in np.flatnonzero(self.nulls).tolist():
-            both[at] = both[at + len(raw)] = None
-        return tuple(map(both.__getitem__, program.picks))
-
     def row(self) -> dict[int, object]:
         """The Python values of a single read by their places."""
         if self.program.passthrough:

@@ -38,6 +38,19 @@ def reader_of(type_: pa.DataType) -> Any:
     return lambda number, _double, _length: number
 
 
+def kind_of(type_: pa.DataType) -> str | None:
+    """How ``compiled/single.py`` makes a Python value of a result; None for what it leaves to `reader_of`."""
+    if arrow.is_floating(type_):
+        return "d"
+    if pa.types.is_integer(type_):
+        return "i"
+    if pa.types.is_boolean(type_):
+        return "b"
+    if arrow.is_bytes(type_):
+        return "s" if pa.types.is_string(type_) else "y"
+    return None
+
+
 def raw_default(default: object, type_: pa.DataType) -> int | None:
     """A default of a 64-bit number as a raw result; None where there is none, or of another type."""
     if default is None or type_ not in (pa.int64(), pa.float64()):

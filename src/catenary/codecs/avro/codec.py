@@ -18,6 +18,8 @@ from catenary.errors import DataError
 from catenary.schema.arrow import schema_to_arrow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from catenary.codecs import Decoded
     from catenary.schema import Schema
 
@@ -29,13 +31,16 @@ class AvroCodec:
         schema: the columns of the rows.
         writer: the schema that records were, and are, written with.
         reader: the schema that they are resolved to before columns are taken by name.
+        imports: schemas whose types the writer's names.
     """
 
-    def __init__(self, schema: Schema, writer: str, reader: str | None = None) -> None:
+    def __init__(
+        self, schema: Schema, writer: str, reader: str | None = None, imports: Sequence[str] = ()
+    ) -> None:
         self.schema = schema
         self._arrow = schema_to_arrow(schema)
         self._columns = layout(schema)
-        self._writer = parse(writer)
+        self._writer = parse(writer, imports)
         program = resolve(self._writer, parse(reader) if reader else None, self._columns)
         self._paths = program.paths
         self._types = [
@@ -48,9 +53,9 @@ class AvroCodec:
             np.array(self._columns.plan, np.int64).tobytes(),
         )
 
-    def decode(self, values: pa.LargeBinaryArray) -> Decoded:
+    def decode(self, values: pa.LargeBinaryArray, *, header: int = 0) -> Decoded:
         """Every record becomes a row or is rejected."""
-        return decode(self._reader, self._arrow, values, self._reason)
+        return decode(self._reader, self._arrow, values, self._reason, header=header)
 
     def encode(self, rows: pa.Table) -> pa.LargeBinaryArray:
         """One record per row; a field that is no column gets its default, else null."""

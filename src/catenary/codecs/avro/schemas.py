@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from catenary.errors import DefinitionError, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PRIMITIVES: Final = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
 _LOGICAL: Final = {
@@ -74,21 +77,27 @@ class RecordField:
     default: object = None
 
 
-def parse(text: str) -> Node:
-    """The schema that `text` says.
+def parse(text: str, imports: Sequence[str] = ()) -> Node:
+    """The schema that `text` says; `imports` define types that it names.
 
     Raises:
         DefinitionError: if it is no schema; names the type or the field.
         UnsupportedError: for a type that holds itself.
     """
+    parser = _Parser()
+    for each in imports:
+        parser.node(_said(each), "", 0)
+    return parser.node(_said(text), "", 0)
+
+
+def _said(text: str) -> object:
     try:
-        said: object = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         # A primitive's name may stand without quotes.
         if text.strip() in PRIMITIVES:
-            return Node(text.strip())
+            return text.strip()
         raise DefinitionError(f"an Avro schema is not JSON: {error}") from error
-    return _Parser().node(said, "", 0)
 
 
 class _Parser:

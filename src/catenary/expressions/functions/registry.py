@@ -43,6 +43,7 @@ class Function:
         nullable: may be null although no argument is.
         group: the heading under which the list of functions shows it.
         module: of a user's function, the one that registered it.
+        version: of a user's function, what tells it from an earlier one of that name.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Function:
     nullable: bool = True
     group: str = ""
     module: str = ""
+    version: Callable[[], str] | None = None
     aliases: tuple[str, ...] = ()
     typed_row: Callable[[Call], Row] | None = field(default=None)
     printed: Callable[[Call], str] | None = None

@@ -9,31 +9,39 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import lmdb
 
 from catenary.errors import StorageError, UnreadableError
+from catenary.stores.lmdb.pages import lost
 from catenary.wakes import Bell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from catenary.ports import Extent
 
 BELL: Final = ".bell"
 LONGEST_KEY: Final = 480
+_DATA: Final = "data.mdb"
+_ANEW: Final = "remove its folder, upload again and stream from the upload's frontier"
 _READERS: Final = 512
 _NO_SPACE_BYTES: Final = 1 << 20
 
 
 class LmdbSnapshot:
-    """Fulfils `ports.Snapshot` within one read transaction."""
+    """Fulfils `ports.Snapshot` within one read transaction, which is as long as its context."""
 
     def __init__(self, transaction: Any) -> None:
         self._transaction = transaction  # its methods are typed for memoryviews, too
+
+    def __enter__(self) -> LmdbSnapshot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._transaction.abort()
 
     def get(self, key: bytes) -> bytes | None:
         """The key's value."""
@@ -96,20 +104,56 @@ class LmdbDataset:
                 meminit=False,
             )
             self._env.reader_check()
+            self._file = folder / _DATA
+            self._check_length()
         except lmdb.Error as error:
             raise _opening(name, folder, error) from error
+        self._is = _identity(self._file)
         self.process = os.getpid()
+
+    def _check_length(self) -> None:
+        """Refuse a file that ends before what lies in it: reading on would kill the process.
+
+        Raises:
+            UnreadableError: if it does.
+        """
+        many: int | None = None
+        while many is None:
+            with self._env.begin() as transaction:
+                many = lost(self._file, self._env.stat()["psize"], transaction.id())
+        if many:
+            self._env.close()
+            raise UnreadableError(
+                f"the store of {self.name} is damaged: its file ends {many} pages before its data",
+                where=str(self._file),
+                hint=_ANEW,
+            )
+
+    def _check_same(self) -> None:
+        """Refuse to write to a file that was replaced, or taken away, while it was open.
+
+        Raises:
+            StorageError: if it was; nobody else would ever see what is written.
+        """
+        try:
+            same = _identity(self._file) == self._is
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise StorageError(
+                f"the store of {self.name} was replaced or removed while it was open",
+                where=str(self._file),
+                hint="start this process anew; replace a store's files while nothing runs on them",
+            )
 
     def version(self) -> int:
         """The number of the last commit, of any process."""
         found: int = self._env.info()["last_txnid"]
         return found
 
-    @contextmanager
-    def snapshot(self, extent: Extent | None = None) -> Generator[LmdbSnapshot]:
+    def snapshot(self, extent: Extent | None = None) -> LmdbSnapshot:
         """The dataset as of now, all of it."""
-        with self._env.begin(buffers=False) as transaction:
-            yield LmdbSnapshot(transaction)
+        return LmdbSnapshot(self._env.begin(buffers=False))
 
     def commit(
         self,
@@ -120,6 +164,7 @@ class LmdbDataset:
         """Write all of it if every key in `expects` has its value."""
         for key, _ in puts:
             assert len(key) <= LONGEST_KEY, "state keeps its keys short"
+        self._check_same()
         try:
             with self._env.begin(write=True) as transaction:
                 for key, value in expects.items():
@@ -141,12 +186,18 @@ class LmdbDataset:
         self._env.close()
 
 
+def _identity(file: Path) -> tuple[int, int]:
+    """What tells a file from another of its name."""
+    found = file.stat()
+    return found.st_dev, found.st_ino
+
+
 def _opening(name: str, folder: Path, error: lmdb.Error) -> Exception:
     if isinstance(error, (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError)):
         return UnreadableError(
             f"the store of {name} is damaged, or no LMDB file of this release: {error}",
             where=str(folder),
-            hint="remove the folder, upload again and stream from the upload's frontier",
+            hint=_ANEW,
         )
     return StorageError(f"the store of {name} cannot be opened: {error}", where=str(folder))
 
@@ -155,7 +206,7 @@ def _refused(name: str, folder: Path, error: lmdb.Error) -> Exception:
     if isinstance(error, lmdb.CorruptedError):
         return UnreadableError(
             f"the store of {name} is damaged: {error}",
-            hint="remove it, upload again and stream from the upload's frontier",
+            hint=_ANEW,
         )
     full = isinstance(error, lmdb.MapFullError) or os.strerror(errno.ENOSPC) in str(error)
     if os.strerror(errno.EIO) in str(error):

@@ -17,7 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
-from catenary.errors import SettingsError, StorageError, UnreachableError, UnsupportedError
+from catenary.errors import (
+    RunError,
+    SettingsError,
+    StorageError,
+    UnreachableError,
+    UnsupportedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,7 +101,7 @@ class Subscription:
         failed: what to say of its errors.
     """
 
-    def __init__(self, held: Any, failed: Callable[[Exception], StorageError]) -> None:
+    def __init__(self, held: Any, failed: Callable[[Exception], RunError]) -> None:
         self._held = held
         self._failed = failed
 
@@ -248,7 +254,7 @@ class Client:
             time.sleep(pause_s)
             pause_s = min(max(2 * pause_s, _BACKOFF_S), _LONGEST_BACKOFF_S)
 
-    def _failed(self, error: Exception) -> StorageError:
+    def _failed(self, error: Exception) -> RunError:
         """What to say of a client's error."""
         text = str(error)
         if isinstance(error, self._away) and not isinstance(

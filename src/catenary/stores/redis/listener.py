@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
-from catenary.errors import StorageError
+from catenary.errors import StorageError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +128,7 @@ class Listener:
                 if subscription is None:
                     subscription = self._subscribed()
                 message = subscription.next(_LISTEN_S)
-            except StorageError:
+            except (StorageError, UnreachableError):
                 # Whoever reads or writes meanwhile is told; here it is tried again.
                 if subscription is not None:
                     subscription.close()

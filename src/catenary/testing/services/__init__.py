@@ -1,1 +1,1 @@
-"""Servers for tests: started in a folder of the test's, on a port of this machine only, stopped by their pids."""
+"""Real servers for tests: started in a folder, on loopback ports, and ended by their process's number."""

@@ -1,0 +1,51 @@
+"""Where the schemas of a project's topics are: files in its folder, and registries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from catenary.codecs.topics import PROJECT
+from catenary.errors import SettingsError
+
+if TYPE_CHECKING:
+    from catenary.app.settings import Settings
+    from catenary.codecs.framing import Registry
+
+
+class ProjectSchemas:
+    """What topics' options name; registries are opened when they are first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._opened: dict[str, Registry] = {}
+
+    def file(self, name: str) -> bytes:
+        """A schema file of the project; a `.proto` file's descriptors.
+
+        Raises:
+            DefinitionError: if it is not there, or no schema.
+        """
+        from catenary.logs.registry import schema_file
+
+        return schema_file(self._settings.root / name)
+
+    def registry(self, address: str) -> Registry:
+        """The registry at an address; `project` is the one of the settings.
+
+        Raises:
+            SettingsError: if the settings name none.
+            DefinitionError: if the address is none.
+        """
+        from catenary.logs.registry import open_registry
+
+        settings = self._settings
+        found = settings.registry if address == PROJECT else address
+        if not found:
+            raise SettingsError(
+                "a topic's records begin with ids of the project's registry, but it has none",
+                hint="set registry in catenary.toml: an http:// address, or a folder",
+            )
+        if found not in self._opened:
+            cache = settings.path("registry_cache") if settings.registry_cache else None
+            self._opened[found] = open_registry(found, settings.root, cache=cache)
+        return self._opened[found]

@@ -1,0 +1,129 @@
+"""Appends of many threads through one idempotent producer; those that come together share requests."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from catenary.errors import RunError, UnreachableError
+from catenary.logs.kafka.client import APPEND_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from catenary.logs.kafka.client import Client
+    from catenary.ports.token import SourcePartition
+
+_RECORDS_AT_ONCE: Final = 10_000
+_BYTES_AT_ONCE: Final = 4 << 20
+_POLL_S: Final = 1.0
+SETTINGS: Final = {
+    "enable.idempotence": True,
+    "acks": "all",
+    "linger.ms": 0,
+    "message.timeout.ms": int(APPEND_S * 1000),
+    "queue.buffering.max.kbytes": 1 << 20,
+}
+
+
+class _Sent:
+    """A part of one call, until all of it was acknowledged or refused."""
+
+    def __init__(self, many: int) -> None:
+        self._left = many
+        self._done = threading.Event()
+        self.end: int | None = 0
+        self.error: Any = None
+
+    def heard(self, error: Any, message: Any) -> None:
+        """Of one record."""
+        if error is not None:
+            self.error = error
+        elif self.end is not None:
+            # A record that was there already, sent again after its answer was lost, has no offset.
+            offset = message.offset()
+            self.end = None if offset is None else max(self.end, offset + 1)
+        self._left -= 1
+        if not self._left:
+            self._done.set()
+
+    def wait(self) -> bool:
+        """Until all were heard of; False if that takes too long."""
+        return self._done.wait(2 * APPEND_S)
+
+
+class Appender:
+    """The producer, and the thread that hears what became of records."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._producer: Any = client.made(client.library.Producer, SETTINGS)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._hear, name="kafka-appends", daemon=True)
+        self._thread.start()
+
+    def append(
+        self,
+        place: SourcePartition,
+        values: Sequence[bytes | None],
+        keys: Sequence[bytes | None] | None,
+    ) -> int | None:
+        """Append; the offset behind the last record, once all are acknowledged; None if not told.
+
+        Raises:
+            LogError: if the broker refuses a record; those before it may stand.
+            UnreachableError: if it does not acknowledge in time; what stands is not known.
+        """
+        end: int | None = 0
+        for start, stop in _parts(values):
+            records = (
+                [{"value": each} for each in values[start:stop]]
+                if keys is None
+                else [
+                    {"value": value, "key": key}
+                    for value, key in zip(values[start:stop], keys[start:stop], strict=True)
+                ]
+            )
+            sent = _Sent(len(records))
+            queued = self._producer.produce_batch(
+                place.topic, records, partition=place.partition, on_delivery=sent.heard
+            )
+            if queued < len(records):
+                error = next(each["_error"] for each in records if "_error" in each)
+                raise self._failed(place, error)
+            if not sent.wait():
+                raise UnreachableError(
+                    f"appending to {place}: nothing was heard of it for {2 * APPEND_S:g} s",
+                    where=f"kafka://{self._client.address}",
+                )
+            if sent.error is not None:
+                raise self._failed(place, sent.error)
+            end = sent.end
+        return end
+
+    def close(self) -> None:
+        """Send what is under way, and end."""
+        self._producer.flush(APPEND_S)
+        self._closed.set()
+        self._producer.poll(0)
+        self._thread.join(2 * _POLL_S)
+
+    def _failed(self, place: SourcePartition, error: Any) -> RunError:
+        return self._client.failed(error, f"appending to {place}")
+
+    def _hear(self) -> None:
+        while not self._closed.is_set():
+            self._producer.poll(_POLL_S)
+
+
+def _parts(values: Sequence[bytes | None]) -> Iterator[tuple[int, int]]:
+    """From where to where a call's records are sent together, so that none waits for room."""
+    start = held = 0
+    for at, value in enumerate(values):
+        size = len(value or b"")
+        if at > start and (at - start == _RECORDS_AT_ONCE or held + size > _BYTES_AT_ONCE):
+            yield start, at
+            start, held = at, 0
+        held += size
+    if start < len(values):
+        yield start, len(values)

@@ -1,0 +1,139 @@
+"""What a request asks beside its rows: as of when, by which token, for how long, in which form.
+
+Each is given in the query or, by another name, in a header; the query wins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import parse_qsl
+
+from catenary.app.requests import among
+from catenary.errors import CatenaryError, nearest
+from catenary.web.refusals import RefusedError
+from catenary.windows import parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from catenary.ports import Token
+
+ARROW: Final = "application/vnd.apache.arrow.stream"
+JSON: Final = "application/json"
+HEADERS: Final = {
+    "at": "catenary-at",
+    "min_token": "catenary-min-token",
+    "timeout": "catenary-timeout",
+}
+
+
+class Headers(Protocol):
+    """A request's headers, by their names in small letters."""
+
+    def get(self, key: str, default: str | None = None) -> str | None:
+        """The header's value."""
+        ...
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was asked.
+
+    Attributes:
+        at_ms: as of when; None for now.
+        min_token: what the answer must reflect.
+        timeout_s: how long that may take; None for as long as a request may.
+    """
+
+    at_ms: int | None = None
+    min_token: Token | None = None
+    timeout_s: float | None = None
+
+
+NOTHING: Final = Wishes()
+
+
+def wishes(query: str, headers: Headers, topics: Collection[str]) -> Wishes:
+    """What the query and the headers ask.
+
+    Raises:
+        RefusedError: 400, for a name that is unknown or given twice, or a value that does not fit.
+    """
+    given: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in HEADERS:
+            raise _wrong(f"there is no {name!r}", "query", nearest(name, HEADERS))
+        if name in given:
+            raise _wrong(f"{name!r} is given twice", "query", "give it once")
+        given[name] = value
+    for name, header in HEADERS.items():
+        value = headers.get(header)
+        if value is not None:
+            given.setdefault(name, value)
+    if not given:
+        return NOTHING
+    return Wishes(
+        _instant(given["at"]) if "at" in given else None,
+        _token(given["min_token"], topics) if "min_token" in given else None,
+        _seconds(given["timeout"]) if "timeout" in given else None,
+    )
+
+
+def is_arrow(content_type: str | None) -> bool:
+    """Whether a body holds Arrow data rather than JSON.
+
+    Raises:
+        RefusedError: 415, if it holds neither.
+    """
+    if content_type is None or content_type == JSON:
+        return False
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind in (JSON, ""):
+        return False
+    if kind == ARROW:
+        return True
+    raise RefusedError(
+        415,
+        f"a body of {kind!r} is not read",
+        where="header Content-Type",
+        hint=f"send {JSON}, a list of key objects, or {ARROW}, a table of keys",
+    )
+
+
+def wants_arrow(accept: str | None, given: bool) -> bool:
+    """Whether the answer is to be Arrow data: as accepted, else in the form of the request."""
+    if accept is None:
+        return given
+    kinds = [each.partition(";")[0].strip().lower() for each in accept.split(",")]
+    if ARROW in kinds:
+        return True
+    return given and JSON not in kinds
+
+
+def _instant(text: str) -> int:
+    try:
+        return parse_instant(text)
+    except CatenaryError as error:
+        raise _wrong(f"at: {error.problem}", "at", error.hint) from None
+
+
+def _token(text: str, topics: Collection[str]) -> Token:
+    try:
+        return among(topics, text)
+    except CatenaryError as error:
+        raise _wrong(f"min_token: {error.problem}", "min_token", error.hint) from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < 1e6:
+        raise _wrong(f"timeout={text!r} is no number of seconds", "timeout", "write 0.5 or 10")
+    return found
+
+
+def _wrong(problem: str, where: str, hint: str | None) -> RefusedError:
+    return RefusedError(400, problem, where=where, hint=hint)

@@ -1,0 +1,208 @@
+"""Requests and answers as bytes: JSON in the shape of Chronon's service, and Arrow IPC streams.
+
+    {"results": [{"status": "Success", "entityKeys": …, "features": …,
+                  "rowStatus": "ok", "partStatuses": {…}}, …], "token": "topic/0:12"}
+
+A row that was refused, or failed, has status `Failure` and `error` in place of features. What JSON cannot
+say is text: infinities are "Infinity" and "-Infinity", binary is Base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+import msgspec
+import pyarrow as pa
+
+from catenary.ports import statuses
+from catenary.web.refusals import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from catenary.ports import Token
+    from catenary.schema import Schema, Type
+    from catenary.serve.answers import Answer, Row
+
+REFUSED: Final = statuses.ERROR | statuses.BEFORE_RETENTION
+"""What leaves a row without an answer."""
+STATUS, REASON, TOKEN = "catenary.status", "catenary.reason", b"catenary.token"
+_decode: Final = msgspec.json.Decoder(list[dict[str, Any]]).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Rows(NamedTuple):
+    """What a body asks for: rows, and as of when if it says so itself."""
+
+    keys: Sequence[Mapping[str, object]] | pa.Table
+    at: pa.Array | None = None
+
+
+def from_json(body: bytes, binary: Sequence[str], name: str) -> list[dict[str, Any]]:
+    """The key objects of a body.
+
+    Raises:
+        RefusedError: 400, for what is no JSON list of objects; 422 for binary columns that are no Base64.
+    """
+    try:
+        found = _decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise RefusedError(
+            400,
+            f"the body is no JSON list of key objects: {error}",
+            where="body",
+            hint='write [{"column": value, …}, …]',
+        ) from None
+    for column in binary:
+        for row, request in enumerate(found):
+            if request.get(column) is not None:
+                request[column] = _bytes(request[column], f"{name}: {column} of request {row}")
+    return found
+
+
+def from_arrow(body: bytes) -> Rows:
+    """The table of an Arrow IPC stream; its column `ts`, if there is one, says as of when.
+
+    Raises:
+        RefusedError: 400, for what is none.
+    """
+    try:
+        table = pa.ipc.open_stream(body).read_all()
+        table.validate(full=True)
+        if "ts" not in table.column_names:
+            return Rows(table)
+        at = table.column("ts").combine_chunks()
+        if pa.types.is_timestamp(at.type):
+            at = at.cast(pa.timestamp("ms"))
+        instants = at.cast(pa.int64())
+        if instants.null_count:
+            raise RefusedError(400, "ts has nulls", where="body", hint="leave ts out for now")
+        return Rows(table.drop_columns(["ts"]), instants)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        hint = "write the table with pyarrow.ipc.new_stream; ts in milliseconds or as a timestamp"
+        problem = f"the body is no Arrow IPC stream of keys: {error}"
+        raise RefusedError(400, problem, where="body", hint=hint) from None
+
+
+def to_json(
+    rows: Sequence[Row], keys: Sequence[Mapping[str, object]], token: str, mend: Mend | None
+) -> bytes:
+    """The answer to requests, in their order."""
+    results = [_result(row, each, mend) for row, each in zip(rows, keys, strict=True)]
+    return _encode({"results": results, "token": token})
+
+
+def to_arrow(answer: Answer) -> bytes:
+    """The answer as a table: features, and what each row says of itself."""
+    table = answer.columns
+    table = table.append_column(STATUS, pa.array(answer.status, pa.string()))
+    for name, listed in answer.statuses.items():
+        table = table.append_column(f"{STATUS}.{name}", pa.array(listed, pa.list_(pa.string())))
+    reasons = [answer.reasons.get(at) for at in range(len(answer))]
+    table = table.append_column(REASON, pa.array(reasons, pa.string()))
+    table = table.replace_schema_metadata({TOKEN: str(answer.token).encode()})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def binary_columns(columns: Mapping[str, Type]) -> tuple[str, ...]:
+    """The columns whose values are bytes."""
+    return tuple(name for name, type_ in columns.items() if type_.name == "binary")
+
+
+class TokenText:
+    """A token's text, made once for as long as it is the same."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Token | None, str] = (None, "")
+
+    def __call__(self, token: Token) -> str:
+        """The text."""
+        last, text = self._last
+        if last is not token:
+            text = str(token)
+            self._last = (token, text)
+        return text
+
+
+class Mend:
+    """Writes infinities as text, in the columns that may hold them.
+
+    Args:
+        schema: of the features.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self._nested = tuple(
+            name for name, type_ in schema.items() if type_.is_nested and _has_floats(type_)
+        )
+
+    @staticmethod
+    def of(schema: Schema) -> Mend | None:
+        """What mends rows of this schema; None if there is nothing to mend."""
+        return Mend(schema) if any(_has_floats(each) for each in schema.values()) else None
+
+    def __call__(self, row: Mapping[str, object]) -> Mapping[str, object]:
+        """The row as JSON can say it; itself, where that is so already."""
+        values = row.values()
+        if math.inf in values or -math.inf in values:
+            row = {name: _said(value) for name, value in row.items()}
+        for name in self._nested:
+            value = row.get(name)
+            if value is not None:
+                row = {**row, name: _said(value)}
+        return row
+
+
+def _result(row: Row, keys: Mapping[str, object], mend: Mend | None) -> dict[str, object]:
+    bits = row.bits
+    if bits & REFUSED:
+        return {
+            "status": "Failure",
+            "entityKeys": keys,
+            "error": row.reason or row.status,
+            "rowStatus": row.status,
+            "partStatuses": _parts(row),
+        }
+    return {
+        "status": "Success",
+        "entityKeys": keys,
+        "features": row if mend is None else mend(row),
+        "rowStatus": statuses.worst(bits),
+        "partStatuses": _parts(row) if bits else {},
+    }
+
+
+def _parts(row: Row) -> dict[str, tuple[str, ...]]:
+    """The statuses by part, of the parts of which there is anything to say."""
+    return {name: listed for name, listed in row.statuses.items() if listed}
+
+
+def _has_floats(type_: Type) -> bool:
+    inner = [type_.item, type_.key, *(field.type for field in type_.fields)]
+    return type_.is_float or any(each is not None and _has_floats(each) for each in inner)
+
+
+def _said(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, (list, tuple)):
+        return [_said(each) for each in cast("list[object]", value)]
+    if isinstance(value, dict):
+        held = cast("dict[object, object]", value)
+        return {str(_said(name)): _said(each) for name, each in held.items()}
+    return value
+
+
+def _bytes(value: object, where: str) -> bytes:
+    try:
+        return base64.b64decode(str(value), validate=True)
+    except binascii.Error:
+        raise RefusedError(
+            422, f"{where} is no Base64", where="body", hint="encode the bytes"
+        ) from None

@@ -1,0 +1,117 @@
+"""Requests that wait for a token: any number of them, one thread, none in the way of others.
+
+reflected ──► looked at once ──► already there
+└──► held with the others ──► looked at after each commit ──► future resolved
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from catenary.errors import CatenaryError
+from catenary.serve.fetcher import not_yet
+
+if TYPE_CHECKING:
+    from catenary.ports import Store, Token
+    from catenary.serve.fetcher import Fetcher
+
+_PATIENCE_S: Final = 1.0
+
+
+@dataclass(eq=False)
+class _Held:
+    """One request that waits."""
+
+    name: str
+    token: Token
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[None]
+
+
+class Waiting:
+    """Resolves waiting requests as stages commit.
+
+    Args:
+        fetcher: who knows what is reflected.
+        store: whose commits are heard of.
+    """
+
+    def __init__(self, fetcher: Fetcher, store: Store) -> None:
+        self._fetcher = fetcher
+        self._store = store
+        self._held: set[_Held] = set()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="waiting", daemon=True)
+        self._thread.start()
+
+    async def reflected(self, name: str, token: Token, timeout_s: float) -> None:
+        """Come back once everything below a definition reflects a token.
+
+        Raises:
+            NotYetError: after the timeout; says which stage lacks what.
+        """
+        loop = asyncio.get_running_loop()
+        held = _Held(name, token, loop, loop.create_future())
+        # Held before it is looked at: a commit in between is one that the thread will hear of.
+        with self._changed:
+            self._held.add(held)
+        try:
+            lacking = await asyncio.to_thread(self._fetcher.lacking, name, token)
+            if lacking is None:
+                return
+            with self._changed:
+                self._changed.notify()
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await held.future
+            except TimeoutError:
+                lacking = await asyncio.to_thread(self._fetcher.lacking, name, token)
+                if lacking is not None:  # else it has come at the last moment
+                    raise not_yet(name, timeout_s, lacking) from None
+        finally:
+            with self._changed:
+                self._held.discard(held)
+
+    def close(self) -> None:
+        """Stop listening; what waits runs into its timeout."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not (self._held or self._closed):
+                    self._changed.wait()
+                if self._closed:
+                    return
+                held = list(self._held)
+            try:
+                version = self._store.version()
+                for each in held:
+                    if self._fetcher.lacking(each.name, each.token) is None:
+                        self._resolve(each)
+                if not all(each.future.done() for each in held):
+                    self._store.wait(version, _PATIENCE_S)
+            except CatenaryError as error:  # of a store that cannot be reached, for whoever waits
+                for each in held:
+                    self._resolve(each, error)
+
+    def _resolve(self, held: _Held, error: CatenaryError | None = None) -> None:
+        with self._changed:
+            self._held.discard(held)
+        held.loop.call_soon_threadsafe(_set, held.future, error)
+
+
+def _set(future: asyncio.Future[None], error: CatenaryError | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
