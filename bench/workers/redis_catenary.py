@@ -22,6 +22,7 @@ from bench.workers.live_catenary import (
     SERVED_EVENTS,
     SERVED_STEP_MS,
     caught_up,
+    in_commits,
     published,
 )
 from bench.workers.live_features import SCHEMA, START_MS, WIDE
@@ -37,19 +38,13 @@ ROUNDS = 300
 
 def put_again(server: RedisServer, store: RedisStore, commits: int) -> float:
     """Seconds for redis-py to set the dataset's bytes, in so many pipelines."""
-    (name,) = store.datasets()
-    dataset = store.dataset(name)
-    assert dataset is not None
-    with dataset.snapshot() as snapshot:
-        held = list(snapshot.scan(b""))
-    order = np.random.default_rng(1).permutation(len(held)).tolist()
-    size = max(1, len(held) // max(1, commits))
+    parts = in_commits(store, commits)
     with redis.Redis.from_url(server.address()) as client:
         begun = time.perf_counter()
-        for at in range(0, len(held), size):
+        for rows in parts:
             pipeline = client.pipeline(transaction=False)
-            for place in order[at : at + size]:
-                pipeline.set(*held[place])
+            for row in rows:
+                pipeline.set(*row)
             pipeline.execute()
         return time.perf_counter() - begun
 
