@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 from tests.crash.nursery import PHASES, Nursery, Order, Worker
 from tests.property.twins import Count, TwinWorld
 
-from catenary.stores.redis import RedisStore
 from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
@@ -114,17 +113,10 @@ class Doomed:
 
 
 class CrashWorld(TwinWorld):
-    """A world whose stages are killed.
+    """A world whose stages are killed."""
 
-    Args:
-        rng: draws all.
-        root: the folder of the log.
-        address: of the server that the store is on; in the same folder without one.
-    """
-
-    def __init__(self, rng: Random, root: Path, address: str = "") -> None:
-        super().__init__(rng, root, RedisStore(address) if address else None)
-        self._address = address
+    def __init__(self, rng: Random, root: Path) -> None:
+        super().__init__(rng, root)
         self._published_s = 0.0
 
     def hungry(self, now_s: float) -> bool:
@@ -137,8 +129,7 @@ class CrashWorld(TwinWorld):
     def order(self, node: GroupByNode, **end: Any) -> Order:
         """What a worker of that stage is told."""
         specs = {name: spec.hex() for name, spec in self.specs.items()}
-        siblings, store = tuple(specs.values()), self._address or "store"
-        return Order(str(self.root), specs[node.name], siblings, store, **end)
+        return Order(str(self.root), specs[node.name], tuple(specs.values()), **end)
 
 
 def suffer(world: CrashWorld, nursery: Nursery, deaths: Deaths, toll: Toll, kills: int) -> None:
@@ -220,12 +211,12 @@ def _bury(doomed: Doomed, level: int, deaths: Deaths, toll: Toll) -> None:
     toll.waited += phase == "wait" and level > 0
 
 
-def world_of(rng: Random, folder: Path, address: str = "") -> CrashWorld:
+def world_of(rng: Random, folder: Path) -> CrashWorld:
     """A world with at least two stages, one of which waits for another."""
     for attempt in range(100):
         place = folder / str(attempt)
         place.mkdir()
-        world = CrashWorld(rng, place, address)
+        world = CrashWorld(rng, place)
         if len(world.nodes) > 1:
             return world
         world.log.close()

@@ -29,7 +29,7 @@ _LARGEST: Final = 1 << 20
 _PR_SET_PDEATHSIG: Final = 1
 _WARM: Final = """
 catenary.aggregate catenary.app.live catenary.codecs catenary.engines.embedded catenary.expressions
-catenary.logs.embedded catenary.plan.stage catenary.serve.lookup catenary.stores.lmdb catenary.stores.redis
+catenary.logs.embedded catenary.plan.stage catenary.serve.lookup catenary.stores.lmdb
 catenary.stream.build polars pyarrow.compute
 """
 
@@ -39,10 +39,9 @@ class Order:
     """What a worker is to do.
 
     Attributes:
-        folder: with `log` in it, and `store`, unless that is elsewhere.
+        folder: with `log` and `store` in it.
         spec: the StageSpec's bytes, as hexadecimal text.
         siblings: likewise, of the stages that may be chained on it.
-        store: where that is: below the folder, or a server's address.
         finish: whether it ends once nothing is queued.
         phase, nth: where it kills or stops itself: on the nth entry into that phase.
         signal: with what; 0 to go on.
@@ -51,7 +50,6 @@ class Order:
     folder: str
     spec: str
     siblings: tuple[str, ...] = ()
-    store: str = "store"
     finish: bool = False
     phase: str = ""
     nth: int = 0
@@ -196,10 +194,9 @@ def _work(order: Order, pipe: int) -> None:
 
 def _run(order: Order, pipe: int) -> None:
     from catenary.app.live import open_stage
-    from catenary.app.settings import Settings
-    from catenary.app.wiring import open_store
     from catenary.logs.embedded import EmbeddedLog
     from catenary.plan.stage import StageSpec
+    from catenary.stores.lmdb import LmdbStore
 
     seen: dict[str, int] = {}
 
@@ -211,7 +208,7 @@ def _run(order: Order, pipe: int) -> None:
 
     folder = Path(order.folder)
     log = EmbeddedLog(folder / "log", durability="process")
-    store = open_store(Settings(root=folder, store=order.store, durability="process"))
+    store = LmdbStore(folder / "store", durability="process")
     nodes: list[Any] = [StageSpec.decode(bytes.fromhex(each)).node() for each in order.siblings]
     spec = StageSpec.decode(bytes.fromhex(order.spec))
     stage = open_stage(spec, log, store, nodes, phase=phase)
