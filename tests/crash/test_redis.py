@@ -384,6 +384,26 @@ def test_a_snapshot_whose_lease_has_ended_says_so(server: RedisServer) -> None:
             snapshot.get(b"a")
 
 
+def test_keys_that_are_read_each_time_come_with_the_lease(server: RedisServer) -> None:
+    def calls() -> int:
+        told = server.command("INFO", "commandstats").decode()
+        return int(told.partition("cmdstat_evalsha:calls=")[2].partition(",")[0])
+
+    dataset = made(RedisStore(server.address()))
+    for number in range(40):
+        keys = [b"k%d" % at for at in range(number % 20)]
+        dataset.commit({}, [(key, b"%d" % number) for key in keys])
+        with dataset.snapshot() as snapshot:
+            assert [snapshot.get(key) for key in keys] == [b"%d" % number] * len(keys)
+            assert snapshot.get(b"nothing") is None
+    for round_trips in (11, 1):
+        before = calls()
+        with dataset.snapshot() as snapshot:
+            for at in range(10):
+                snapshot.get(b"often %d" % at)
+        assert calls() - before == round_trips
+
+
 def test_what_commits_replaced_is_kept_no_longer_than_it_is_read(server: RedisServer) -> None:
     dataset = made(RedisStore(server.address()))
     other = made(RedisStore(server.address()))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SCHEMES: Final = ("redis", "rediss")
 _PREFIX: Final = "catenary"
-_ANSWER_S: Final = 60.0
+_ANSWER_S: Final = 20.0
 _CONNECT_S: Final = 5.0
 _BACKOFF_S: Final = 0.01
 _LONGEST_BACKOFF_S: Final = 0.5

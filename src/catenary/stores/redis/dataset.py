@@ -25,6 +25,8 @@ REMEMBERED_MS: Final = 300_000
 """How long a commit is known to have been done; more than any call's patience."""
 _AT_ONCE: Final = 1_000
 """Keys and prefixes of a view that one script reads."""
+_USUAL: Final = 16
+"""Keys that come with a lease."""
 _COMMIT: Final = Script("commit")
 _LEASE: Final = Script("lease")
 _READ: Final = Script("read")
@@ -101,6 +103,7 @@ class RedisDataset:
         self._committed = committed
         self._gone = gone
         self._ended: list[bytes] = []
+        self._usual: tuple[bytes, ...] = ()
         self._lock = threading.Lock()
 
     @contextmanager
@@ -109,9 +112,9 @@ class RedisDataset:
         if extent is not None:
             yield self._view(extent)
             return
-        lease = self._leased()
+        lease, known = self._leased()
         try:
-            yield LeasedSnapshot(lease)
+            yield LeasedSnapshot(lease, known, self._wished)
         finally:
             # The server is told with the next call; should none follow, the lease ends by itself.
             with self._lock:
@@ -151,11 +154,19 @@ class RedisDataset:
         names = self._names
         return self._call(_READ, names[:4], lease, LEASE_MS, names.undo, seen, *wanted)
 
-    def _leased(self) -> Lease:
-        number = os.urandom(12)
-        keys = (self._names.meta, self._names.open)
-        version = self._call(_LEASE, keys, number, LEASE_MS, self._taken())
-        return Lease(self, version, number)
+    def _leased(self) -> tuple[Lease, dict[bytes, bytes | None]]:
+        """A lease, and what the keys that are usually read hold in it."""
+        number, usual = os.urandom(12), list(self._usual)
+        keys = (self._names.meta, self._names.open, self._names.rows)
+        given = (number, LEASE_MS, self._taken(), packing.packed(usual))
+        version, values = self._call(_LEASE, keys, *given)
+        return Lease(self, version, number), dict(zip(usual, values, strict=True))
+
+    def _wished(self, key: bytes) -> None:
+        """Let the key come with the leases to follow, in place of the one that came first."""
+        with self._lock:
+            if key not in self._usual:
+                self._usual = (*self._usual[1 - _USUAL :], key)
 
     def _view(self, extent: Extent) -> MemorySnapshot:
         """What is asked for: of many entities in parts, so that other clients have their turn in between.
