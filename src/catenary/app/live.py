@@ -147,7 +147,12 @@ class Live:
         """Reads features as of now, or any instant."""
         from catenary.serve.fetcher import Fetcher
 
-        return Fetcher(self.plan, self.store, on_snapshot_late=self.chain.on_snapshot_late)
+        return Fetcher(
+            self.plan,
+            self.store,
+            on_snapshot_late=self.chain.on_snapshot_late,
+            limit_bytes=self.project.settings.fetch_bytes,
+        )
 
     @cached_property
     def stages(self) -> tuple[GroupByNode, ...]:

@@ -6,6 +6,7 @@ Whoever takes a lane raises its epoch; the former owner finds out at its next co
 from __future__ import annotations
 
 import time
+import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from catenary.state.records import (
     FORMAT,
     FORMAT_KEY,
     NOWHERE_MS,
+    PASSED,
     READERS_KEY,
     UPLOADS_KEY,
     Format,
@@ -24,6 +26,7 @@ from catenary.state.records import (
     Reader,
     Readers,
     check_format,
+    expired,
     lane_in,
     pack,
     readers_of,
@@ -131,7 +134,8 @@ class Lanes:
                 if expects[FORMAT_KEY] is None:
                     puts.append((FORMAT_KEY, pack(Format(FORMAT, self.node.fingerprint))))
                 held, expects[READERS_KEY] = readers_of(snapshot)
-                puts += self._registered(held)
+                gone = expired(held, snapshot, now_ms())
+                puts += self._registered(held, gone)
                 found, expects[UPLOADS_KEY] = uploads_of(snapshot)
                 for source, place in self._places():
                     id_ = LaneId(source, place.partition)
@@ -149,7 +153,7 @@ class Lanes:
                 if new:
                     # An upload that lands just now has not seen them: it is to look again.
                     puts.append((UPLOADS_KEY, pack(replace(found, lanes=found.lanes + new))))
-            if self.dataset.commit(expects, puts):
+            if self.dataset.commit(expects, puts, [PASSED + each.encode() for each in gone]):
                 self._lanes = taken
                 return
 
@@ -176,12 +180,13 @@ class Lanes:
     def _owns(self, place: SourcePartition) -> bool:
         return self._owned is None or place in self._owned
 
-    def _registered(self, held: Readers) -> list[tuple[bytes, bytes]]:
-        """The children among the readers, if they are not yet."""
+    def _registered(self, held: Readers, gone: set[str]) -> list[tuple[bytes, bytes]]:
+        """The children among the readers, and no client that is gone; nothing if that is so already."""
         missing = {
             name: Reader(name, child=True) for name in self._children if name not in held.held
         }
-        return [(READERS_KEY, pack(Readers({**held.held, **missing})))] if missing else []
+        kept = {name: each for name, each in held.held.items() if name not in gone}
+        return [(READERS_KEY, pack(Readers({**kept, **missing})))] if missing or gone else []
 
     def _new_lane(self, source: int, place: SourcePartition, uploads: Uploads) -> Lane:
         """A lane begins at the log's beginning, and leaves to the newest upload what that holds.
@@ -235,6 +240,18 @@ class Lanes:
                 f"{self.node.name} is at offset {lane.position} of {lane.place}, which ends at {end}",
                 hint=f"the log was cut behind the stage; {self._anew()}",
             )
+        if lane.read_offset >= self._log.starts([lane.place])[lane.place]:
+            read = self._log.read(lane.place, lane.read_offset, max_records=1, max_bytes=1)
+            if (
+                not len(read)
+                or read.offsets[0] != lane.read_offset
+                or sum_of(read, 0) != lane.read_sum
+            ):
+                raise PositionError(
+                    f"{self.node.name} is at offset {lane.position} of {lane.place}, but the record at"
+                    f" {lane.read_offset} is not the one that it read",
+                    hint=f"the log was restored from an older copy, or is another one; {self._anew()}",
+                )
 
     def _refresh(self, snapshot: Snapshot) -> None:
         """Take note of what others did to the lanes without taking them (a replay of dead letters).
@@ -279,6 +296,15 @@ class Lanes:
         """Records that are queued and not committed."""
         ends = self._log.ends([lane.place for lane in self._lanes.values()])
         return sum(ends[lane.place] - lane.position for lane in self._lanes.values())
+
+
+def sum_of(records: Records, at: int) -> int:
+    """32 bits that tell a record from another at its offset: of its bytes, and when it was appended."""
+    parts = [records.keys[at].as_py(), records.values[at].as_py()]
+    found = zlib.crc32(int(records.append_ms[at]).to_bytes(8, "big", signed=True))
+    for each in parts:
+        found = zlib.crc32(b"\0" if each is None else b"\1" + each, found)
+    return found
 
 
 def now_ms() -> int:

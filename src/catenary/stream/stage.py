@@ -27,7 +27,7 @@ from catenary.state.records import (
     uploads_of,
 )
 from catenary.stream.floors import held_by_readers, risen
-from catenary.stream.lanes import SetBackError, now_ms
+from catenary.stream.lanes import SetBackError, now_ms, sum_of
 from catenary.stream.pacing import Pace, delay_ms, slept
 from catenary.stream.pipeline import ROW
 from catenary.stream.tending import Tended
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from catenary.stream.pipeline import Decoded, Enriched
 
 _IDLE_S: Final = 0.25
-_SNAPSHOT_S: Final = 1.0
 _AWAY_S: Final = 0.2
 _TENDED_EVERY_S: Final = 0.1
 _TENDED_AFTER_ROWS: Final = 200_000
@@ -196,6 +195,8 @@ class Stage(Tended, Traced):
     def _advanced(self, lane: Lane, records: Records, each: Enriched, held: int | None) -> Lane:
         """The lane after a batch."""
         passed = _passed_ms(lane, each)
+        if len(records):
+            lane = replace(lane, read_offset=int(records.offsets[-1]), read_sum=sum_of(records, -1))
         return replace(
             lane,
             position=records.next_offset,
@@ -219,22 +220,21 @@ class Stage(Tended, Traced):
         inherited = self.wait(cut, stopped)
         if inherited is None:
             return False
-        version: int | None = None
-        while True:
-            try:
-                enriched = self.enrich(reads, inherited)
-                break
-            except NotYetError as late:  # a snapshot that is held for has not landed
-                self.status.waiting_for = late.problem
-                if stopped():
-                    return False
-                if version is not None:
-                    self._store.wait(version, _SNAPSHOT_S)
-                version = self._store.version()
-                if not self.decode(reads, stopped):
-                    return False
+        enriched = self.landed(lambda: self._enriched(reads, inherited, stopped), stopped)
+        if enriched is None:
+            return False
         self.commit(reads, enriched)
         return True
+
+    def _enriched(
+        self, reads: Reads, inherited: int, stopped: Callable[[], bool]
+    ) -> list[Enriched]:
+        """`enrich`; where it is to be tried again, the rows are as they were decoded."""
+        try:
+            return self.enrich(reads, inherited)
+        except NotYetError:
+            self.decode(reads, stopped)
+            raise
 
     def run(
         self, stopped: Callable[[], bool], finishing: Callable[[], bool] = lambda: False
