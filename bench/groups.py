@@ -164,6 +164,15 @@ def live(rounds: int) -> dict[str, Figure]:
     }
 
 
+def redis(rounds: int) -> dict[str, Figure]:
+    """A stage and a fetch over a Redis server, beside redis-py setting and getting the same bytes."""
+    runs = measure({"ours": worker("redis_catenary", 200_000, 10_000)}, rounds=rounds)["ours"]
+    return {
+        "redis/stage_puts": _reported_ratio_of(runs, "puts", "stage"),
+        "redis/fetch_one": _reported_ratio_of(runs, "fetch", "gets"),
+    }
+
+
 def fresh(rounds: int) -> dict[str, Figure]:
     """From an append to an answer elsewhere, at 10 k events/s, by what the append survives."""
     contestants = {
@@ -255,6 +264,7 @@ GROUPS: Final[dict[str, Callable[[int], dict[str, Figure]]]] = {
     "expressions": expressions,
     "codecs": codecs,
     "live": live,
+    "redis": redis,
     "fresh": fresh,
     "fetch": fetch,
     "depth": depth,
@@ -273,6 +283,12 @@ def _reported_ratio(name: str, top: list[Run], bottom: list[Run], ours: list[Run
     pairs = zip(top, bottom, strict=True)
     values = tuple(a.reported[name] / b.reported[name] for a, b in pairs)
     return Figure(values, max(each.peak_bytes for each in ours))
+
+
+def _reported_ratio_of(runs: list[Run], top: str, bottom: str) -> Figure:
+    """What each run reported by one name over what it reported by the other."""
+    values = tuple(each.reported[top] / each.reported[bottom] for each in runs)
+    return Figure(values, max(each.peak_bytes for each in runs))
 
 
 def _seconds(runs: list[Run]) -> Figure:

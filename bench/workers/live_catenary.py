@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lmdb
 import numpy as np
@@ -31,6 +32,9 @@ from catenary.state import tiles
 from catenary.state.keys import encode_value
 from catenary.stores.lmdb import LmdbStore
 
+if TYPE_CHECKING:
+    from catenary.ports import Store
+
 SERVED = 1_000
 SERVED_EVENTS = 60_000
 SERVED_STEP_MS = 600
@@ -47,7 +51,7 @@ def published(folder: Path, events: int, entities: int, step_ms: int) -> Embedde
     return log
 
 
-def caught_up(log: EmbeddedLog, store: LmdbStore, names: list[str]) -> tuple[float, int]:
+def caught_up(log: EmbeddedLog, store: Store, names: list[str]) -> tuple[float, int]:
     """Seconds until all stages have committed everything, one after the other; commits of the last."""
     plan = build([KNOWN[name] for name in names], {"t": SCHEMA}.__getitem__)
     begun, commits = time.perf_counter(), 0
@@ -59,22 +63,27 @@ def caught_up(log: EmbeddedLog, store: LmdbStore, names: list[str]) -> tuple[flo
     return time.perf_counter() - begun, commits
 
 
-def put_again(store: LmdbStore, folder: Path, commits: int) -> float:
-    """Seconds for LMDB to put the dataset's bytes, in so many synced commits."""
+def in_commits(store: Store, commits: int) -> list[list[tuple[bytes, bytes]]]:
+    """The rows of a store's only dataset in any order, in so many parts."""
     (name,) = store.datasets()
     dataset = store.dataset(name)
     assert dataset is not None
     with dataset.snapshot() as snapshot:
         held = list(snapshot.scan(b""))
-    rng = np.random.default_rng(1)
-    order = rng.permutation(len(held)).tolist()
+    order = np.random.default_rng(1).permutation(len(held)).tolist()
     size = max(1, len(held) // max(1, commits))
+    return [[held[place] for place in order[at : at + size]] for at in range(0, len(held), size)]
+
+
+def put_again(store: LmdbStore, folder: Path, commits: int) -> float:
+    """Seconds for LMDB to put the dataset's bytes, in so many synced commits."""
+    parts = in_commits(store, commits)
     folder.mkdir()
     environment = lmdb.open(str(folder), map_size=8 << 30)
     begun = time.perf_counter()
-    for at in range(0, len(held), size):
+    for rows in parts:
         with environment.begin(write=True) as transaction, transaction.cursor() as cursor:
-            cursor.putmulti(sorted(held[place] for place in order[at : at + size]))
+            cursor.putmulti(sorted(rows))
     return time.perf_counter() - begun
 
 
@@ -121,4 +130,5 @@ def main(events: int, entities: int) -> None:
         print(json.dumps({**figures, "events": events, "commits": commits}))
 
 
-main(int(sys.argv[1]), int(sys.argv[2]))
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

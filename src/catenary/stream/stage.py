@@ -11,6 +11,7 @@ has another epoch, this copy stops.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -263,11 +264,9 @@ class Stage(Tended, Traced):
         """Wait for the store, and take the lanes as they are there; False if stopped meanwhile."""
         self.status.waiting_for = away.problem
         while not stopped():
-            try:
+            time.sleep(_AWAY_S)  # also for a log that is away, of which the store tells nothing
+            with suppress(UnreachableError):
                 self.take_again()
-            except UnreachableError:
-                time.sleep(_AWAY_S)
-            else:
                 self.status.waiting_for = ""
                 return True
         return False
