@@ -12,8 +12,8 @@ With or without the wrapper `{"schema": …, "payload": …}`; in JSON or Avro, 
 
 Columns that begin with two underscores are the envelope's, by the names that Debezium's own unwrapping gives
 them: `__op`, `__ts_ms`, and of `source` any: `__source_ts_ms`, `__source_table`, …
-Times are as JSON and Avro have them: a number is milliseconds for a column of `timestamp`, days for one
-of `date`. What Debezium writes in microseconds is to be declared `bigint`.
+In JSON a number is milliseconds for a column of `timestamp` (microseconds with the option `times=us`), and
+days for one of `date`. Avro's schema says what a number means, or does not: then a reader's schema may.
 """
 
 from __future__ import annotations

@@ -34,19 +34,24 @@ from catenary.errors import DataError, UnsupportedError
 from catenary.schema.arrow import schema_to_arrow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from catenary.codecs import Decoded
     from catenary.schema import Schema, Type
 
 
 class JsonCodec:
-    """Reads and writes objects with these members."""
+    """Reads and writes objects with these members.
 
-    def __init__(self, schema: Schema) -> None:
+    Args:
+        schema: the columns.
+        forms: of `layout.py`: what whole numbers mean in columns of times, if not what stands above.
+    """
+
+    def __init__(self, schema: Schema, forms: Mapping[str, int] | None = None) -> None:
         self.schema = schema
         self._arrow = schema_to_arrow(schema)
-        self._layout = layout(schema)
+        self._layout = layout(schema, forms)
         for at, type_ in enumerate(self._layout.types):
             key = type_.key
             if key is not None and key.name != "string" and not key.is_integer:
