@@ -194,7 +194,9 @@ def _named(held: Any, name: str | None, path: Sequence[int] | None) -> str:
         return name
     if len(found) != 1:
         many = f"{len(found)} Protobuf messages are" if found else "no Protobuf message is"
-        raise DefinitionError(f"{many} named {name!r}", hint=nearest(name, found or all_))
+        raise DefinitionError(
+            f"{many} named {name!r}", hint=nearest(name, found or _names(last.message_type, ""))
+        )
     return found[0]
 
 
