@@ -100,6 +100,9 @@ class Ids:
     def registry(self, address: str) -> Ids:
         return self
 
+    def text(self, name: str) -> str:
+        raise AssertionError(name)
+
     def file(self, name: str) -> bytes:
         raise FileNotFoundError(name)
 

@@ -35,8 +35,12 @@ PROJECT: Final = "project"
 class Schemas(Protocol):
     """Where a topic's schemas are."""
 
+    def text(self, name: str) -> str:
+        """A schema file that is text, such as Avro's; raises as `file`."""
+        ...
+
     def file(self, name: str) -> bytes:
-        """A schema file: Avro's text, or a FileDescriptorSet.
+        """A schema file as bytes: a FileDescriptorSet, of a `.proto` file what it compiles to.
 
         Raises:
             DefinitionError: if it is not there, or no schema.
@@ -54,6 +58,10 @@ class Schemas(Protocol):
 
 class NoSchemas:
     """Where no schemas are kept: topics that need none can be read."""
+
+    def text(self, name: str) -> str:
+        """There is none."""
+        raise DefinitionError(f"there is no schema file {name!r} here")
 
     def file(self, name: str) -> bytes:
         """There is none."""
@@ -182,4 +190,4 @@ class _Maker:
         """A schema that is written out, or in a file."""
         if said.lstrip()[:1] in ("{", "[", '"'):
             return said
-        return self._schemas.file(said).decode()
+        return self._schemas.text(said)

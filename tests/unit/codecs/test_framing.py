@@ -52,6 +52,9 @@ class Held:
     def latest(self, subject: str) -> Registered:
         return self.schema(self.subjects[subject])
 
+    def text(self, name: str) -> str:
+        raise AssertionError(name)
+
     def file(self, name: str) -> bytes:
         raise AssertionError(name)
 

@@ -15,6 +15,7 @@ from catenary.errors import (
     DefinitionError,
     RegistryError,
     SettingsError,
+    StorageError,
     UnknownSchemaError,
 )
 from catenary.logs.registry import FolderRegistry, HttpRegistry, open_registry
@@ -180,3 +181,22 @@ def test_a_subject_without_an_id_says_how_to_give_it_one(tmp_path: Path) -> None
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(DefinitionError, match="no folder of schemas"):
         open_registry("nowhere", tmp_path)
+
+
+def test_a_schema_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "7.avsc").write_bytes(b"\xff\xfe")
+    with pytest.raises(DefinitionError, match="is no text"):
+        FolderRegistry(tmp_path).schema(7)
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(server: LocalRegistry, tmp_path: Path) -> None:
+    server.add(7, ORDER)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="a schema cannot be kept"):
+        HttpRegistry(server.url, cache=tmp_path / "file" / "kept").schema(7)
+
+
+def test_an_id_of_more_than_32_bits_is_none(server: LocalRegistry) -> None:
+    server.add(1 << 32, ORDER, "orders")
+    with pytest.raises(RegistryError, match="no id of 32 bits"):
+        HttpRegistry(server.url).latest("orders")
