@@ -13,7 +13,7 @@ import pytest
 from catenary.codecs import Rejected, codec
 from catenary.codecs.framing import Registered
 from catenary.codecs.topics import NoSchemas, topic_codec
-from catenary.errors import UnsupportedError
+from catenary.errors import DefinitionError, UnsupportedError
 from catenary.schema import (
     BIGINT,
     DATE,
@@ -128,6 +128,12 @@ def test_columns_with_two_underscores_are_the_envelopes() -> None:
             "__source_table": "orders",
             "__source_ts_ms": dt.datetime(1970, 1, 1, 0, 0, 1, tzinfo=dt.UTC),
         }
+
+
+@pytest.mark.parametrize("column", [{"__before": STRING}, {"__after": BIGINT}, {"__op": BIGINT}])
+def test_images_are_no_columns_of_the_envelope(column: dict[str, Any]) -> None:
+    with pytest.raises(DefinitionError, match="is not read from Debezium's envelope"):
+        reads(Schema.of({"id": BIGINT, **column}))
 
 
 def test_only_the_columns_that_are_asked_for_are_kept() -> None:

@@ -101,6 +101,14 @@ def test_an_id_that_nobody_knows_is_told_and_not_asked_for_again_at_once(
         registry.latest("x")
 
 
+def test_a_server_that_is_no_registry_knows_no_id_but_does_not_say_that_there_is_none(
+    server: LocalRegistry,
+) -> None:
+    server.body = b"<html>404 not found</html>"
+    with pytest.raises(RegistryError, match="HTTP 404"):
+        HttpRegistry(server.url + "/wrong").schema(7)
+
+
 def test_user_and_password_are_sent_and_never_shown(server: LocalRegistry) -> None:
     server.add(7, ORDER)
     server.authorization = "Basic " + base64.b64encode(b"me:p@ss").decode()

@@ -186,9 +186,9 @@ class HttpRegistry:
                 with urllib.request.urlopen(asked, timeout=self._timeout_s) as answer:
                     told: object = json.loads(answer.read(_MOST_BYTES))
             except urllib.error.HTTPError as error:
-                error.close()
-                if error.code == 404:
-                    raise self._none(what, path) from error
+                with error:
+                    if error.code == 404 and _is_unknown(error.read(_MOST_BYTES)):
+                        raise self._none(what, path) from error
                 if error.code in _REFUSED:
                     raise SettingsError(
                         f"the registry refuses who asks (HTTP {error.code}): {self._url}{path}",
@@ -213,3 +213,13 @@ class HttpRegistry:
             f"the registry has no schema of {what}: {self._url}{path}",
             hint="register it, or mend the address; then replay the dead letters",
         )
+
+
+def _is_unknown(data: bytes) -> bool:
+    """Whether a registry says so, and not some other server that knows no such page."""
+    try:
+        told: object = json.loads(data)
+    except ValueError:
+        return False
+    code = cast("dict[str, object]", told).get("error_code") if isinstance(told, dict) else None
+    return isinstance(code, int) and str(code).startswith("404")
