@@ -80,7 +80,7 @@ OWNERS = {
     "xxhash": {"plan"},
     "lmdb": {"stores"},
     "google": {"codecs"},
-    "grpc_tools": {"logs"},
+    "grpc_tools": set(),
     "Cython": set(),
     "cython": {"compiled"},
     "pyspark": set(),
