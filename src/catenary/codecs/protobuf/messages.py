@@ -162,15 +162,20 @@ def library() -> tuple[Any, Any, Any]:
     """Of the `protobuf` package: pools, factories, descriptors.
 
     Raises:
-        UnsupportedError: if it is not installed.
+        UnsupportedError: if it is not installed, or is too old.
     """
     try:
-        from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+        from google.protobuf import descriptor, descriptor_pb2, descriptor_pool, message_factory
     except ImportError as error:
         raise UnsupportedError(
             "reading Protobuf needs the protobuf package",
             hint="pip install 'catenary[protobuf]'",
         ) from error
+    if not hasattr(descriptor.FieldDescriptor, "is_repeated"):
+        raise UnsupportedError(
+            "reading Protobuf needs the protobuf package from version 6.31 on",
+            hint="pip install --upgrade 'catenary[protobuf]'",
+        )
     return descriptor_pool, message_factory, descriptor_pb2
 
 
