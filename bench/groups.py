@@ -134,18 +134,17 @@ def expressions(rounds: int) -> dict[str, Figure]:
 
 
 def codecs(rounds: int) -> dict[str, Figure]:
-    """Batches of Avro records beside fastavro, one record after the other."""
-    runs = measure({"ours": worker("codecs_avro")}, rounds=rounds)["ours"]
-    peak = max(each.peak_bytes for each in runs)
-    return {
-        f"codecs/avro_{size}": Figure(
-            tuple(
-                each.reported[f"fastavro_{size}"] / each.reported[f"ours_{size}"] for each in runs
-            ),
-            peak,
-        )
-        for size in (100, 10_000)
-    }
+    """Batches of Avro and Protobuf records beside fastavro and the `protobuf` package, record by record."""
+    found: dict[str, Figure] = {}
+    for name, peer in (("avro", "fastavro"), ("protobuf", "package")):
+        runs = measure({"ours": worker(f"codecs_{name}")}, rounds=rounds)["ours"]
+        peak = max(each.peak_bytes for each in runs)
+        for size in (100, 10_000):
+            ratios = (
+                each.reported[f"{peer}_{size}"] / each.reported[f"ours_{size}"] for each in runs
+            )
+            found[f"codecs/{name}_{size}"] = Figure(tuple(ratios), peak)
+    return found
 
 
 def live(rounds: int) -> dict[str, Figure]:

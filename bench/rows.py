@@ -63,6 +63,8 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("expressions/batch", "x", True, 0.7, 1.0, "1 M rows: time of hand-written Polars / ours"),
     Row("codecs/avro_100", "x", True, 20.0, 40.0, "batches of 100 Avro records: fastavro's time / ours"),
     Row("codecs/avro_10000", "x", True, 20.0, 40.0, "batches of 10,000 Avro records: fastavro's time / ours"),
+    Row("codecs/protobuf_100", "x", True, 5.0, 10.0, "batches of 100 Protobuf records to columns: the protobuf package's time / ours"),
+    Row("codecs/protobuf_10000", "x", True, 20.0, 40.0, "batches of 10,000 Protobuf records to columns: the protobuf package's time / ours"),
     Row("live/stage", "k/s", True, 250.0, 700.0, "one stage at saturation, Avro in, 5 windowed features, power-durable: events"),
     Row("live/stage_puts", "x", True, 0.35, 0.7, "the same: time of LMDB puts of the bytes that it leaves / ours"),
     Row("live/chain", "k/s", True, 50.0, 150.0, "a chain of two at saturation, power-durable: events"),

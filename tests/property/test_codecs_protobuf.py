@@ -24,6 +24,7 @@ from google.protobuf import (  # noqa: F401 - registered by it
 from google.protobuf.message import DecodeError, EncodeError
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.property.damage import damaged
 
 from catenary.codecs import codec, schema_of_protobuf
 from catenary.schema import Schema, Type
@@ -316,19 +317,6 @@ def test_fields_of_later_versions_are_left_out(data: st.DataObject) -> None:
     files, made = data.draw(types())
     _, other = data.draw(types())
     check(data.draw(messages(other)).SerializeToString(), files, made)
-
-
-def damaged(record: bytes) -> st.SearchStrategy[bytes]:
-    """Bytes changed, put in, taken away; or any bytes at all."""
-    place, some = st.integers(0, len(record)), st.binary(min_size=1, max_size=11)
-    return st.one_of(
-        st.binary(max_size=40),
-        place.map(lambda at: record[:at]),
-        st.tuples(place, some).map(lambda to: record[: to[0]] + to[1] + record[to[0] :]),
-        st.tuples(place, some).map(
-            lambda to: record[: to[0]] + to[1] + record[to[0] + len(to[1]) :]
-        ),
-    )
 
 
 @given(data=st.data())
