@@ -17,12 +17,14 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from catenary.app.live import open_stage
 from catenary.app.settings import Settings
+from catenary.app.spans import Spans, traced_stage
 from catenary.errors import CatenaryError
 from catenary.plan.stage import StageSpec
 
@@ -174,6 +176,7 @@ def _environment(settings: Settings | None) -> dict[str, str]:
         "CATENARY_LOG": str(settings.path("log").resolve()),
         "CATENARY_STORE": str(settings.path("store").resolve()),
         "CATENARY_DURABILITY": settings.durability,
+        "CATENARY_TRACES": settings.traces,
     }
 
 
@@ -189,12 +192,17 @@ def main(argv: Sequence[str]) -> int:
     threading.Thread(target=_obey, args=(stopped, finishing), daemon=True).start()
     try:
         log, store = opened(argv[0])
-        stage = open_stage(spec, log, store, siblings, owned=owned)
+        traces = Settings.load().traces
+        spans = Spans(traces, "catenary stream") if traces else None
+        made = partial(open_stage, spec, log, store, siblings, owned=owned)
+        stage = traced_stage(spans, made, spec.node())
         # What was made so far stays: a full collection of it would hold a batch up for long.
         gc.freeze()
         teller = threading.Thread(target=_tell, args=(stage, stopped), daemon=True)
         teller.start()
         stage.run(stopped.is_set, finishing.is_set)
+        if spans is not None:
+            spans.close()
     except CatenaryError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1

@@ -38,6 +38,9 @@ def command(
         bool | None,
         typer.Option("--metrics/--no-metrics", help="/metrics; there if `observe` is installed"),
     ] = None,
+    traces: Annotated[
+        str | None, typer.Option(help="where spans are sent, such as http://localhost:4318")
+    ] = None,
     log_format: LogFormat = "plain",
     openapi: Annotated[
         bool, typer.Option("--openapi", help="print the description, and serve nothing")
@@ -63,6 +66,7 @@ def command(
         "time_limit_ms": time_limit_ms,
         "request_log": request_log,
         "sample_percent": sample_percent,
+        "traces": traces,
         "definitions": definitions,
     }
     flags = {name: value for name, value in given.items() if value is not None}

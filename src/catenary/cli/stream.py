@@ -7,13 +7,14 @@ after the batch at hand; nothing is lost by any other way of stopping either.
 
 import signal
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from catenary.cli.console import emit, say
-from catenary.cli.opening import Definitions, Json, Partitions, Root, lived
+from catenary.cli.opening import Definitions, Json, LogFormat, Partitions, Root, lived
 from catenary.plan.printing import counted
 
 
@@ -35,19 +36,29 @@ def command(
     conf: Annotated[
         list[str] | None, typer.Option("--conf", help="a chain setting, such as max_wait_ms=500")
     ] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="offer /metrics there; 0 for any port that is free")
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="the address of that")] = "127.0.0.1",
+    traces: Annotated[
+        str | None, typer.Option(help="where spans are sent, such as http://localhost:4318")
+    ] = None,
+    log_format: LogFormat = "plain",
     partitions: Partitions = None,
     definitions: Definitions = None,
     root: Root = Path(),
     json: Json = False,
 ) -> None:
     """Run stages until told to stop, or until they have caught up."""
+    from catenary.app.log_lines import configure
+    from catenary.app.metrics import offered
     from catenary.app.running import Apart, Here
     from catenary.app.status import running_owner
     from catenary.errors import BusyError, DataError
 
     if bool(names) == all_:
         raise DataError("say which stages run", hint="name Joins or GroupBys, or give --all")
-    live = lived(root, definitions=definitions, conf=conf or ())
+    live = lived(root, definitions=definitions, conf=conf or (), traces=traces)
     live.create_topics(None if partitions is None else dict.fromkeys(live.topics(), partitions))
     nodes = live.stages if all_ else live.chain_of(names or ())
     if not nodes:
@@ -59,18 +70,20 @@ def command(
                 raise BusyError(
                     f"{node.name} is run by {owner}", hint="without --refuse it is taken over"
                 )
+    configure(log_format)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    group = Apart(live, nodes) if processes else Here(live, nodes)
-    if isinstance(group, Here):
-        group.start()
-    if not json:
-        say(f"streaming {', '.join(node.name for node in nodes)}")
-    if until_caught_up:
-        group.finish()
-    else:
-        group.wait(stopped.is_set)
+    with nullcontext() if metrics_port is None else offered(live, metrics_port, metrics_host):
+        group = Apart(live, nodes) if processes else Here(live, nodes)
+        if isinstance(group, Here):
+            group.start()
+        if not json:
+            say(f"streaming {', '.join(node.name for node in nodes)}")
+        if until_caught_up:
+            group.finish()
+        else:
+            group.wait(stopped.is_set)
     facts: list[dict[str, Any]] = (
         [worker.facts for worker in group.workers.values()]
         if isinstance(group, Apart)

@@ -21,6 +21,7 @@ from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError, Scope  # p
 from catenary.errors import nearest
 from catenary.web.access import Access, allows
 from catenary.web.asked import is_arrow, wants_arrow, wishes
+from catenary.web.endpoint import Call
 from catenary.web.refusals import JSON, RefusedError, Reply
 
 if TYPE_CHECKING:
@@ -106,13 +107,15 @@ class Application:
         arrow = is_arrow(headers.get("content-type"))
         until_s = asyncio.get_running_loop().time() + self._time_limit_s
         body = await self._body(headers.get("content-length"), proto, until_s)
-        return await endpoint.answer(
+        call = Call(
             body,
             wishes(scope.query_string, headers, self._topics),
-            arrow=arrow,
-            arrow_out=wants_arrow(headers.get("accept"), arrow),
-            until_s=until_s,
+            arrow,
+            wants_arrow(headers.get("accept"), arrow),
+            until_s,
+            headers.get("traceparent"),
         )
+        return await endpoint.answer(call)
 
     async def _got(self, path: str, method: str, scope: Scope) -> Reply:
         """What is asked with GET."""

@@ -19,6 +19,7 @@ from catenary.app.api_keys import check_scopes
 from catenary.app.live import Live
 from catenary.app.log_lines import configure
 from catenary.app.settings import parse_bytes
+from catenary.app.spans import Spans
 from catenary.app.upload import uploaded
 from catenary.plan.nodes import JoinNode
 from catenary.serve.groups import HOLD
@@ -101,6 +102,7 @@ def application(live: Live, order: Order) -> Application:
     waiting = Waiting(live.fetcher, live.store)
     pool = ThreadPoolExecutor(settings.threads, "reads")
     requests = _request_log(live, nodes, counters)
+    spans = Spans(settings.traces, "catenary serve") if settings.traces else None
     shared = Shared(
         fetcher=live.fetcher,
         waiting=waiting,
@@ -110,6 +112,7 @@ def application(live: Live, order: Order) -> Application:
         time_limit_s=settings.time_limit_ms / 1000,
         counters=counters if order.metrics else None,
         requests=requests,
+        spans=spans,
     )
     endpoints = {node.name: Endpoint(node, place, shared) for place, node in enumerate(nodes)}
     access = Access(settings.api_keys, os.environ) if settings.api_keys else None
@@ -121,6 +124,8 @@ def application(live: Live, order: Order) -> Application:
             requests.close()
         waiting.close()
         pool.shutdown(cancel_futures=True)
+        if spans is not None:
+            spans.close()
         live.close()
 
     return Application(
@@ -145,6 +150,7 @@ def described(live: Live) -> dict[str, Any]:
     return description(
         [about(node) for node in nodes if isinstance(node, JoinNode)],
         [about(node) for node in nodes if not isinstance(node, JoinNode)],
+        topics=live.topics(),
         keyed=bool(settings.api_keys),
         batch_limit=settings.batch_limit,
     )
