@@ -21,6 +21,7 @@ from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError, Scope  # p
 from catenary.errors import nearest
 from catenary.web.access import Access, allows
 from catenary.web.asked import is_arrow, wants_arrow, wishes
+from catenary.web.deadlines import Deadlines
 from catenary.web.endpoint import Call
 from catenary.web.refusals import JSON, RefusedError, Reply
 
@@ -70,6 +71,7 @@ class Application:
         self._topics = topics
         self._body_limit = body_limit
         self._time_limit_s = time_limit_s
+        self._deadlines = Deadlines(time_limit_s)
         self._counters = counters
         self._close = close
 
@@ -105,14 +107,14 @@ class Application:
         if self._access is not None:
             self._access.check(headers.get("authorization"), endpoint.name)
         arrow = is_arrow(headers.get("content-type"))
-        until_s = asyncio.get_running_loop().time() + self._time_limit_s
-        body = await self._body(headers.get("content-length"), proto, until_s)
+        began_s = asyncio.get_running_loop().time()
+        body = await self._body(headers.get("content-length"), proto, began_s)
         call = Call(
             body,
             wishes(scope.query_string, headers, self._topics),
             arrow,
             wants_arrow(headers.get("accept"), arrow),
-            until_s,
+            began_s + self._time_limit_s,
             headers.get("traceparent"),
         )
         return await endpoint.answer(call)
@@ -132,10 +134,10 @@ class Application:
             raise _not_allowed(method, path, "GET")
         return await get(key)
 
-    async def _body(self, length: str | None, proto: HTTPProtocol, until_s: float) -> bytes:
+    async def _body(self, length: str | None, proto: HTTPProtocol, began_s: float) -> bytes:
         """The body, if it comes in time and is no longer than it may be."""
         try:
-            async with asyncio.timeout_at(until_s):
+            with self._deadlines.within(began_s):
                 if length is not None:
                     self._check_length(int(length))
                     return await proto()

@@ -6,6 +6,7 @@ Each is given in the query or, by another name, in a header; the query wins.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import parse_qsl
 
@@ -55,7 +56,7 @@ class Wishes:
 NOTHING: Final = Wishes()
 
 
-def wishes(query: str, headers: Headers, topics: Collection[str]) -> Wishes:
+def wishes(query: str, headers: Headers, topics: frozenset[str]) -> Wishes:
     """What the query and the headers ask.
 
     Raises:
@@ -66,6 +67,22 @@ def wishes(query: str, headers: Headers, topics: Collection[str]) -> Wishes:
         value = headers.get(header)
         if value is not None:
             found = _with(found, name, value, topics)
+    if not query:
+        return found
+    asked = _of_query(query, topics)
+    if found is NOTHING:
+        return asked
+    return Wishes(
+        found.at_ms if asked.at_ms is None else asked.at_ms,
+        found.min_token if asked.min_token is None else asked.min_token,
+        found.timeout_s if asked.timeout_s is None else asked.timeout_s,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _of_query(query: str, topics: frozenset[str]) -> Wishes:
+    """What a query asks; clients ask the same again and again."""
+    found = NOTHING
     given: set[str] = set()
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in HEADERS:
