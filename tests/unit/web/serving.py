@@ -31,6 +31,7 @@ ORDER = {
     "placed_at": NOON,
 }
 LATER = NOON + 1
+CALL: dict[str, Any] = {"timeout": 20, "verify": False}  # no certificates, which take long to load
 LAST_DAY = "2024-01-21"
 HORIZON = (
     "--conf",
@@ -50,11 +51,11 @@ class Served(NamedTuple):
 
     def post(self, path: str, keys: object, **more: Any) -> httpx.Response:
         """What it answers to key objects."""
-        return httpx.post(self.url + path, json=keys, timeout=20, **more)
+        return httpx.post(self.url + path, json=keys, **CALL, **more)
 
     def get(self, path: str, **more: Any) -> httpx.Response:
         """What it answers."""
-        return httpx.get(self.url + path, timeout=20, **more)
+        return httpx.get(self.url + path, **CALL, **more)
 
 
 def sample(folder: Path) -> Path:

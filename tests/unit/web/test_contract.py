@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from schemathesis import Case
     from tests.unit.web.serving import Served
 
-EXAMPLES = int(os.environ.get("CATENARY_TEST_HTTP_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("CATENARY_TEST_HTTP_EXAMPLES", "15"))
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=str)
