@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ARROW: Final = "application/vnd.apache.arrow.stream"
 JSON: Final = "application/json"
+_UNTOLD: Final = "application/x-www-form-urlencoded"
+"""What `curl -d` and urllib say of a body of which they were told nothing."""
 LONGEST_S: Final = 86_400
 HEADERS: Final = {
     "at": "catenary-at",
@@ -111,7 +113,7 @@ def is_arrow(content_type: str | None) -> bool:
     if content_type is None or content_type == JSON:
         return False
     kind = content_type.partition(";")[0].strip().lower()
-    if kind in (JSON, ""):
+    if kind in (JSON, _UNTOLD, ""):
         return False
     if kind == ARROW:
         return True

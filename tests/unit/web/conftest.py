@@ -21,7 +21,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(project: Path) -> Generator[Served]:
-    with served(project, "--time-limit-ms", "1000") as found:
+    with served(project, "--time-limit-ms", "4000") as found:
         yield found
 
 
@@ -31,7 +31,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
     project = sample(tmp_path_factory.mktemp("guarded"))
     with (project / "catenary.toml").open("a") as settings:
         settings.write(
-            'body_limit = "64KB"\nbatch_limit = 50\ntime_limit_ms = 700\n'
+            'body_limit = "64KB"\nbatch_limit = 50\ntime_limit_ms = 3000\n'
             'request_log = "shop/requests"\nsample_percent = 100\n'
         )
         settings.write(KEYS)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -15,8 +17,6 @@ from tests.unit.web.serving import SPEND, key
 from catenary.cli.main import main
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pytest
     from tests.unit.web.serving import Served
 
@@ -60,6 +60,19 @@ def test_fetches_are_counted_over_all_workers(guarded: Served) -> None:
     ]
     assert sum(rows) == 24
     assert grown("catenary_refused_requests_total", code="422") == 12
+
+
+def test_the_page_on_operations_lists_every_metric_and_no_other(server: Served) -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs" / "operations.md").read_text()
+    table = text.split("| metric |")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| (`[^|]+) \|", table, flags=re.MULTILINE)
+    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    page = server.get("/metrics").text
+    told = {
+        f"{family.name}_total" if family.type == "counter" else family.name
+        for family in text_string_to_metric_families(page)
+    }
+    assert sorted(listed) == sorted(told)
 
 
 def test_the_page_says_of_stages_what_status_says(

@@ -71,6 +71,14 @@ def test_a_damaged_arrow_stream_and_other_kinds_of_bodies_are_refused(server: Se
         assert answer.json()["error"]["hint"]
 
 
+def test_a_body_of_which_nothing_was_said_is_json(server: Served) -> None:
+    for kind in ("application/json; charset=utf-8", "application/x-www-form-urlencoded", ""):
+        headers = {"Content-Type": kind}
+        assert (
+            httpx.post(server.url + SPEND, content=b"[]", headers=headers).json()["results"] == []
+        )
+
+
 def test_an_unknown_path_or_method_is_told_the_nearest(server: Served) -> None:
     answer = server.post("/v1/features/join/return_rsik", [])
     assert answer.status_code == 404
