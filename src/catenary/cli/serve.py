@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from catenary.cli.console import emit, say
-from catenary.cli.opening import Definitions, Json, LogFormat, Root, lived, pairs
+from catenary.cli.opening import Definitions, Json, LogFormat, Root, Traces, lived, pairs
 
 
 def command(
@@ -38,9 +38,7 @@ def command(
         bool | None,
         typer.Option("--metrics/--no-metrics", help="/metrics; there if `observe` is installed"),
     ] = None,
-    traces: Annotated[
-        str | None, typer.Option(help="where spans are sent, such as http://localhost:4318")
-    ] = None,
+    traces: Traces = None,
     log_format: LogFormat = "plain",
     openapi: Annotated[
         bool, typer.Option("--openapi", help="print the description, and serve nothing")

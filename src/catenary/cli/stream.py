@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from catenary.cli.console import emit, say
-from catenary.cli.opening import Definitions, Json, LogFormat, Partitions, Root, lived
+from catenary.cli.opening import Definitions, Json, LogFormat, Partitions, Root, Traces, lived
 from catenary.plan.printing import counted
 
 
@@ -40,9 +40,7 @@ def command(
         int | None, typer.Option(help="offer /metrics there; 0 for any port that is free")
     ] = None,
     metrics_host: Annotated[str, typer.Option(help="the address of that")] = "127.0.0.1",
-    traces: Annotated[
-        str | None, typer.Option(help="where spans are sent, such as http://localhost:4318")
-    ] = None,
+    traces: Traces = None,
     log_format: LogFormat = "plain",
     partitions: Partitions = None,
     definitions: Definitions = None,

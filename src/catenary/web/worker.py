@@ -97,7 +97,7 @@ def application(live: Live, order: Order) -> Application:
     settings = live.project.settings
     nodes = served(live)
     names = [node.name for node in nodes]
-    check_scopes(settings.api_keys, names)
+    check_scopes(settings.api_keys, live.project.definitions)
     counters = Counters(order.counters, names, order.rows)
     waiting = Waiting(live.fetcher, live.store)
     pool = ThreadPoolExecutor(settings.threads, "reads")

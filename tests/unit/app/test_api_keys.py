@@ -35,7 +35,7 @@ def test_a_key_is_a_digest_or_a_variable_and_has_a_scope(tmp_path: Path) -> None
     with pytest.raises(SettingsError, match=r"\$ALL_KEY, which is not set"):
         held[1].digest({})
     check_scopes(held, ["risk"])
-    with pytest.raises(SettingsError, match="is for 'risk', which is not served") as wrong:
+    with pytest.raises(SettingsError, match="is for 'risk', which is not defined") as wrong:
         check_scopes(held, ["risks"])
     assert wrong.value.hint == "did you mean 'risks'?"
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 import pyarrow as pa
+from tests.unit.cli.shop import NOON, ORDER
 
 from catenary.app.live import Live
 from catenary.cli.main import main
@@ -21,15 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-NOON = 1_705_917_600_000  # 2024-01-22T10:00:00Z, the day after the sample's last
-ORDER = {
-    "order_id": 9999,
-    "customer": "ann",
-    "shop": "north",
-    "amount": 10.5,
-    "returned": False,
-    "placed_at": NOON,
-}
 LATER = NOON + 1
 CALL: dict[str, Any] = {"timeout": 20, "verify": False}  # no certificates, which take long to load
 LAST_DAY = "2024-01-21"

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from tests.unit.cli.shop import refusal
+from tests.unit.web.serving import SPEND, served
 
 from catenary.cli.main import main
 
@@ -41,6 +46,7 @@ def test_a_library_that_is_not_installed_is_named_with_its_extra(
 ) -> None:
     code = f"""
 import sys
+import time
 sys.modules[{missing!r}] = None
 from catenary.cli.main import main
 sys.exit(main({[*words, "--root", str(project)]!r}))
@@ -85,3 +91,23 @@ def test_the_description_can_be_had_without_a_server(
     capsys.readouterr()
     assert main(["serve", "--openapi", "--root", str(server.project)]) == 0
     assert json.loads(capsys.readouterr().out) == server.get("/openapi.json").json()
+
+
+def test_a_worker_that_is_killed_is_replaced_and_the_sums_go_on(project: Path) -> None:
+    with served(project) as server:
+        assert server.post(SPEND, [{"customer": "ann"}]).is_success
+        children = subprocess.run(
+            ["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True
+        )
+        os.kill(int(children.stdout.split()[-1]), signal.SIGKILL)
+        answer: httpx.Response | None = None
+        until = time.monotonic() + 60
+        while answer is None and time.monotonic() < until:
+            try:
+                answer = server.post(SPEND, [{"customer": "ann"}])
+            except httpx.TransportError:
+                time.sleep(0.05)
+        assert answer is not None
+        assert answer.is_success
+        count = 'catenary_fetch_seconds_count{definition="customer_spend"} 2.0'
+        assert count in server.get("/metrics").text
