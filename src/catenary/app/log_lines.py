@@ -42,7 +42,7 @@ class Stderr(logging.StreamHandler[TextIO]):
 
     def emit(self, record: logging.LogRecord) -> None:
         """One line."""
-        self.setStream(sys.stderr)
+        self.stream = sys.stderr
         super().emit(record)
 
 

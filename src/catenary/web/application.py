@@ -75,6 +75,10 @@ class Application:
         self._counters = counters
         self._close = close
 
+    def change(self, endpoints: Mapping[str, Endpoint], gets: Mapping[str, Get]) -> None:
+        """Answer these from now on; requests that have begun end as they began."""
+        self._endpoints, self._gets = dict(endpoints), dict(gets)
+
     async def __call__(self, scope: Scope, proto: HTTPProtocol) -> None:
         """One request."""
         try:

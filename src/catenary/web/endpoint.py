@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from catenary.app.spans import Spans
-    from catenary.plan.nodes import Node
+    from catenary.plan.nodes import GroupByNode, Node
     from catenary.ports import Token
     from catenary.schema import Type
     from catenary.serve.answers import Row
@@ -136,6 +136,10 @@ class Endpoint:
         self._columns = forms.Columns.of(self.about.asked.types)
         self._mend = forms.Mend.of(self.about.features)
         self._token = forms.TokenText()
+
+    def below(self) -> tuple[GroupByNode, ...]:
+        """All GroupBys that are read for an answer."""
+        return self._shared.fetcher.below(self.name)
 
     async def answer(self, call: Call) -> Reply:
         """The answer to a call.
