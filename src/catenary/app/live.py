@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from catenary.app.wiring import Definition, Project
     from catenary.codecs.topics import Schemas
     from catenary.logs.embedded import EmbeddedLog
-    from catenary.plan import Plan
+    from catenary.plan import Node, Plan
     from catenary.ports import Log, SourcePartition, Store, Token
     from catenary.schema import Schema
     from catenary.serve.fetcher import Fetcher, Frame
@@ -234,17 +234,27 @@ class Live:
         given = fitting(rows, topic, schema, lacking="schema" in options)
         return self.log.append(topic, found.encode(given), partition=partition)
 
-    def spec(self, node: GroupByNode) -> StageSpec:
-        """All that another process needs to run a stage."""
+    def spec(self, node: Node, *, joins: bool = False) -> StageSpec:
+        """All that another process needs to run a stage, or with `joins` to answer for a Join."""
         from catenary.expressions.udf import modules
 
         def schema(table: str) -> Schema:
             return self.project.tables.table(table).schema()
 
-        definitions = self.project.definitions if self.given is None else self.given
         return StageSpec.of(
-            definitions, schema, node.name, self.chain, modules(), tabled=self._is_tabled(node)
+            self.definitions,
+            schema,
+            node.name,
+            self.chain,
+            modules(),
+            tabled=isinstance(node, GroupByNode) and self._is_tabled(node),
+            joins=joins,
         )
+
+    @property
+    def definitions(self) -> Mapping[str, Definition]:
+        """The definitions by name, of which the plan may hold some only."""
+        return self.project.definitions if self.given is None else self.given
 
     def _is_tabled(self, node: GroupByNode) -> bool:
         """Whether the tables behind a GroupBy's topics have days, which its topics need not have."""

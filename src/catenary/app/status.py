@@ -162,8 +162,7 @@ def running_owner(live: Live, node: GroupByNode) -> str | None:
     with dataset.snapshot() as snapshot:
         owners = {lane.owner for lane in lanes_of(snapshot).values()}
     for owner in owners:
-        process = _process(owner)
-        if process is not None and process != os.getpid() and _runs(process):
+        if runs(owner):
             return owner
     return None
 
@@ -199,6 +198,12 @@ def _runs(process: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def runs(owner: str) -> bool:
+    """Whether the process that took a lane is known to run on this machine, and is another one."""
+    process = _process(owner)
+    return process is not None and process != os.getpid() and _runs(process)
 
 
 def _has_ended(owner: str) -> bool:

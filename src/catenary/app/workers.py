@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -24,6 +25,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from catenary.app.live import open_stage
 from catenary.app.schemas import ProjectSchemas
 from catenary.app.settings import Settings
+from catenary.app.spans import Spans, traced_stage
 from catenary.app.wiring import open_store
 from catenary.errors import CatenaryError
 from catenary.plan.stage import StageSpec
@@ -176,6 +178,7 @@ def _environment(settings: Settings | None) -> dict[str, str]:
         "CATENARY_STORE": settings.place("store"),
         "CATENARY_DURABILITY": settings.durability,
         "CATENARY_REGISTRY": settings.registry,
+        "CATENARY_TRACES": settings.traces,
     }
 
 
@@ -191,13 +194,18 @@ def main(argv: Sequence[str]) -> int:
     threading.Thread(target=_obey, args=(stopped, finishing), daemon=True).start()
     try:
         log, store = opened(argv[0])
-        schemas = ProjectSchemas(Settings.load())
-        stage = open_stage(spec, log, store, siblings, owned=owned, schemas=schemas)
+        settings = Settings.load()
+        spans = Spans(settings.traces, "catenary stream") if settings.traces else None
+        schemas = ProjectSchemas(settings)
+        made = partial(open_stage, spec, log, store, siblings, owned=owned, schemas=schemas)
+        stage = traced_stage(spans, made, spec.node())
         # What was made so far stays: a full collection of it would hold a batch up for long.
         gc.freeze()
         teller = threading.Thread(target=_tell, args=(stage, stopped), daemon=True)
         teller.start()
         stage.run(stopped.is_set, finishing.is_set)
+        if spans is not None:
+            spans.close()
     except CatenaryError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1

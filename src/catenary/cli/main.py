@@ -34,6 +34,7 @@ VERBS: Final = {
     "serve": "features over HTTP, as JSON or Arrow",
     "why": "what made one value, and where online and backfill part",
     "status": "what stages have committed, how far behind they are, what they set aside",
+    "remove": "remove what changed definitions have left in the store",
     "dead-letters": "records that were set aside, with the reasons; replay them",
     "settings": "show every setting and where it came from",
     "group-by-streaming": "Chronon's driver: stream a compiled GroupBy, chained or not",

@@ -5,13 +5,23 @@ stage takes its lanes over from a copy that runs already; that copy stops. Ctrl-
 after the batch at hand; nothing is lost by any other way of stopping either.
 """
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from catenary.cli.console import say
-from catenary.cli.opening import Definitions, Json, Partitions, Root, StoreAt, lived
+from catenary.cli.opening import (
+    Definitions,
+    Json,
+    LogFormat,
+    Partitions,
+    Root,
+    StoreAt,
+    Traces,
+    lived,
+)
 from catenary.cli.running import ran, report, told_to_stop
 
 
@@ -33,6 +43,12 @@ def command(
     conf: Annotated[
         list[str] | None, typer.Option("--conf", help="a chain setting, such as max_wait_ms=500")
     ] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="offer /metrics there; 0 for any port that is free")
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="the address of that")] = "127.0.0.1",
+    traces: Traces = None,
+    log_format: LogFormat = "plain",
     partitions: Partitions = None,
     definitions: Definitions = None,
     store: StoreAt = None,
@@ -40,13 +56,15 @@ def command(
     json: Json = False,
 ) -> None:
     """Run stages until told to stop, or until they have caught up."""
+    from catenary.app.log_lines import configure
+    from catenary.app.metrics import offered
     from catenary.app.running import Apart, Here
     from catenary.app.status import running_owner
     from catenary.errors import BusyError, DataError
 
     if bool(names) == all_:
         raise DataError("say which stages run", hint="name Joins or GroupBys, or give --all")
-    live = lived(root, definitions=definitions, conf=conf or (), store=store)
+    live = lived(root, definitions=definitions, conf=conf or (), store=store, traces=traces)
     live.create_topics(None if partitions is None else dict.fromkeys(live.topics(), partitions))
     nodes = live.stages if all_ else live.chain_of(names or ())
     if not nodes:
@@ -58,10 +76,13 @@ def command(
                 raise BusyError(
                     f"{node.name} is run by {owner}", hint="without --refuse it is taken over"
                 )
+    configure(log_format)
     stopped = told_to_stop()
-    group = Apart(live, nodes) if processes else Here(live, nodes)
-    if isinstance(group, Here):
-        group.start()
-    if not json:
-        say(f"streaming {', '.join(node.name for node in nodes)}")
-    report(ran(group, stopped, until_caught_up=until_caught_up), json=json)
+    with nullcontext() if metrics_port is None else offered(live, metrics_port, metrics_host):
+        group = Apart(live, nodes) if processes else Here(live, nodes)
+        if isinstance(group, Here):
+            group.start()
+        if not json:
+            say(f"streaming {', '.join(node.name for node in nodes)}")
+        facts = ran(group, stopped, until_caught_up=until_caught_up)
+    report(facts, json=json)

@@ -113,6 +113,11 @@ class Lanes:
         assert found is not None, "a store makes what it is asked to make"
         self.dataset: Dataset = found
 
+    @property
+    def places(self) -> list[SourcePartition]:
+        """The source partitions that this copy follows."""
+        return sorted({place for _, place in self._places() if self._owns(place)})
+
     def take(self) -> None:
         """Take the lanes: whoever had them before cannot commit any more.
 
