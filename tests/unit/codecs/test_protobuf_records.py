@@ -140,6 +140,14 @@ def test_unknown_numbers_of_a_closed_enum_did_not_come() -> None:
     ]
 
 
+def test_an_entry_without_a_key_or_a_value_has_their_defaults_in_proto2_too() -> None:
+    columns = Schema.of(by_name=map_of(STRING, STRING))
+    assert rows(columns, b"\x08\x01\x42\x00", b"\x08\x01\x42\x02\x10\x05", files=OLD) == [
+        {"by_name": [("", "DARK")]},
+        {"by_name": [("", "LIGHT")]},
+    ]
+
+
 def test_lists_are_read_packed_and_loose_whatever_the_schema_says() -> None:
     columns = Schema.of(sizes=array(INT), loose=array(INT))
     assert rows(columns, b"\x22\x02\x01\x02\x20\x03", b"\x28\x01\x2a\x02\x02\x03\x28\x04") == [

@@ -227,7 +227,9 @@ def _field(told: Any, loose: set[str]) -> Field:
     kind, repeated = KINDS[told.type], bool(told.is_repeated)
     oneof = told.containing_oneof
     explicit = bool(told.has_default_value)
-    presence = bool(told.has_presence)
+    # A key or a value that did not come is its default, whatever the syntax: no key is null.
+    entry = told.containing_type.GetOptions().map_entry
+    presence = bool(told.has_presence) and not (entry and kind != "message")
     default: int | bytes | None = None
     if not repeated and kind not in ("message", "group") and (explicit or not presence):
         default = _bits(kind, told.default_value)
