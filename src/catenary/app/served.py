@@ -5,7 +5,7 @@
                                       └── no ──► the version that the record holds is answered
 
 The record lies in the store, so that all servers follow, also those that are started anew. Each name moves
-alone: an answer is planned from one version as a whole. (decisions/0007)
+alone: an answer is planned from one version as a whole. (decisions/0008)
 """
 
 from __future__ import annotations
