@@ -43,8 +43,9 @@ class Settings:
         step_days: how many partitions are computed at a time; 0 for as many as fit.
         spill_dir: where what does not fit goes; empty for the system's temporary folder.
         compression: of Parquet files: `zstd`, `lz4`, `snappy` or `none`.
-        log: folder of the embedded log.
-        store: folder of the embedded store.
+        log: folder of the embedded log, or a Kafka cluster's address: `kafka://host:port`.
+        kafka_config: file with options of Kafka's client, `name=value` a line; empty for none.
+        store: folder of the embedded store, or a server's address: `redis://host:port/db`.
         durability: what an append or a commit survives: `process`, a killed process; `power`, a
             power failure, too.
         query_shift_ms: 0, or below it: chained rows read their parents as of so much earlier. Values
@@ -62,6 +63,7 @@ class Settings:
     spill_dir: str = ""
     compression: str = "zstd"
     log: str = "log"
+    kafka_config: str = ""
     store: str = "store"
     durability: str = "power"
     query_shift_ms: int = 0
@@ -122,6 +124,11 @@ class Settings:
         """A setting that is a path, below `root` unless it is absolute."""
         return self.root / str(getattr(self, name))
 
+    def place(self, name: str) -> str:
+        """A setting that is a path or an address, as it reads from anywhere."""
+        held = str(getattr(self, name))
+        return held if is_address(held) else str(self.path(name).resolve())
+
     @property
     def survives(self) -> Literal["power", "process"]:
         """What `durability` says."""
@@ -131,6 +138,24 @@ class Settings:
     def memory_bytes(self) -> int | None:
         """`memory_limit` in bytes; None for none."""
         return parse_bytes(self.memory_limit) if self.memory_limit else None
+
+
+def is_address(text: str) -> bool:
+    """Whether a setting names a server, and no folder.
+
+    >>> is_address("redis://host:6379/0"), is_address("store")
+    (True, False)
+    """
+    return "://" in text
+
+
+def shown(value: object) -> object:
+    """A setting's value for people: without the password of an address.
+
+    >>> shown("redis://me:secret@host/0")
+    'redis://me:***@host/0'
+    """
+    return re.sub(r"(://[^@/]*:)[^@/]*@", r"\1***@", value) if isinstance(value, str) else value
 
 
 def names() -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from catenary.app.upload import uploaded
-from catenary.errors import LogError, PositionError
+from catenary.errors import BrokerError, LogError, PositionError
 from catenary.plan.printing import counted
 from catenary.state.layouts import dataset_name
 from catenary.state.records import ANCIENT_MS, lanes_of, readers_of, told_in, uploads_of
@@ -30,19 +30,21 @@ class LaneState:
 
     Attributes:
         lane: as of its last commit.
-        end: of its source partition; None if the log has no such topic.
+        end: of its source partition; None if the log has no such topic, or does not answer.
         queued_ms: how long the oldest record that is queued has been in the log; 0 if none is.
         ended: whether the process that took the lane last is known to be gone.
+        away: why the log does not say; empty if it does.
     """
 
     lane: Lane
     end: int | None
     queued_ms: int
     ended: bool
+    away: str = ""
 
     @property
     def lag(self) -> int | None:
-        """Records that are queued; None if the log has no such topic."""
+        """Records that are queued; None if the log does not say."""
         return None if self.end is None else self.end - self.lane.position
 
 
@@ -76,6 +78,7 @@ class StageState:
                     "lag": each.lag,
                     "queued_ms": each.queued_ms,
                     "ended": each.ended,
+                    "away": each.away,
                 }
                 for each in self.lanes
             ],
@@ -92,7 +95,7 @@ class StageState:
         lines = [f"{self.name}: {about}"]
         for each in self.lanes:
             lane = each.lane
-            behind = "its topic is gone" if each.lag is None else f"{each.lag:,} queued"
+            behind = each.away if each.lag is None else f"{each.lag:,} queued"
             behind += f" for {each.queued_ms:,} ms" if each.queued_ms else ""
             lines.append(
                 f"  {lane.place} at {lane.position:,}, {behind}, {counted(lane.rows, 'row')},"
@@ -118,9 +121,10 @@ def stage_states(live: Live) -> list[StageState]:
     """Every GroupBy of the project that is read online: the stages, then those without a topic."""
     followed = {node.name for node in live.stages}
     others = [node for node in uploaded(live.plan) if node.name not in followed]
+    asked = _Asked(live)
     return [
-        *(_state(live, node, streamed=True) for node in live.stages),
-        *(_state(live, node, streamed=False) for node in others),
+        *(_state(asked, node, streamed=True) for node in live.stages),
+        *(_state(asked, node, streamed=False) for node in others),
     ]
 
 
@@ -168,8 +172,8 @@ def _has_ended(owner: str) -> bool:
     return process is not None and not _runs(process)
 
 
-def _state(live: Live, node: GroupByNode, *, streamed: bool) -> StageState:
-    dataset = live.store.dataset(dataset_name(node))
+def _state(asked: _Asked, node: GroupByNode, *, streamed: bool) -> StageState:
+    dataset = asked.live.store.dataset(dataset_name(node))
     if dataset is None:
         return StageState(node.name, streamed)
     with dataset.snapshot() as snapshot:
@@ -181,7 +185,7 @@ def _state(live: Live, node: GroupByNode, *, streamed: bool) -> StageState:
     return StageState(
         node.name,
         streamed,
-        tuple(_lane(live, lane) for lane in lanes.values()),
+        tuple(asked.about(lane) for lane in lanes.values()),
         uploads.held,
         tuple(readers.held[name] for name in sorted(readers.held)),
         letters,
@@ -189,22 +193,35 @@ def _state(live: Live, node: GroupByNode, *, streamed: bool) -> StageState:
     )
 
 
-def _lane(live: Live, lane: Lane) -> LaneState:
-    ended = _has_ended(lane.owner)
-    try:
-        end = live.log.ends([lane.place])[lane.place]
-    except LogError:
-        return LaneState(lane, None, 0, ended)
-    return LaneState(lane, end, _queued_ms(live, lane) if end > lane.position else 0, ended)
+class _Asked:
+    """The log, asked about lanes; once it does not answer, it is not asked again."""
 
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self._away = ""
 
-def _queued_ms(live: Live, lane: Lane) -> int:
-    """How long the record at a lane's position has been in the log."""
-    try:
-        queued = live.log.read(lane.place, lane.position, max_records=1, max_bytes=1)
-    except PositionError:  # no longer retained: its age is not known
-        return 0
-    return max(0, time.time_ns() // 1_000_000 - int(queued.append_ms[0])) if len(queued) else 0
+    def about(self, lane: Lane) -> LaneState:
+        """How far a lane is behind."""
+        ended = _has_ended(lane.owner)
+        if self._away:
+            return LaneState(lane, None, 0, ended, self._away)
+        try:
+            end = self.live.log.ends([lane.place])[lane.place]
+            queued_ms = self._queued_ms(lane) if end > lane.position else 0
+        except BrokerError as error:
+            self._away = f"{error.where} does not answer"
+            return LaneState(lane, None, 0, ended, self._away)
+        except LogError:
+            return LaneState(lane, None, 0, ended, "its topic is gone")
+        return LaneState(lane, end, queued_ms, ended)
+
+    def _queued_ms(self, lane: Lane) -> int:
+        """How long the record at a lane's position has been in the log."""
+        try:
+            queued = self.live.log.read(lane.place, lane.position, max_records=1, max_bytes=1)
+        except PositionError:  # no longer retained: its age is not known
+            return 0
+        return max(0, time.time_ns() // 1_000_000 - int(queued.append_ms[0])) if len(queued) else 0
 
 
 def _held_by(reader: Reader) -> str:

@@ -3,8 +3,8 @@
     parent ──spawn──► python -m catenary.app.workers OPENER ──stdin──► spec, children, partitions
            ◄─stdout── one line of JSON per second: what the stage says of itself
 
-The opener is a function without arguments that gives a log and a store; `embedded` opens those of the
-project in the current folder. A worker stops when its stdin closes or it is told SIGTERM: after the
+The opener is a function of the topics' addresses that gives a log and a store; `embedded` opens those of
+the project in the current folder, which need not be embedded ones. A worker stops when its stdin closes or it is told SIGTERM: after the
 batch at hand is committed. The word `finish` makes it stop once nothing is queued.
 """
 
@@ -21,13 +21,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from catenary.app.live import open_stage
+from catenary.app.live import addresses, open_stage
+from catenary.app.logs import open_log
 from catenary.app.settings import Settings
 from catenary.errors import CatenaryError
 from catenary.plan.stage import StageSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from catenary.ports import Log, SourcePartition, Store
 
@@ -35,23 +36,22 @@ EMBEDDED = "catenary.app.workers:embedded"
 _TELL_S = 0.5
 
 
-def embedded() -> tuple[Log, Store]:
+def embedded(topics: Collection[str]) -> tuple[Log, Store]:
     """The log and the store of the project in the current folder."""
-    from catenary.logs.embedded import EmbeddedLog
     from catenary.stores.lmdb import LmdbStore
 
     settings = Settings.load()
     return (
-        EmbeddedLog(settings.path("log"), durability=settings.survives),
+        open_log(settings, topics),
         LmdbStore(settings.path("store"), durability=settings.survives),
     )
 
 
-def opened(name: str) -> tuple[Log, Store]:
-    """What the opener of that dotted name gives."""
+def opened(name: str, topics: Collection[str]) -> tuple[Log, Store]:
+    """What the opener of that dotted name gives for topics of these addresses."""
     module, _, function = name.partition(":")
-    opener = cast("Callable[[], tuple[Log, Store]]", getattr(import_module(module), function))
-    return opener()
+    found = getattr(import_module(module), function)
+    return cast("Callable[[Collection[str]], tuple[Log, Store]]", found)(topics)
 
 
 class Worker:
@@ -171,7 +171,8 @@ def _environment(settings: Settings | None) -> dict[str, str]:
     folders = [str(held if held.is_dir() else held.parent), os.environ.get("PYTHONPATH", "")]
     return {
         "PYTHONPATH": os.pathsep.join(each for each in folders if each),
-        "CATENARY_LOG": str(settings.path("log").resolve()),
+        "CATENARY_LOG": settings.place("log"),
+        "CATENARY_KAFKA_CONFIG": settings.kafka_config and settings.place("kafka_config"),
         "CATENARY_STORE": str(settings.path("store").resolve()),
         "CATENARY_DURABILITY": settings.durability,
     }
@@ -188,7 +189,7 @@ def main(argv: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and tells us
     threading.Thread(target=_obey, args=(stopped, finishing), daemon=True).start()
     try:
-        log, store = opened(argv[0])
+        log, store = opened(argv[0], addresses([spec.node(), *siblings]))
         stage = open_stage(spec, log, store, siblings, owned=owned)
         # What was made so far stays: a full collection of it would hold a batch up for long.
         gc.freeze()

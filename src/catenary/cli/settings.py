@@ -6,7 +6,7 @@ flags; later ones win.
 
 from pathlib import Path
 
-from catenary.app.settings import names
+from catenary.app.settings import names, shown
 from catenary.cli.console import emit, say
 from catenary.cli.opening import Json, Root, opened
 
@@ -18,7 +18,7 @@ def command(
 ) -> None:
     """Print the settings."""
     settings = opened(root).settings
-    values = {name: getattr(settings, name) for name in names()}
+    values = {name: shown(getattr(settings, name)) for name in names()}
     if json:
         emit(
             {

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from catenary.errors import FencedError, PositionError
+from catenary.errors import FencedError, PositionError, StorageError
 from catenary.state.layouts import dataset_name, layout_of
 from catenary.state.records import (
     ANCIENT_MS,
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from catenary.state.records import Uploads
     from catenary.stream.pipeline import Pipeline
     from catenary.stream.waiting import Parents
+
+
+class SetBackError(StorageError):
+    """The store has lost the last commits; what it holds now is as good, only earlier."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,23 @@ class Lanes:
                 self._lanes = taken
                 return
 
+    def take_again(self) -> None:
+        """Take the lanes once more, after the store was away: what it holds by now is what holds.
+
+        A commit of which it was not heard whether it was done has been done or has not, and a server may
+        have come back without its last commits: either way the lanes say where to go on.
+
+        Raises:
+            FencedError: if another copy has taken one meanwhile.
+        """
+        with self.dataset.snapshot() as snapshot:
+            for lane in self._lanes.values():
+                data = snapshot.get(lane.id.record)
+                held = None if data is None else lane_in(data)
+                if held is not None and held.epoch > lane.epoch and held.owner != self._owner:
+                    raise self._fenced(lane, held)
+        self.take()
+
     def _places(self) -> list[tuple[int, SourcePartition]]:
         return [(each.source, place) for each in self._inputs.values() for place in each.places]
 
@@ -220,17 +241,27 @@ class Lanes:
 
         Raises:
             FencedError: if another copy has taken one.
+            SetBackError: if the store has lost commits.
         """
         for key, lane in self._lanes.items():
             data = snapshot.get(lane.id.record)
             held = None if data is None else lane_in(data)
-            if held is None or (held.epoch, held.position) != (lane.epoch, lane.position):
-                owner = "nobody" if held is None else held.owner or "another copy"
-                raise FencedError(
-                    f"{self.node.name}: {lane.place} was taken over by {owner}",
-                    hint="one copy of a stage runs at a time; this one stops",
+            if held is not None and held.epoch <= lane.epoch and held.position < lane.position:
+                raise SetBackError(
+                    f"{self.node.name} was at offset {lane.position} of {lane.place}; its dataset"
+                    f" says {held.position}: the store came back without its last commits",
+                    hint="start the stage anew; it goes on from there",
                 )
+            if held is None or (held.epoch, held.position) != (lane.epoch, lane.position):
+                raise self._fenced(lane, held)
             self._lanes[key] = held
+
+    def _fenced(self, lane: Lane, held: Lane | None) -> FencedError:
+        owner = "nobody" if held is None else held.owner or "another copy"
+        return FencedError(
+            f"{self.node.name}: {lane.place} was taken over by {owner}",
+            hint="one copy of a stage runs at a time; this one stops",
+        )
 
     def _passed(self, lane: Lane, position: int) -> Iterator[Records]:
         """What a lane has committed from a position on, a batch at a time."""

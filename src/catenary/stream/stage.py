@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from catenary.errors import NotYetError
+from catenary.errors import NotYetError, UnreachableError
 from catenary.ports import Records, statuses
 from catenary.state.fold import Changes, fold
 from catenary.state.records import (
@@ -26,7 +26,7 @@ from catenary.state.records import (
     uploads_of,
 )
 from catenary.stream.floors import held_by_readers, risen
-from catenary.stream.lanes import now_ms
+from catenary.stream.lanes import SetBackError, now_ms
 from catenary.stream.pipeline import ROW
 from catenary.stream.tending import Tended
 from catenary.stream.traced import Traced
@@ -34,10 +34,12 @@ from catenary.stream.traced import Traced
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from catenary.errors import StorageError
     from catenary.stream.pipeline import Decoded, Enriched
 
 _IDLE_S: Final = 0.25
 _SNAPSHOT_S: Final = 1.0
+_AWAY_S: Final = 0.2
 _TENDED_EVERY_S: Final = 0.1
 _TENDED_AFTER_ROWS: Final = 200_000
 """From one upkeep to the next, while there are batches: small ones are not to wait for it each time."""
@@ -211,7 +213,7 @@ class Stage(Tended, Traced):
     def run(
         self, stopped: Callable[[], bool], finishing: Callable[[], bool] = lambda: False
     ) -> None:
-        """Follow the topics until told to stop.
+        """Follow the topics until told to stop; while the store's server is away, wait for it.
 
         Args:
             stopped: asked between steps and while waiting.
@@ -219,9 +221,32 @@ class Stage(Tended, Traced):
 
         Raises:
             FencedError: if another copy took a lane over.
+            UnreachableError: if the store's server is away from the start.
             RunError: what a log or a store says that cannot go on.
         """
         self.take()
+        while True:
+            try:
+                self._follow(stopped, finishing)
+                return
+            except (UnreachableError, SetBackError) as away:
+                if not self._is_back(away, stopped):
+                    return
+
+    def _is_back(self, away: StorageError, stopped: Callable[[], bool]) -> bool:
+        """Wait for the store, and take the lanes as they are there; False if stopped meanwhile."""
+        self.status.waiting_for = away.problem
+        while not stopped():
+            try:
+                self.take_again()
+            except UnreachableError:
+                time.sleep(_AWAY_S)
+            else:
+                self.status.waiting_for = ""
+                return True
+        return False
+
+    def _follow(self, stopped: Callable[[], bool], finishing: Callable[[], bool]) -> None:
         tended_s, quiet = time.monotonic(), True
         while not stopped():
             worked = self.step(stopped)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from catenary.errors import LogError, UnreachableError
+from catenary.errors import BrokerError, LogError
 from catenary.logs.kafka.client import APPEND_S
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Appender:
 
         Raises:
             LogError: if the broker refuses a record; those before it may stand.
-            UnreachableError: if it does not acknowledge in time; what stands is not known.
+            BrokerError: if it does not acknowledge in time; what stands is not known.
         """
         end: int | None = 0
         for start, stop in _parts(values):
@@ -92,7 +92,7 @@ class Appender:
                 error = next(each["_error"] for each in records if "_error" in each)
                 raise self._failed(place, error)
             if not sent.wait():
-                raise UnreachableError(
+                raise BrokerError(
                     f"appending to {place}: nothing was heard of it for {2 * APPEND_S:g} s",
                     where=f"kafka://{self._client.address}",
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from catenary.errors import LogError, PositionError, UnreachableError, UnsupportedError
+from catenary.errors import BrokerError, LogError, PositionError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -114,7 +114,7 @@ class Client:
             )
         if code in self._passing or found.retriable():
             said = f"; last it said: {self._complaint}" if self._complaint else ""
-            return UnreachableError(
+            return BrokerError(
                 f"{doing}: the broker does not answer: {found.str()}{said}",
                 where=where,
                 hint="see that it runs, that host and port are right, and that security settings fit",

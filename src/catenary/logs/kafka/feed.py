@@ -14,7 +14,7 @@ import time
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-from catenary.errors import LogError, PositionError, UnreachableError
+from catenary.errors import BrokerError, LogError, PositionError
 from catenary.logs.kafka.client import REQUEST_S
 from catenary.logs.kafka.cursor import Cursor
 from catenary.logs.kafka.messages import records_of
@@ -185,7 +185,7 @@ class Feed:
         """Wait for what is visible but was not fetched yet, if there is anything.
 
         Raises:
-            UnreachableError: if it does not come in time.
+            BrokerError: if it does not come in time.
         """
         end = self._check_end(place, cursor.at)
         until = time.monotonic() + REQUEST_S
@@ -299,7 +299,7 @@ class Feed:
             if self._client.is_gone(failed):
                 self._check_there(places)
                 told = self._silent(f"{doing}: {failed}")
-            if not isinstance(told, UnreachableError) or time.monotonic() > until:
+            if not isinstance(told, BrokerError) or time.monotonic() > until:
                 raise told
             time.sleep(_AGAIN_S)  # it is about to be there, or this client to learn where
 
@@ -314,8 +314,8 @@ class Feed:
             if place.partition >= many:
                 raise missing(place, many, self._client.address)
 
-    def _silent(self, problem: str) -> UnreachableError:
-        return UnreachableError(
+    def _silent(self, problem: str) -> BrokerError:
+        return BrokerError(
             problem,
             where=f"kafka://{self._client.address}",
             hint="see that the broker that leads the partition runs",
