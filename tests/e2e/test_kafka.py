@@ -20,15 +20,18 @@ import pytest
 from tests.unit.cli.shop import LATER, ORDER, begun, facts, refusal, said
 
 from catenary.app.live import Live
-from catenary.app.running import Here
+from catenary.app.running import Apart, Here
 from catenary.errors import PositionError
+from catenary.ports.token import SourcePartition
 from catenary.state.layouts import dataset_name
 from catenary.state.records import lanes_of
+from catenary.testing.logs import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from catenary.state.records import Lane
     from catenary.testing.services.kafka import KafkaBroker
 
 pytestmark = pytest.mark.kafka
@@ -100,7 +103,7 @@ def published(live: Live, shop: Shop, orders: list[dict[str, Any]], partitions: 
 
 
 def eventually(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 30
     while not true():
         assert time.monotonic() < until
         time.sleep(0.05)
@@ -155,7 +158,9 @@ def test_stages_wait_for_a_broker_that_was_killed_and_lose_and_double_nothing(
         stages.start()
         published(live, shop, orders[:third], partitions=2)
         own_broker.kill()
-        eventually(lambda: all(each.status.waiting_for for each in stages.stages.values()))
+        running = stages.stages.values()
+        eventually(lambda: bool(stages.failed) or all(each.status.waiting_for for each in running))
+        assert stages.failed is None
         told = facts(capsys, shop.root, "status")["stages"][0]["lanes"]
         assert {lane["away"] for lane in told} == {f"kafka://{own_broker.address} does not answer"}
         own_broker.start()
@@ -167,13 +172,88 @@ def test_stages_wait_for_a_broker_that_was_killed_and_lose_and_double_nothing(
         timer.join()
         stages.finish()
         assert stages.failed is None
-        for node in live.stages:
-            dataset = live.store.dataset(dataset_name(node))
-            assert dataset is not None
-            with dataset.snapshot() as snapshot:
-                assert sum(lane.rows for lane in lanes_of(snapshot).values()) == len(orders)
+        assert sum(lane.rows for lane in lanes(live)) == 2 * len(orders)
         assert_equal(fetched(live, orders), wanted)
         held.close()
+
+
+def lanes(live: Live) -> list[Lane]:
+    """Of all stages."""
+    found: list[Lane] = []
+    for node in live.stages:
+        dataset = live.store.dataset(dataset_name(node))
+        if dataset is not None:
+            with dataset.snapshot() as snapshot:
+                found += lanes_of(snapshot).values()
+    return found
+
+
+def test_partitions_that_are_added_are_taken_up_by_running_stages_and_waited_for_by_children(
+    tmp_path: Path, kafka: KafkaBroker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from confluent_kafka.admin import AdminClient, NewPartitions
+
+    shop = Shop(tmp_path, kafka.address, by_setting=True)
+    wanted = shop.backfilled(capsys)
+    orders = shop.orders()
+    half = len(orders) // 2
+    with Live.open(shop.root) as live:
+        live.create_topics({shop.topic: 1})
+        facts(capsys, shop.root, "upload", "--ds", BEFORE, "--frontier", f"{shop.topic}/0:0")
+        held = exact(live, orders)
+        stages = Here(live, live.stages)
+        stages.start()
+        published(live, shop, orders[:half], partitions=1)
+        admin = AdminClient({"bootstrap.servers": kafka.address})
+        admin.create_partitions([NewPartitions(shop.topic, 3)])[shop.topic].result()
+        eventually(lambda: len(live.log.partitions(shop.topic)) == 3)
+        published(live, shop, orders[half:], partitions=3)
+        eventually(lambda: sum(lane.rows for lane in lanes(live)) == 2 * len(orders))
+        stages.stop()
+        assert len(lanes(live)) == 6
+        assert_equal(fetched(live, orders), wanted)
+        held.close()
+
+
+def test_copies_of_a_group_share_partitions_and_take_over_from_one_that_was_killed(
+    tmp_path: Path, kafka: KafkaBroker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = Shop(tmp_path, kafka.address, by_setting=True)
+    wanted = shop.backfilled(capsys)
+    orders = shop.orders()
+    third = len(orders) // 3
+    with Live.open(shop.root) as live:
+        live.create_topics({shop.topic: 4})
+        facts(capsys, shop.root, "upload", "--ds", BEFORE, "--frontier", f"{shop.topic}/0:0")
+        held = exact(live, orders)
+        first = Apart(live, live.stages, group=shop.topic)
+        published(live, shop, orders[:third], partitions=4)
+        eventually(lambda: sum(lane.rows for lane in lanes(live)) == 2 * third)
+        second = Apart(live, live.stages, group=shop.topic)
+        pids = {name: worker.pid for name, worker in second.workers.items()}
+
+        def shared() -> bool:
+            owners = [lane.owner for lane in lanes(live)]
+            return all(
+                sum(f"process {pid} " in owner for owner in owners) == 2 for pid in pids.values()
+            )
+
+        eventually(shared)
+        published(live, shop, orders[third : 2 * third], partitions=4)
+        first.kill()
+        published(live, shop, orders[2 * third :], partitions=4)
+        eventually(lambda: sum(lane.rows for lane in lanes(live)) == 2 * len(orders))
+        second.stop()
+        assert_equal(fetched(live, orders), wanted)
+        held.close()
+
+
+def test_a_group_is_refused_where_topics_lie_in_a_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = begun(tmp_path)
+    told = refusal(capsys, root, "stream", "--all", "--until-caught-up", "--group", "g")
+    assert "lie in a folder, which has no group" in told["problem"]
 
 
 def test_a_stage_refuses_a_topic_that_was_made_anew_behind_it(
@@ -199,13 +279,14 @@ def test_a_stage_refuses_a_topic_that_was_made_anew_behind_it(
 def test_the_verbs_work_with_a_topic_in_kafka(
     tmp_path: Path, kafka: KafkaBroker, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from catenary.logs.kafka import KafkaLog
+
     shop = Shop(tmp_path, kafka.address, by_setting=False)
     file = shop.root / "orders.jsonl"
     file.write_text(json.dumps(ORDER) + "\n")
     publish = ("publish", shop.topic, str(file))
     missing = refusal(capsys, shop.root, *publish)
-    assert f"there is no topic '{shop.topic}'" in missing["problem"]
-    assert "--partitions" in missing["hint"]
+    assert missing["problem"] == f"there is no topic '{shop.topic}'"
     token = facts(capsys, shop.root, *publish, "--partitions", "2")["token"]
     assert token == f"{shop.topic}/0:1"
     with Live.open(shop.root) as live:
@@ -219,6 +300,16 @@ def test_the_verbs_work_with_a_topic_in_kafka(
     letters = facts(capsys, shop.root, "dead-letters")["customer_spend"]
     assert [(each["topic"], each["partition"], each["value"]) for each in letters] == [
         (shop.topic, 1, "no json")
+    ]
+    beside = f"letters-{shop.topic}"
+    with KafkaLog(kafka.address) as log:
+        log.create(beside)
+        facts(capsys, shop.root, "dead-letters", "--to", f"kafka://{kafka.address}/{beside}")
+        appended = [
+            json.loads(value or b"") for _, _, value in rows_of(log, SourcePartition(beside, 0))
+        ]
+    assert appended == [
+        {"stage": stage, **letters[0]} for stage in ("customer_spend", "shop_clients")
     ]
     why = ("why", "customer_spend", "amount_sum_1d", "--key", "customer=ann", "--at", LATER)
     assert said(capsys, shop.root, *why)[0] == 0

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from catenary.app.logs import makes_topics, open_log, resolve
 from catenary.definitions import Accuracy
-from catenary.errors import DataError, LogError, SettingsError, nearest
+from catenary.errors import DataError, SettingsError, nearest
 from catenary.plan import GroupByNode, JoinNode
 from catenary.plan.settings import PREFIX, ChainSettings
 from catenary.plan.stage import StageSpec, parents, stages, streamed_sources
@@ -160,28 +160,20 @@ class Live:
         return found
 
     def create_topics(self, partitions: Mapping[str, int] | None = None) -> None:
-        """Make the topics that are not there; on a broker, only those that are named.
+        """Make the topics that are not there; on a broker, only those that are named here.
 
         Args:
             partitions: how many, by topic; one for those that are not named.
 
         Raises:
-            LogError: if a topic is there with another number than is given, or is not there on a broker
-                and not named.
+            LogError: if a topic is there with another number than is given.
         """
-        there = self.log.topics()
         for topic, (address, _) in self.topics().items():
             wanted = (partitions or {}).get(topic)
-            if wanted is None and topic not in there:
-                if not makes_topics(self.project.settings, address):
-                    raise LogError(
-                        f"there is no topic {topic!r}",
-                        where=address,
-                        hint=f"{nearest(topic, there)}; or make it: --partitions says how many",
-                    )
-                wanted = 1
             if wanted is not None:
                 self.log.create(topic, partitions=wanted)
+            elif makes_topics(self.project.settings, address) and topic not in self.log.topics():
+                self.log.create(topic)
 
     def publish(self, topic: str, rows: pa.Table, *, partition: int = 0) -> Token:
         """Append rows to a topic, in its codec.
@@ -225,12 +217,12 @@ class Live:
         node: GroupByNode,
         *,
         owned: Collection[SourcePartition] | None = None,
+        group: str | None = None,
         phase: Callable[[str], None] = lambda _: None,
     ) -> Stage:
         """A stage over the project's log and store."""
-        return open_stage(
-            self.spec(node), self.log, self.store, self.stages, owned=owned, phase=phase
-        )
+        spec, log, store = self.spec(node), self.log, self.store
+        return open_stage(spec, log, store, self.stages, owned=owned, group=group, phase=phase)
 
     def close(self) -> None:
         """Release the files of log and store, where they were opened."""
@@ -246,6 +238,7 @@ def open_stage(
     all_: Collection[GroupByNode],
     *,
     owned: Collection[SourcePartition] | None = None,
+    group: str | None = None,
     phase: Callable[[str], None] = lambda _: None,
 ) -> Stage:
     """A stage over a log and a store; `all_` are the streamed GroupBys that may read it."""
@@ -261,6 +254,7 @@ def open_stage(
         resolve,
         children=children_of(spec.node(), all_),
         owned=owned,
+        group=group,
         owner=f"process {os.getpid()} on {socket.gethostname()}",
         phase=phase,
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from catenary.app.settings import is_address
-from catenary.errors import DefinitionError, SettingsError
+from catenary.errors import DefinitionError, SettingsError, UnsupportedError
 from catenary.logs.addresses import parse
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _of_settings(settings: Settings) -> Place:
         # A broker's address is a topic's without the topic.
         base, _, query = settings.log.partition("?")
         found = parse(f"{base.rstrip('/')}/_" + (f"?{query}" if query else ""), where=where)
-    except DefinitionError as error:
+    except (DefinitionError, UnsupportedError) as error:
         raise SettingsError(f"log={settings.log!r} names no log", where=where) from error
     if not (found.scheme == _KAFKA and found.host):
         raise SettingsError(

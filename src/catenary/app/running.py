@@ -28,10 +28,13 @@ class Here:
     Args:
         live: the project's live half.
         nodes: what runs, parents first.
+        group: of copies, which divides each stage's partitions; None if there is one copy.
     """
 
-    def __init__(self, live: Live, nodes: Sequence[GroupByNode]) -> None:
-        self.stages: dict[str, Stage] = {node.name: live.stage(node) for node in nodes}
+    def __init__(
+        self, live: Live, nodes: Sequence[GroupByNode], *, group: str | None = None
+    ) -> None:
+        self.stages: dict[str, Stage] = {node.name: live.stage(node, group=group) for node in nodes}
         self.failed: CatenaryError | None = None
         self._stopped = threading.Event()
         self._finishing = {node.name: threading.Event() for node in nodes}
@@ -84,14 +87,17 @@ class Apart:
     Args:
         live: the project's live half.
         nodes: what runs, parents first.
+        group: as for `Here`.
     """
 
-    def __init__(self, live: Live, nodes: Sequence[GroupByNode]) -> None:
+    def __init__(
+        self, live: Live, nodes: Sequence[GroupByNode], *, group: str | None = None
+    ) -> None:
         specs = {node.name: live.spec(node) for node in nodes}
         siblings = [live.spec(node) for node in live.stages]
         settings = live.project.settings
         self.workers = {
-            name: Worker(spec, siblings, folder=settings.root, settings=settings)
+            name: Worker(spec, siblings, folder=settings.root, group=group, settings=settings)
             for name, spec in specs.items()
         }
 

@@ -63,6 +63,7 @@ class Worker:
         opener: dotted name of what opens log and store there.
         folder: where it runs; for `embedded`, the project's folder.
         owned: its source partitions; None for all.
+        group: of copies, which divides them while they run; None for no group.
         settings: of the project, passed on through the environment.
     """
 
@@ -74,6 +75,7 @@ class Worker:
         opener: str = EMBEDDED,
         folder: Path = Path(),
         owned: Sequence[SourcePartition] | None = None,
+        group: str | None = None,
         settings: Settings | None = None,
     ) -> None:
         self.name = spec.target
@@ -90,6 +92,7 @@ class Worker:
             "spec": spec.encode().hex(),
             "siblings": [each.encode().hex() for each in siblings],
             "owned": None if owned is None else [list(each) for each in owned],
+            "group": group,
         }
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
@@ -190,7 +193,7 @@ def main(argv: Sequence[str]) -> int:
     threading.Thread(target=_obey, args=(stopped, finishing), daemon=True).start()
     try:
         log, store = opened(argv[0], addresses([spec.node(), *siblings]))
-        stage = open_stage(spec, log, store, siblings, owned=owned)
+        stage = open_stage(spec, log, store, siblings, owned=owned, group=order["group"])
         # What was made so far stays: a full collection of it would hold a batch up for long.
         gc.freeze()
         teller = threading.Thread(target=_tell, args=(stage, stopped), daemon=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from catenary.errors import UnsupportedError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import pyarrow as pa
 
-    from catenary.ports.log import Log, Records
+    from catenary.ports.log import Log, Membership, Records
     from catenary.ports.token import SourcePartition, Token
 
 _TURN_S: Final = 0.05
@@ -90,8 +92,8 @@ class RoutedLog:
             (log, {place: positions[place] for place in own})
             for log, own in self._split(tuple(positions))
         ]
-        if len(parts) == 1:
-            ((log, own),) = parts
+        if len(parts) < 2:
+            log, own = parts[0] if parts else (self._rest, {})
             return log.wait(own, timeout_s)
         until = time.monotonic() + timeout_s
         while True:
@@ -101,6 +103,17 @@ class RoutedLog:
                     return True
             if time.monotonic() >= until:
                 return False
+
+    def join(self, group: str, topics: Collection[str]) -> Membership:
+        """See `catenary.ports.Log.join`; all topics must lie in one log."""
+        logs = {id(log): log for log in map(self._of, topics)}
+        if len(logs) > 1:
+            raise UnsupportedError(
+                f"topics {', '.join(sorted(topics))} lie in several logs, group {group!r} in one",
+                hint="leave the group out, or keep the topics of one GroupBy in one cluster",
+            )
+        (log,) = logs.values()
+        return log.join(group, topics)
 
     def _split(self, places: Sequence[SourcePartition]) -> list[tuple[Log, list[SourcePartition]]]:
         """Each log with its own."""

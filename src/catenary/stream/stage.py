@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from catenary.errors import NotYetError, UnreachableError
+from catenary.errors import FencedError, NotYetError, UnreachableError
 from catenary.ports import Records, statuses
 from catenary.state.fold import Changes, fold
 from catenary.state.records import (
@@ -25,10 +25,10 @@ from catenary.state.records import (
     pack,
     uploads_of,
 )
+from catenary.stream.changing import Changing
 from catenary.stream.floors import held_by_readers, risen
 from catenary.stream.lanes import SetBackError, now_ms
 from catenary.stream.pipeline import ROW
-from catenary.stream.tending import Tended
 from catenary.stream.traced import Traced
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Reads:
         return sum(len(records) for _, records in self.lanes)
 
 
-class Stage(Tended, Traced):
+class Stage(Changing, Traced):
     """One GroupBy's stream: lanes, their upkeep, and micro-batches.
 
     The arguments are those of `Lanes`.
@@ -213,31 +213,39 @@ class Stage(Tended, Traced):
     def run(
         self, stopped: Callable[[], bool], finishing: Callable[[], bool] = lambda: False
     ) -> None:
-        """Follow the topics until told to stop; while the store's server is away, wait for it.
+        """Follow the topics until told to stop; while the store's server or the log's is away, wait.
 
         Args:
             stopped: asked between steps and while waiting.
             finishing: asked when nothing is queued and nothing is to be tended: whether that is the end.
 
         Raises:
-            FencedError: if another copy took a lane over.
-            UnreachableError: if the store's server is away from the start.
+            FencedError: if another copy took a lane over that is not of the same group.
+            UnreachableError: if the store's server, or the log's, is away from the start.
             RunError: what a log or a store says that cannot go on.
         """
-        self.take()
-        while True:
-            try:
-                self._follow(stopped, finishing)
-                return
-            except (UnreachableError, SetBackError) as away:
-                if not self._is_back(away, stopped):
+        self.enter()
+        try:
+            self.take()
+            while True:
+                try:
+                    self._follow(stopped, finishing)
                     return
+                except (UnreachableError, SetBackError) as away:
+                    if not self._is_back(away, stopped):
+                        return
+                except FencedError:
+                    if not self.let_go():
+                        raise
+        finally:
+            self.leave()
 
     def _is_back(self, away: StorageError, stopped: Callable[[], bool]) -> bool:
         """Wait for the store, and take the lanes as they are there; False if stopped meanwhile."""
         self.status.waiting_for = away.problem
         while not stopped():
             try:
+                self.let_go()
                 self.take_again()
             except UnreachableError:
                 time.sleep(_AWAY_S)
@@ -249,6 +257,10 @@ class Stage(Tended, Traced):
     def _follow(self, stopped: Callable[[], bool], finishing: Callable[[], bool]) -> None:
         tended_s, quiet = time.monotonic(), True
         while not stopped():
+            self.look()
+            if self.is_idle:
+                self._log.wait({}, _AWAY_S)
+                continue
             worked = self.step(stopped)
             if (
                 time.monotonic() - tended_s >= _TENDED_EVERY_S

@@ -21,7 +21,7 @@ from catenary.logs.kafka.messages import records_of
 from catenary.ports.token import SourcePartition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from catenary.logs.kafka.client import Client
     from catenary.logs.kafka.directory import Directory
@@ -298,10 +298,19 @@ class Feed:
             told = self._client.failed(failed, doing)
             if self._client.is_gone(failed):
                 self._check_there(places)
+                self._learn({place.topic for place in places})
                 told = self._silent(f"{doing}: {failed}")
             if not isinstance(told, BrokerError) or time.monotonic() > until:
                 raise told
             time.sleep(_AGAIN_S)  # it is about to be there, or this client to learn where
+
+    def _learn(self, topics: Collection[str]) -> None:
+        """Have the client ask for topics anew: it goes by what it knew of them for minutes."""
+        for topic in topics:
+            try:
+                self._consumer.list_topics(topic, timeout=REQUEST_S)
+            except self._failure as error:
+                raise self._client.failed(error, f"asking for topic {topic!r}") from error
 
     def _check_there(self, places: Sequence[SourcePartition]) -> None:
         """Whether the broker knows the partitions.

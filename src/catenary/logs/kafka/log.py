@@ -12,14 +12,15 @@ from catenary.logs.kafka.appending import Appender
 from catenary.logs.kafka.client import Client
 from catenary.logs.kafka.directory import Directory
 from catenary.logs.kafka.feed import Feed, missing
+from catenary.logs.kafka.membership import GroupMembership
 from catenary.ports.token import SourcePartition, Token
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import pyarrow as pa
 
-    from catenary.ports.log import Records
+    from catenary.ports.log import Membership, Records
 
 
 class KafkaLog:
@@ -120,6 +121,10 @@ class KafkaLog:
     def wait(self, positions: Mapping[SourcePartition, int], timeout_s: float) -> bool:
         """See `catenary.ports.Log.wait`; one long poll."""
         return self._feed.wait(positions, timeout_s)
+
+    def join(self, group: str, topics: Collection[str]) -> Membership:
+        """See `catenary.ports.Log.join`: a consumer group, which reads and commits nothing."""
+        return GroupMembership(self._client, group, topics)
 
     @property
     def _feed(self) -> Feed:
