@@ -297,7 +297,8 @@ def test_the_verbs_work_with_a_topic_in_kafka(
     words = ("customer_spend", "--key", "customer=ann", "--at", LATER)
     answer = facts(capsys, shop.root, "fetch", *words, "--token", str(token))
     assert (answer["status"], answer["features"]["amount_sum_1d"]) == ("ok", 10.5)
-    letters = facts(capsys, shop.root, "dead-letters")["customer_spend"]
+    told = facts(capsys, shop.root, "dead-letters")
+    letters = told["customer_spend"]
     assert [(each["topic"], each["partition"], each["value"]) for each in letters] == [
         (shop.topic, 1, "no json")
     ]
@@ -309,7 +310,7 @@ def test_the_verbs_work_with_a_topic_in_kafka(
             json.loads(value or b"") for _, _, value in rows_of(log, SourcePartition(beside, 0))
         ]
     assert appended == [
-        {"stage": stage, **letters[0]} for stage in ("customer_spend", "shop_clients")
+        {"stage": stage, **told[stage][0]} for stage in ("customer_spend", "shop_clients")
     ]
     why = ("why", "customer_spend", "amount_sum_1d", "--key", "customer=ann", "--at", LATER)
     assert said(capsys, shop.root, *why)[0] == 0
