@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from catenary.app.upload import uploaded
-from catenary.errors import BrokerError, LogError, PositionError
+from catenary.errors import LogError, PositionError, UnreachableError
 from catenary.plan.printing import counted
 from catenary.state.layouts import dataset_name
 from catenary.state.records import ANCIENT_MS, lanes_of, readers_of, told_in, uploads_of
@@ -208,7 +208,7 @@ class _Asked:
         try:
             end = self.live.log.ends([lane.place])[lane.place]
             queued_ms = self._queued_ms(lane) if end > lane.position else 0
-        except BrokerError as error:
+        except UnreachableError as error:
             self._away = f"{error.where} does not answer"
             return LaneState(lane, None, 0, ended, self._away)
         except LogError:

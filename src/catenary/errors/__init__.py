@@ -15,11 +15,10 @@
         ├── BusyError                     another run is writing the same table
         ├── FencedError                   another copy of a stage has taken a lane over
         ├── LogError                      a topic is not there or not as asked
-        │   ├── PositionError             a stored position means nothing in the log (any more)
-        │   └── BrokerError               the log's broker does not answer (an UnreachableError, too)
+        │   └── PositionError             a stored position means nothing in the log (any more)
+        ├── UnreachableError              a server (a broker, a store's) does not answer; it is waited for
         ├── NotYetError                   an answer does not reflect what it must, in time
         ├── StorageError                  the disk or a store's server refused (full, read-only, …)
-        │   └── UnreachableError          the server that holds the state is away; it is waited for
         └── BackfillError                 a backfill stopped; says what stands and where to resume
 
 A message has three parts: what was expected and what came, where it was written, what to do.
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BackfillError",
-    "BrokerError",
     "BusyError",
     "CatenaryError",
     "CycleError",
@@ -145,20 +143,19 @@ class PositionError(LogError):
     """A stored position lies beyond a log's end, before its start, or in another incarnation."""
 
 
+class UnreachableError(RunError):
+    """A log's broker or a store's server does not answer, or not in time.
+
+    A stage goes on once it is back; others are told.
+    """
+
+
 class NotYetError(RunError):
     """An answer that must reflect a token did not come to reflect it in time."""
 
 
 class StorageError(RunError):
     """The disk, or the server of a store, refused: it is full, read-only, or failing."""
-
-
-class UnreachableError(StorageError):
-    """The server that holds the state is away; whatever was under way goes on once it is back."""
-
-
-class BrokerError(LogError, UnreachableError):
-    """A log's broker does not answer, or not in time; a stage waits for it, others are told."""
 
 
 class BackfillError(RunError):

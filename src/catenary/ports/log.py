@@ -77,7 +77,7 @@ class Membership(Protocol):
 class Log(Protocol):
     """A set of topics. Any method may be called from several threads.
 
-    Every method raises BrokerError if the log is a server's and that does not answer in time.
+    Every method raises UnreachableError if the log is a server's and that does not answer in time.
     """
 
     def create(self, topic: str, *, partitions: int = 1) -> None:

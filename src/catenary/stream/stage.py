@@ -34,7 +34,6 @@ from catenary.stream.traced import Traced
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from catenary.errors import StorageError
     from catenary.stream.pipeline import Decoded, Enriched
 
 _IDLE_S: Final = 0.25
@@ -240,7 +239,7 @@ class Stage(Changing, Traced):
         finally:
             self.leave()
 
-    def _is_back(self, away: StorageError, stopped: Callable[[], bool]) -> bool:
+    def _is_back(self, away: UnreachableError | SetBackError, stopped: Callable[[], bool]) -> bool:
         """Wait for the store, and take the lanes as they are there; False if stopped meanwhile."""
         self.status.waiting_for = away.problem
         while not stopped():

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from catenary.errors import BrokerError, LogError, PositionError
+from catenary.errors import LogError, PositionError, UnreachableError
 from catenary.ports.token import SourcePartition, Token
 from catenary.testing.logs import rows_of
 
@@ -271,7 +271,7 @@ def test_a_broker_that_is_not_there_is_told_with_what_to_do() -> None:
 
     with (
         KafkaLog("127.0.0.1:1") as log,
-        pytest.raises(BrokerError, match="does not answer") as told,
+        pytest.raises(UnreachableError, match="does not answer") as told,
     ):
         log.partitions("t")
     assert told.value.where == "kafka://127.0.0.1:1"
@@ -299,14 +299,14 @@ def test_reads_go_on_where_they_were_when_a_broker_comes_back(
         assert log.read(place, 0, max_records=5, max_bytes=ALL).next_offset == 5
         before = log.incarnation(place)
         broker.kill()
-        with pytest.raises(BrokerError):
+        with pytest.raises(UnreachableError):
             log.ends([place])
         broker.start()
         assert log.incarnation(place) == before
         assert values(log, place, 5) == [b"5", b"6", b"7", b"8", b"9"]
         assert log.append("t", [b"10"]) == Token({place: 11})
         broker.pause()
-        with pytest.raises(BrokerError):
+        with pytest.raises(UnreachableError):
             log.ends([place])
         broker.resume()
         eventually(lambda: values(log, place, 10) == [b"10"])

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from catenary.errors import BrokerError, LogError
+from catenary.errors import LogError, UnreachableError
 from catenary.logs.kafka.client import APPEND_S, REQUEST_S
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Appender:
 
         Raises:
             LogError: if the broker refuses a record; those before it may stand.
-            BrokerError: if it does not acknowledge in time; what stands is not known.
+            UnreachableError: if it does not acknowledge in time; what stands is not known.
         """
         end: int | None = 0
         for start, stop in _parts(values):
@@ -106,7 +106,7 @@ class Appender:
             for each in records:
                 each.pop("_error", None)
         if not sent.wait():
-            raise BrokerError(
+            raise UnreachableError(
                 f"appending to {place}: nothing was heard of it for {2 * APPEND_S:g} s",
                 where=f"kafka://{self._client.address}",
             )
@@ -121,7 +121,7 @@ class Appender:
         self._producer.poll(0)
         self._thread.join(2 * _POLL_S)
 
-    def _failed(self, place: SourcePartition, error: Any) -> LogError:
+    def _failed(self, place: SourcePartition, error: Any) -> LogError | UnreachableError:
         return self._client.failed(error, f"appending to {place}")
 
     def _hear(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from catenary.errors import BrokerError, LogError, PositionError, UnsupportedError
+from catenary.errors import LogError, PositionError, UnreachableError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -97,7 +97,7 @@ class Client:
                 hint="look at the kafka.… options of the address and at the file of kafka_config",
             ) from error
 
-    def failed(self, error: object, doing: str) -> LogError:
+    def failed(self, error: object, doing: str) -> LogError | UnreachableError:
         """A client's or broker's error, as one of ours.
 
         Args:
@@ -115,7 +115,7 @@ class Client:
             )
         if code in self._passing or found.retriable():
             said = f"; last it said: {self._complaint}" if self._complaint else ""
-            return BrokerError(
+            return UnreachableError(
                 f"{doing}: the broker does not answer: {found.str()}{said}",
                 where=where,
                 hint="see that it runs, that host and port are right, and that security settings fit",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from catenary.errors import BrokerError, LogError, nearest
+from catenary.errors import LogError, UnreachableError, nearest
 from catenary.logs.kafka.client import REQUEST_S
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Directory:
         while True:
             try:
                 self.topic(name)
-            except BrokerError:
+            except UnreachableError:
                 raise
             except LogError:
                 if time.monotonic() > until:
@@ -95,6 +95,6 @@ class Directory:
             else:
                 return
 
-    def _failed(self, error: Exception, doing: str) -> LogError:
+    def _failed(self, error: Exception, doing: str) -> LogError | UnreachableError:
         self._admin.poll(0)  # what the client has to complain of is told now
         return self._client.failed(error, doing)

@@ -180,7 +180,7 @@ class Feed:
         """Wait for what is visible but was not fetched yet, if there is anything.
 
         Raises:
-            BrokerError: if it does not come in time.
+            UnreachableError: if it does not come in time.
         """
         end = self._check_end(place, cursor.at)
         until = time.monotonic() + REQUEST_S

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from catenary.errors import BrokerError, LogError
+from catenary.errors import LogError, UnreachableError
 from catenary.logs.kafka.client import REQUEST_S
 from catenary.ports.token import SourcePartition
 
@@ -44,7 +44,7 @@ class Offsets:
 
         Raises:
             LogError: if one of them is not there.
-            BrokerError: if the broker does not answer.
+            UnreachableError: if the broker does not answer.
         """
         return self._offsets(places, _LATEST)
 
@@ -82,7 +82,7 @@ class Offsets:
                 self._check_there(places)
                 self._learn({place.topic for place in places})
                 told = silent(f"{doing}: {failed}", self._client.address)
-            if not isinstance(told, BrokerError) or time.monotonic() > until:
+            if not isinstance(told, UnreachableError) or time.monotonic() > until:
                 raise told
             time.sleep(_AGAIN_S)  # it is about to be there, or this client to learn where
 
@@ -115,9 +115,9 @@ def missing(place: SourcePartition, many: int, address: str) -> LogError:
     )
 
 
-def silent(problem: str, address: str) -> BrokerError:
+def silent(problem: str, address: str) -> UnreachableError:
     """That something did not come in time."""
-    return BrokerError(
+    return UnreachableError(
         problem,
         where=f"kafka://{address}",
         hint="see that the broker that leads the partition runs",
