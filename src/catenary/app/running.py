@@ -58,6 +58,7 @@ class Here:
     Args:
         live: the project's live half.
         nodes: what runs, parents first.
+        group: of copies, which divides each stage's partitions; None if there is one copy.
         lent: those that others may take over: the rest goes on, and reads them from there.
 
     Attributes:
@@ -65,12 +66,18 @@ class Here:
     """
 
     def __init__(
-        self, live: Live, nodes: Sequence[GroupByNode], *, lent: Collection[str] = ()
+        self,
+        live: Live,
+        nodes: Sequence[GroupByNode],
+        *,
+        group: str | None = None,
+        lent: Collection[str] = (),
     ) -> None:
         traces = live.project.settings.traces
         self._spans = Spans(traces, "catenary stream") if traces else None
         self.stages: dict[str, Stage] = {
-            node.name: traced_stage(self._spans, partial(live.stage, node), node) for node in nodes
+            node.name: traced_stage(self._spans, partial(live.stage, node, group=group), node)
+            for node in nodes
         }
         self._said = _Said(self.stages)
         self.failed: CatenaryError | None = None
@@ -139,14 +146,17 @@ class Apart:
     Args:
         live: the project's live half.
         nodes: what runs, parents first.
+        group: as for `Here`.
     """
 
-    def __init__(self, live: Live, nodes: Sequence[GroupByNode]) -> None:
+    def __init__(
+        self, live: Live, nodes: Sequence[GroupByNode], *, group: str | None = None
+    ) -> None:
         specs = {node.name: live.spec(node) for node in nodes}
         siblings = [live.spec(node) for node in live.stages]
         settings = live.project.settings
         self.workers = {
-            name: Worker(spec, siblings, folder=settings.root, settings=settings)
+            name: Worker(spec, siblings, folder=settings.root, group=group, settings=settings)
             for name, spec in specs.items()
         }
         self._said = _Said(self.workers)

@@ -61,7 +61,8 @@ class Settings:
         step_days: how many partitions are computed at a time; 0 for as many as fit.
         spill_dir: where what does not fit goes; empty for the system's temporary folder.
         compression: of Parquet files: `zstd`, `lz4`, `snappy` or `none`.
-        log: folder of the embedded log.
+        log: folder of the embedded log, or a Kafka cluster's address: `kafka://host:port`.
+        kafka_config: file with options of Kafka's client, `name=value` a line; empty for none.
         store: folder of the embedded store, or a server's address: `redis://host:port/db`.
         durability: what an append or a commit survives: `process`, a killed process; `power`, a
             power failure, too.
@@ -93,6 +94,7 @@ class Settings:
     spill_dir: str = ""
     compression: str = "zstd"
     log: str = "log"
+    kafka_config: str = ""
     store: str = "store"
     durability: str = "power"
     registry: str = ""

@@ -1,7 +1,8 @@
 """Keep features fresh from topics: one stage, a chain with its ancestors, or all.
 
 Stages run in threads of this process, or with --processes each in its own; answers are the same. A
-stage takes its lanes over from a copy that runs already; that copy stops. Ctrl-C stops each stage
+stage takes its lanes over from a copy that runs already; that copy stops. Copies that are started with
+the same --group share the partitions of topics in Kafka instead, as they come and go. Ctrl-C stops each stage
 after the batch at hand; nothing is lost by any other way of stopping either.
 """
 
@@ -37,6 +38,10 @@ def command(
     until_caught_up: Annotated[
         bool, typer.Option("--until-caught-up", help="stop once nothing is queued")
     ] = False,
+    group: Annotated[
+        str | None,
+        typer.Option("--group", help="share partitions with the copies of this Kafka group"),
+    ] = None,
     refuse: Annotated[
         bool, typer.Option("--refuse", help="do not take over from a copy that still runs")
     ] = False,
@@ -79,10 +84,10 @@ def command(
     configure(log_format)
     stopped = told_to_stop()
     with nullcontext() if metrics_port is None else offered(live, metrics_port, metrics_host):
-        group = Apart(live, nodes) if processes else Here(live, nodes)
-        if isinstance(group, Here):
-            group.start()
+        running = (Apart if processes else Here)(live, nodes, group=group)
+        if isinstance(running, Here):
+            running.start()
         if not json:
             say(f"streaming {', '.join(node.name for node in nodes)}")
-        facts = ran(group, stopped, until_caught_up=until_caught_up)
+        facts = ran(running, stopped, until_caught_up=until_caught_up)
     report(facts, json=json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from catenary.codecs.topics import NoSchemas, topic_codec
@@ -41,6 +42,7 @@ def stage_of(
     *,
     children: Collection[str] = (),
     owned: Collection[SourcePartition] | None = None,
+    group: str | None = None,
     owner: str = "",
     phase: Callable[[str], None] = lambda _: None,
     schemas: Schemas | None = None,
@@ -55,6 +57,7 @@ def stage_of(
         resolve: where topics are.
         children: datasets of the GroupBys that are chained on this one.
         owned: the source partitions that this copy follows; None for all.
+        group: the group of copies that divides them while it runs; None for no group.
         owner: who runs it, for people.
         phase: told what the stage is about to do.
         schemas: where the schemas of topics are kept, if any need them.
@@ -64,15 +67,20 @@ def stage_of(
         DefinitionError, DataError: if the spec's topics cannot be decoded.
     """
     node = spec.node()
+    own = topics_of(node, resolve)
+    for topic in sorted(own):
+        log.partitions(topic)  # that one is missing is said now, not in a thread
     return Stage(
         node,
-        _inputs(spec, node, log, lookup, resolve, schemas),
+        _inputs(spec, node, lookup, resolve, schemas),
         _parents(node, log, store, resolve),
         log,
         store,
         spec.settings,
         children=children,
         owned=owned,
+        # Each stage has a group of its own: two that follow one topic each need all of it.
+        join=None if group is None else partial(log.join, f"{group}.{node.name}", own),
         tabled=spec.tabled,
         owner=owner,
         phase=phase,
@@ -113,7 +121,7 @@ def rehearsal_of(
         copied(found, made)
     return Rehearsal(
         node,
-        _inputs(spec, node, log, lookup, resolve, schemas, show),
+        _inputs(spec, node, lookup, resolve, schemas, show),
         _parents(node, log, store, resolve),
         log,
         scratch,
@@ -126,7 +134,6 @@ def rehearsal_of(
 def _inputs(
     spec: StageSpec,
     node: GroupByNode,
-    log: Log,
     lookup: Lookup,
     resolve: Resolve,
     schemas: Schemas | None,
@@ -139,7 +146,7 @@ def _inputs(
     return [
         Input(
             source,
-            log.partitions(resolve(topic)[0]),
+            resolve(topic)[0],
             Pipeline(
                 node,
                 source,
@@ -156,17 +163,16 @@ def _inputs(
 
 def _parents(node: GroupByNode, log: Log, store: Store, resolve: Resolve) -> Parents:
     edges = tuple(
-        edge_of(parent, places)
+        edge_of(parent, topics)
         for parent in parents(node)
-        if parent.accuracy is Accuracy.TEMPORAL and (places := places_of(parent, log, resolve))
+        if parent.accuracy is Accuracy.TEMPORAL and (topics := topics_of(parent, resolve))
     )
     return Parents(edges, log, store)
 
 
-def places_of(node: GroupByNode, log: Log, resolve: Resolve) -> tuple[SourcePartition, ...]:
-    """All source partitions of a GroupBy, ascending."""
-    topics = {resolve(topic)[0] for _, _, topic in streamed_sources(node)}
-    return tuple(sorted(place for topic in topics for place in log.partitions(topic)))
+def topics_of(node: GroupByNode, resolve: Resolve) -> frozenset[str]:
+    """The topics that a GroupBy follows."""
+    return frozenset(resolve(topic)[0] for _, _, topic in streamed_sources(node))
 
 
 def codec_of(
@@ -190,4 +196,4 @@ def children_of(node: GroupByNode, all_: Collection[GroupByNode]) -> tuple[str, 
     )
 
 
-__all__ = ["Resolve", "children_of", "codec_of", "places_of", "rehearsal_of", "stage_of"]
+__all__ = ["Resolve", "children_of", "codec_of", "rehearsal_of", "stage_of", "topics_of"]

@@ -38,7 +38,15 @@ if TYPE_CHECKING:
 
     from catenary.plan.nodes import GroupByNode
     from catenary.plan.settings import ChainSettings
-    from catenary.ports import Dataset, Log, Records, Snapshot, SourcePartition, Store
+    from catenary.ports import (
+        Dataset,
+        Log,
+        Membership,
+        Records,
+        Snapshot,
+        SourcePartition,
+        Store,
+    )
     from catenary.state.records import Uploads
     from catenary.stream.pipeline import Pipeline
     from catenary.stream.waiting import Parents
@@ -54,12 +62,12 @@ class Input:
 
     Attributes:
         source: its place among the GroupBy's sources.
-        places: its source partitions.
+        topic: its name in the log.
         pipeline: what is done with its records.
     """
 
     source: int
-    places: tuple[SourcePartition, ...]
+    topic: str
     pipeline: Pipeline
 
 
@@ -75,6 +83,7 @@ class Lanes:
         settings: of the chain.
         children: datasets of the stages that read this one, registered as readers of its head.
         owned: the source partitions that this copy follows; None for all.
+        join: makes it a member of a group of copies, which says what it owns while it runs.
         tabled: whether the tables may hold events that the log never had.
         owner: who runs it, for people.
         phase: told what the stage is about to do; for tests that kill it there.
@@ -91,6 +100,7 @@ class Lanes:
         *,
         children: Collection[str] = (),
         owned: Collection[SourcePartition] | None = None,
+        join: Callable[[], Membership] | None = None,
         tabled: bool = False,
         owner: str = "",
         phase: Callable[[str], None] = lambda _: None,
@@ -106,6 +116,7 @@ class Lanes:
         self._children = tuple(children)
         self._tabled = tabled
         self._owned = None if owned is None else frozenset(owned)
+        self._join = join
         self._owner = owner
         self._phase = phase
         self._lanes: dict[bytes, Lane] = {}
@@ -128,6 +139,10 @@ class Lanes:
             PositionError: if a stored position means nothing in the log.
             UnreadableError: if the dataset is of another release or definition.
         """
+        self._lanes = self._taken(self._places())
+
+    def _taken(self, places: Sequence[tuple[int, SourcePartition]]) -> dict[bytes, Lane]:
+        """Begin the lanes of these sources' partitions, and take those that are owned."""
         while True:
             expects: dict[bytes, bytes | None] = {}
             puts: list[tuple[bytes, bytes]] = []
@@ -141,7 +156,7 @@ class Lanes:
                 gone = expired(held, snapshot, now_ms())
                 puts += self._registered(held, gone)
                 found, expects[UPLOADS_KEY] = uploads_of(snapshot)
-                for source, place in self._places():
+                for source, place in places:
                     id_ = LaneId(source, place.partition)
                     data = snapshot.get(id_.record)
                     if data is not None and not self._owns(place):
@@ -158,8 +173,7 @@ class Lanes:
                     # An upload that lands just now has not seen them: it is to look again.
                     puts.append((UPLOADS_KEY, pack(replace(found, lanes=found.lanes + new))))
             if self.dataset.commit(expects, puts, [PASSED + each.encode() for each in gone]):
-                self._lanes = taken
-                return
+                return taken
 
     def take_again(self) -> None:
         """Take the lanes once more, after the store was away: what it holds by now is what holds.
@@ -179,7 +193,12 @@ class Lanes:
         self.take()
 
     def _places(self) -> list[tuple[int, SourcePartition]]:
-        return [(each.source, place) for each in self._inputs.values() for place in each.places]
+        """All source partitions that the log has by now, with the sources that read them."""
+        return [
+            (each.source, place)
+            for each in self._inputs.values()
+            for place in self._log.partitions(each.topic)
+        ]
 
     def _owns(self, place: SourcePartition) -> bool:
         return self._owned is None or place in self._owned

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from catenary.errors import NotYetError, UnreachableError
+from catenary.errors import FencedError, NotYetError, UnreachableError
 from catenary.ports import Records, statuses
 from catenary.state.fold import Changes, fold
 from catenary.state.records import (
@@ -26,11 +26,11 @@ from catenary.state.records import (
     pack,
     uploads_of,
 )
+from catenary.stream.changing import Changing
 from catenary.stream.floors import held_by_readers, risen
 from catenary.stream.lanes import SetBackError, now_ms, sum_of
 from catenary.stream.pacing import Pace, delay_ms, slept
 from catenary.stream.pipeline import ROW
-from catenary.stream.tending import Tended
 from catenary.stream.traced import Traced
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Reads:
         return sum(len(records) for _, records in self.lanes)
 
 
-class Stage(Tended, Traced):
+class Stage(Changing, Traced):
     """One GroupBy's stream: lanes, their upkeep, and micro-batches.
 
     The arguments are those of `Lanes`.
@@ -239,7 +239,7 @@ class Stage(Tended, Traced):
     def run(
         self, stopped: Callable[[], bool], finishing: Callable[[], bool] = lambda: False
     ) -> None:
-        """Follow the topics until told to stop; while the store's server is away, wait for it.
+        """Follow the topics until told to stop; while the store's server or the log's is away, wait.
 
         Args:
             stopped: asked between steps and while waiting.
@@ -247,18 +247,25 @@ class Stage(Tended, Traced):
                 to be tended. No interval between batches is kept then.
 
         Raises:
-            FencedError: if another copy took a lane over.
-            UnreachableError: if the store's server is away from the start.
+            FencedError: if another copy took a lane over that is not of the same group.
+            UnreachableError: if the store's server, or the log's, is away from the start.
             RunError: what a log or a store says that cannot go on.
         """
-        self.take()
-        while True:
-            try:
-                self._follow(stopped, finishing)
-                return
-            except (UnreachableError, SetBackError) as away:
-                if not self._is_back(away, stopped):
+        self.enter()
+        try:
+            self.take()
+            while True:
+                try:
+                    self._follow(stopped, finishing)
                     return
+                except (UnreachableError, SetBackError) as away:
+                    if not self._is_back(away, stopped):
+                        return
+                except FencedError:
+                    if not self.let_go():
+                        raise
+        finally:
+            self.leave()
 
     def _is_back(self, away: RunError, stopped: Callable[[], bool]) -> bool:
         """Wait for the store, and take the lanes as they are there; False if stopped meanwhile."""
@@ -266,6 +273,7 @@ class Stage(Tended, Traced):
         while not stopped():
             time.sleep(_AWAY_S)  # also for a log that is away, of which the store tells nothing
             with suppress(UnreachableError):
+                self.let_go()
                 self.take_again()
                 self.status.waiting_for = ""
                 return True
@@ -275,6 +283,10 @@ class Stage(Tended, Traced):
         tended_s, quiet = time.monotonic(), True
         pace = Pace(self._settings.batch_interval_millis / 1000)
         while not stopped():
+            self.look()
+            if self.is_idle:
+                self._log.wait({}, _AWAY_S)
+                continue
             last = finishing()
             due = last or pace.left_s(time.monotonic()) <= 0
             began_s = time.monotonic()
