@@ -312,7 +312,6 @@ def test_a_property_of_the_command_wins_over_the_definitions(
         (("--lag-millis", "1", "--conf", f"{PREFIX}lag_millis=2"), "are one setting"),
         (("--conf", f"{PREFIX}query_shift_ms=-5"), "but the project's is 0"),
         (("--topic-override", "shop/other=log:///x"), "does not follow topic 'shop/other'"),
-        (("--topic-override", "shop/orders=kafka://there:9092/o"), "kafka"),
     ],
 )
 def test_what_does_not_fit_is_refused(
