@@ -31,7 +31,8 @@ class _Sent:
     """A part of one call, until all of it was acknowledged or refused."""
 
     def __init__(self, many: int) -> None:
-        self._left = many
+        self.many = self._left = many
+        self.refused = 0
         self._done = threading.Event()
         self.end: int | None = 0
         self.error: Any = None
@@ -40,6 +41,7 @@ class _Sent:
         """Of one record."""
         if error is not None:
             self.error = error
+            self.refused += 1
         elif self.end is not None:
             # A record that was there already, sent again after its answer was lost, has no offset.
             offset = message.offset()
@@ -111,7 +113,7 @@ class Appender:
                 where=f"kafka://{self._client.address}",
             )
         if sent.error is not None:
-            raise self._failed(place, sent.error)
+            raise self._failed(place, sent.error, sent)
         return sent.end
 
     def close(self) -> None:
@@ -121,8 +123,12 @@ class Appender:
         self._producer.poll(0)
         self._thread.join(2 * _POLL_S)
 
-    def _failed(self, place: SourcePartition, error: Any) -> LogError | UnreachableError:
-        return self._client.failed(error, f"appending to {place}")
+    def _failed(
+        self, place: SourcePartition, error: Any, sent: _Sent | None = None
+    ) -> LogError | UnreachableError:
+        many = 1 if sent is None else sent.many
+        some = f" {sent.refused:,} of {many:,} records" if sent and many > 1 else ""
+        return self._client.failed(error, f"appending{some} to {place}")
 
     def _hear(self) -> None:
         while not self._closed.is_set():
