@@ -100,6 +100,8 @@ class KafkaLog:
     @property
     def _appender(self) -> Appender:
         with self._lock:
+            if "_appending" in vars(self) and self._appending.given_up:
+                vars(self).pop("_appending").close()
             return self._appending
 
     def read(
