@@ -79,6 +79,8 @@ lock: .venv/.dev ## resolve the requirements anew
 	@$(LOCK) --no-deps requirements/flights.in -o requirements/flights.lock >/dev/null
 	@$(LOCK) --no-deps requirements/zig.in -o requirements/zig.lock >/dev/null
 	@$(LOCK) requirements/feast.in -o requirements/feast.lock >/dev/null
+	@$(LOCK) requirements/quix.in -o requirements/quix.lock >/dev/null
+	@$(LOCK) requirements/bytewax.in -o requirements/bytewax.lock >/dev/null
 	@$(LOCK) requirements/chronon.in -o requirements/chronon.lock >/dev/null
 
 clean: ## remove what was built, .venv too

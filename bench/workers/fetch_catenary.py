@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -28,18 +29,20 @@ from catenary.plan.stage import StageSpec, stages
 from catenary.serve.fetcher import Fetcher
 from catenary.stores.lmdb import LmdbStore
 
+if TYPE_CHECKING:
+    from catenary.ports import Store
+
 EVENTS = 10 * ENTITIES
 SPAN_MS = 10 * 3_600_000  # the longest window: all of it counts somewhere
 AT_MS = START_MS + SPAN_MS
 
 
-def filled(folder: Path) -> Fetcher:
-    """Ten events of each entity on average, evenly over the longest window."""
+def filled(folder: Path, store: Store) -> Fetcher:
+    """Reads from the store what a stage makes of ten events of each entity on average, over the longest window."""
     log = EmbeddedLog(folder / "log", durability="process")
     log.create("t")
     rows = happened(EVENTS, ENTITIES, START_MS + np.arange(EVENTS) * SPAN_MS // EVENTS)
     log.append("t", codec("avro", SCHEMA).encode(rows))
-    store = LmdbStore(folder / "store", durability="process")
     plan = build([WIDE], {"t": SCHEMA}.__getitem__)
     spec = StageSpec.of(KNOWN, lambda _: SCHEMA, WIDE.name, ChainSettings())
     open_stage(spec, log, store, stages(plan)).run(lambda: False, lambda: True)
@@ -50,7 +53,8 @@ def filled(folder: Path) -> Fetcher:
 def main(answers: Path) -> None:
     """Print the figure as one JSON object."""
     with tempfile.TemporaryDirectory() as made:
-        fetcher = filled(Path(made))
+        folder = Path(made)
+        fetcher = filled(folder, LmdbStore(folder / "store", durability="process"))
         users = pa.table({"user": np.arange(ENTITIES)})
         columns = fetcher.fetch("wide", users, at=AT_MS).columns
         assert columns.num_columns == 100
@@ -65,4 +69,5 @@ def main(answers: Path) -> None:
     print(json.dumps({"p50": float(np.median(spent[WARM:])) * 1e6}))
 
 
-main(Path(sys.argv[1]))
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

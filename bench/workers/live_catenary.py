@@ -19,13 +19,11 @@ import numpy as np
 import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from bench.workers.live_features import KNOWN, SCHEMA, START_MS, WIDE, happened
-from catenary.app.live import open_stage
+from bench.workers.catching_up import caught_up, left
+from bench.workers.live_features import SCHEMA, START_MS, WIDE, happened
 from catenary.codecs import codec
 from catenary.logs.embedded import EmbeddedLog
 from catenary.plan import build
-from catenary.plan.settings import ChainSettings
-from catenary.plan.stage import StageSpec, stages
 from catenary.serve.fetcher import Fetcher
 from catenary.state import tiles
 from catenary.state.keys import encode_value
@@ -47,34 +45,15 @@ def published(folder: Path, events: int, entities: int, step_ms: int) -> Embedde
     return log
 
 
-def caught_up(log: EmbeddedLog, store: LmdbStore, names: list[str]) -> tuple[float, int]:
-    """Seconds until all stages have committed everything, one after the other; commits of the last."""
-    plan = build([KNOWN[name] for name in names], {"t": SCHEMA}.__getitem__)
-    begun, commits = time.perf_counter(), 0
-    for node in stages(plan):
-        spec = StageSpec.of(KNOWN, lambda _: SCHEMA, node.name, ChainSettings())
-        stage = open_stage(spec, log, store, stages(plan))
-        stage.run(lambda: False, lambda: True)
-        commits = store.version()
-    return time.perf_counter() - begun, commits
-
-
 def put_again(store: LmdbStore, folder: Path, commits: int) -> float:
     """Seconds for LMDB to put the dataset's bytes, in so many synced commits."""
-    (name,) = store.datasets()
-    dataset = store.dataset(name)
-    assert dataset is not None
-    with dataset.snapshot() as snapshot:
-        held = list(snapshot.scan(b""))
-    rng = np.random.default_rng(1)
-    order = rng.permutation(len(held)).tolist()
-    size = max(1, len(held) // max(1, commits))
+    puts = left(store, commits)
     folder.mkdir()
     environment = lmdb.open(str(folder), map_size=8 << 30)
     begun = time.perf_counter()
-    for at in range(0, len(held), size):
+    for rows in puts:
         with environment.begin(write=True) as transaction, transaction.cursor() as cursor:
-            cursor.putmulti(sorted(held[place] for place in order[at : at + size]))
+            cursor.putmulti(sorted(rows))
     return time.perf_counter() - begun
 
 
