@@ -54,8 +54,10 @@ test: check ## everything that CI runs
 bench: .venv/.dev ## ratios against peers, half an hour on an idle machine; ROW=NAME for one
 	@$(BIN)/python -m bench $(if $(ROW),--row $(ROW))
 
-crash: .venv/.dev ## kill running stages N times at drawn moments
-	@CATENARY_TEST_KILLS=$(or $(N),200) $(PYTEST) -q -s tests/crash
+crash: .venv/.dev ## kill running stages N times at drawn moments; LOG=kafka, STORE=redis: and these
+	@$(if $(LOG)$(STORE),CATENARY_TEST_SERVER_KILLS=$(or $(N),30) CATENARY_TEST_LOG=$(or $(LOG),embedded) \
+		CATENARY_TEST_STORE=$(or $(STORE),lmdb) $(PYTEST) -q -s tests/crash/test_kills_on_servers.py,\
+		CATENARY_TEST_KILLS=$(or $(N),200) $(PYTEST) -q -s tests/crash -m "not (kafka or redis)")
 
 kafka: .venv/.dev ## a Kafka broker to try, until Ctrl-C; DATA=FOLDER keeps what it holds
 	@scripts/kafka.sh

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 EVENTS: Final = 300_000
 FEWER: Final = 15_000
-REDIS_EVENTS: Final = 100_000
 DURABILITY: Final = {
     "ours": "each batch's tiles and position in one LMDB commit that a power failure does not undo",
     "quix": "exactly once: a broker's transaction over changelog and offsets every 5 s (default), RocksDB beside it; nothing is synced by the broker",
@@ -48,6 +47,7 @@ def kafka(rounds: int) -> dict[str, Figure]:
         runs = measure(
             {name: pinned(CONTESTANTS, each) for name, each in commands.items()}, rounds=rounds
         )
+        stored = [_into_redis(address, folder) for _ in range(rounds)]
     rates = {name: [_rate(each) for each in some] for name, some in runs.items()}
     ours = rates.pop("ours")
     fastest = [max(each) for each in zip(*rates.values(), strict=True)]
@@ -56,6 +56,7 @@ def kafka(rounds: int) -> dict[str, Figure]:
     return {
         "kafka/events": Figure(tuple(each / 1000 for each in ours), peak),
         "kafka/peers": Figure(ratios, peak),
+        "kafka/redis_puts": _figure(stored, lambda x: x["puts"] / x["seconds"]),
     }
 
 
@@ -75,24 +76,6 @@ def kafka_chain(rounds: int) -> dict[str, Figure]:
         f"kafka_chain/{name}": _figure(some, lambda x: x["p99"]) for name, some in runs.items()
     }
     return {**found, "kafka_chain/wait": _figure(runs["four"], lambda x: x["waited_p50"])}
-
-
-def redis(rounds: int) -> dict[str, Figure]:
-    """A stage into Redis, and one entity's row from it, beside Redis given and asked the same bytes."""
-    stage: list[Run] = []
-    fetch: list[Run] = []
-    with servers.kafka() as broker, _folder() as folder:
-        run(worker("events_kafka", broker.address, folder, REDIS_EVENTS, FEWER))
-        for _ in range(rounds):
-            with servers.redis() as server:
-                command = worker("events_catenary", broker.address, folder, server.address())
-                stage.append(run(pinned(CONTESTANTS, command)))
-            with servers.redis() as server:
-                fetch.append(run(pinned(CONTESTANTS, worker("fetch_redis", server.address()))))
-    return {
-        "redis/stage_puts": _figure(stage, lambda x: x["puts"] / x["seconds"]),
-        "redis/fetch": _figure(fetch, lambda x: x["p50"] / x["gets_p50"]),
-    }
 
 
 def http(rounds: int) -> dict[str, Figure]:
@@ -119,7 +102,6 @@ GROUPS: Final[dict[str, Callable[[int], dict[str, Figure]]]] = {
     "kafka": kafka,
     "kafka_fresh": kafka_fresh,
     "kafka_chain": kafka_chain,
-    "redis": redis,
     "http": http,
 }
 
@@ -149,6 +131,14 @@ def _fresh(asked: dict[str, tuple[str, str, int]], rounds: int) -> dict[str, lis
                 for name, each in asked.items()
             },
             rounds=rounds,
+        )
+
+
+def _into_redis(address: str, folder: Path) -> Run:
+    """The same events into a Redis server that syncs each write, and the bytes that they leave."""
+    with servers.redis() as server:
+        return run(
+            pinned(CONTESTANTS, worker("events_catenary", address, folder, server.address()))
         )
 
 

@@ -134,18 +134,17 @@ def expressions(rounds: int) -> dict[str, Figure]:
 
 
 def codecs(rounds: int) -> dict[str, Figure]:
-    """Batches of Avro records beside fastavro, one record after the other."""
-    runs = measure({"ours": worker("codecs_avro")}, rounds=rounds)["ours"]
-    peak = max(each.peak_bytes for each in runs)
-    return {
-        f"codecs/avro_{size}": Figure(
-            tuple(
-                each.reported[f"fastavro_{size}"] / each.reported[f"ours_{size}"] for each in runs
-            ),
-            peak,
-        )
-        for size in (100, 10_000)
-    }
+    """Batches of Avro and Protobuf records beside fastavro and the `protobuf` package, record by record."""
+    found: dict[str, Figure] = {}
+    for name, peer in (("avro", "fastavro"), ("protobuf", "package")):
+        runs = measure({"ours": worker(f"codecs_{name}")}, rounds=rounds)["ours"]
+        peak = max(each.peak_bytes for each in runs)
+        for size in (100, 10_000):
+            ratios = (
+                each.reported[f"{peer}_{size}"] / each.reported[f"ours_{size}"] for each in runs
+            )
+            found[f"codecs/{name}_{size}"] = Figure(tuple(ratios), peak)
+    return found
 
 
 def live(rounds: int) -> dict[str, Figure]:
@@ -161,6 +160,15 @@ def live(rounds: int) -> dict[str, Figure]:
         "live/stage_puts": figure(lambda x: x["puts"] / x["stage"]),
         "live/chain": figure(lambda x: x["events"] / x["chain"] / 1000),
         "live/fetch_many": figure(lambda x: x["fetch"] / x["gets"]),
+    }
+
+
+def redis(rounds: int) -> dict[str, Figure]:
+    """A stage and a fetch over a Redis server, beside redis-py setting and getting the same bytes."""
+    runs = measure({"ours": worker("redis_catenary", 200_000, 10_000)}, rounds=rounds)["ours"]
+    return {
+        "redis/stage_puts": _reported_ratio_of(runs, "puts", "stage"),
+        "redis/fetch_one": _reported_ratio_of(runs, "fetch", "gets"),
     }
 
 
@@ -255,6 +263,7 @@ GROUPS: Final[dict[str, Callable[[int], dict[str, Figure]]]] = {
     "expressions": expressions,
     "codecs": codecs,
     "live": live,
+    "redis": redis,
     "fresh": fresh,
     "fetch": fetch,
     "depth": depth,
@@ -267,6 +276,12 @@ GROUPS: Final[dict[str, Callable[[int], dict[str, Figure]]]] = {
 
 def _windows(contestant: str, folder: Path, operations: str = BASIC, *save: object) -> list[str]:
     return worker(f"windows_{contestant}", folder, operations, *save)
+
+
+def _reported_ratio_of(runs: list[Run], top: str, bottom: str) -> Figure:
+    """What each run reported by one name over what it reported by the other."""
+    values = tuple(each.reported[top] / each.reported[bottom] for each in runs)
+    return Figure(values, max(each.peak_bytes for each in runs))
 
 
 def _seconds(runs: list[Run]) -> Figure:

@@ -39,8 +39,8 @@ def caught_up(log: Log, store: Store, names: Sequence[str]) -> CaughtUp:
     return CaughtUp(time.perf_counter() - begun, store.version() - before)
 
 
-def left(store: Store, commits: int) -> list[Rows]:
-    """What the only dataset holds, drawn into so many commits."""
+def in_commits(store: Store, commits: int) -> list[Rows]:
+    """The rows of a store's only dataset in any order, in so many parts."""
     (name,) = store.datasets()
     dataset = store.dataset(name)
     assert dataset is not None

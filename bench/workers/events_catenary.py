@@ -10,16 +10,15 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import redis
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from bench.workers.catching_up import caught_up, left
+from bench.workers.catching_up import caught_up
 from bench.workers.live_features import FIVE, SCHEMA
+from bench.workers.redis_catenary import put_again
 from bench.workers.shape import AT_MS
 from catenary.logs.kafka import KafkaLog
 from catenary.plan import build
@@ -38,19 +37,6 @@ def checked(store: LmdbStore | RedisStore, expected: list[dict[str, float]]) -> 
         assert found == {user: each for user, each in values.items() if each}, "values differ"
 
 
-def put_again(store: RedisStore, address: str, commits: int) -> float:
-    """Seconds for the server to take the dataset's bytes, in so many pipelines, each of them synced."""
-    puts = left(store, commits)
-    with redis.Redis.from_url(address, protocol=2) as client:
-        begun = time.perf_counter()
-        for rows in puts:
-            pipeline = client.pipeline(transaction=False)
-            for key, value in rows:
-                pipeline.set(key, value)
-            pipeline.execute()
-        return time.perf_counter() - begun
-
-
 def main(address: str, folder: Path, server: str | None) -> None:
     """Print the figures as one JSON object."""
     told = json.loads((folder / "t.json").read_text())
@@ -60,7 +46,7 @@ def main(address: str, folder: Path, server: str | None) -> None:
         checked(store, told["folded"])
         figures = {"seconds": done.seconds, "records": told["records"], "commits": done.commits}
         if server:
-            figures["puts"] = put_again(store, server, done.commits)
+            figures["puts"] = put_again(server, store, done.commits)
         store.close()
     print(json.dumps(figures))
 

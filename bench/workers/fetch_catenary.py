@@ -11,14 +11,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from bench.workers.live_features import KNOWN, SCHEMA, START_MS, WIDE, happened
+from bench.workers.live_features import KNOWN, SCHEMA, START_MS, WIDE, WIDE_MS, happened
 from bench.workers.shape import ENTITIES, WARM, asked
 from catenary.app.live import open_stage
 from catenary.codecs import codec
@@ -29,20 +28,17 @@ from catenary.plan.stage import StageSpec, stages
 from catenary.serve.fetcher import Fetcher
 from catenary.stores.lmdb import LmdbStore
 
-if TYPE_CHECKING:
-    from catenary.ports import Store
-
 EVENTS = 10 * ENTITIES
-SPAN_MS = 10 * 3_600_000  # the longest window: all of it counts somewhere
-AT_MS = START_MS + SPAN_MS
+AT_MS = START_MS + WIDE_MS
 
 
-def filled(folder: Path, store: Store) -> Fetcher:
-    """Reads from the store what a stage makes of ten events of each entity on average, over the longest window."""
+def filled(folder: Path) -> Fetcher:
+    """Ten events of each entity on average, evenly over the longest window."""
     log = EmbeddedLog(folder / "log", durability="process")
     log.create("t")
-    rows = happened(EVENTS, ENTITIES, START_MS + np.arange(EVENTS) * SPAN_MS // EVENTS)
+    rows = happened(EVENTS, ENTITIES, START_MS + np.arange(EVENTS) * WIDE_MS // EVENTS)
     log.append("t", codec("avro", SCHEMA).encode(rows))
+    store = LmdbStore(folder / "store", durability="process")
     plan = build([WIDE], {"t": SCHEMA}.__getitem__)
     spec = StageSpec.of(KNOWN, lambda _: SCHEMA, WIDE.name, ChainSettings())
     open_stage(spec, log, store, stages(plan)).run(lambda: False, lambda: True)
@@ -53,8 +49,7 @@ def filled(folder: Path, store: Store) -> Fetcher:
 def main(answers: Path) -> None:
     """Print the figure as one JSON object."""
     with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        fetcher = filled(folder, LmdbStore(folder / "store", durability="process"))
+        fetcher = filled(Path(made))
         users = pa.table({"user": np.arange(ENTITIES)})
         columns = fetcher.fetch("wide", users, at=AT_MS).columns
         assert columns.num_columns == 100
@@ -69,5 +64,4 @@ def main(answers: Path) -> None:
     print(json.dumps({"p50": float(np.median(spent[WARM:])) * 1e6}))
 
 
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+main(Path(sys.argv[1]))

@@ -19,8 +19,8 @@ import redis
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from bench.harness import pinned
-from bench.workers.fetch_catenary import AT_MS
 from bench.workers.http_client import ask, requests
+from bench.workers.live_features import START_MS, WIDE_MS
 from bench.workers.project import catenary
 from bench.workers.shape import CONNECTIONS, CONTESTANTS, served
 
@@ -47,7 +47,7 @@ def main(folder: Path, answers: Path, redis_port: int) -> None:
     try:
         assert server.stdout is not None
         port = int(json.loads(server.stdout.readline())["address"].rpartition(":")[2])
-        target = f"/v1/features/groupby/wide?at={AT_MS}"
+        target = f"/v1/features/groupby/wide?at={START_MS + WIDE_MS}"
         users = served(ALONE)
         asked = requests(port, target, [json.dumps([{"user": each}]).encode() for each in users])
         warm, alone = ask(port, asked[: ALONE // 10], 1), ask(port, asked, 1)

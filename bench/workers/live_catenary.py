@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from bench.workers.catching_up import caught_up, left
+from bench.workers.catching_up import caught_up, in_commits
 from bench.workers.live_features import SCHEMA, START_MS, WIDE, happened
 from catenary.codecs import codec
 from catenary.logs.embedded import EmbeddedLog
@@ -47,11 +47,11 @@ def published(folder: Path, events: int, entities: int, step_ms: int) -> Embedde
 
 def put_again(store: LmdbStore, folder: Path, commits: int) -> float:
     """Seconds for LMDB to put the dataset's bytes, in so many synced commits."""
-    puts = left(store, commits)
+    parts = in_commits(store, commits)
     folder.mkdir()
     environment = lmdb.open(str(folder), map_size=8 << 30)
     begun = time.perf_counter()
-    for rows in puts:
+    for rows in parts:
         with environment.begin(write=True) as transaction, transaction.cursor() as cursor:
             cursor.putmulti(sorted(rows))
     return time.perf_counter() - begun
@@ -100,4 +100,5 @@ def main(events: int, entities: int) -> None:
         print(json.dumps({**figures, "events": events, "commits": commits}))
 
 
-main(int(sys.argv[1]), int(sys.argv[2]))
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from bench.workers.shape import FOLDS
+from bench.workers.shape import FOLDS, HOUR
 from catenary import Aggregation, EventSource, GroupBy, Join, JoinSource, Operation, Query
 from catenary.schema import BIGINT, DOUBLE, Schema
 
@@ -79,6 +79,8 @@ WIDE = GroupBy(
         )
     ],
 )
+WIDE_MS = 10 * HOUR
+"""Its longest window."""
 KNOWN = {each.name: each for each in (FIRST, SECOND, THIRD, FOURTH, SHORT, FIVE, WIDE)}
 
 

@@ -82,7 +82,7 @@ OWNERS = {
     "xxhash": {"plan"},
     "lmdb": {"stores"},
     "google": {"codecs"},
-    "grpc_tools": {"logs"},
+    "grpc_tools": set(),
     "granian": {"web"},
     "prometheus_client": {"app", "web"},
     "opentelemetry": {"app"},

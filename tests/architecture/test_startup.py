@@ -20,6 +20,7 @@ LIGHT = {
     "catenary.aggregate.feature": HEAVY,
     "catenary.aggregate.registry": HEAVY,
     "catenary.cli": HEAVY,
+    "catenary.interop": HEAVY,
     "catenary.plan": ARROW,  # planning parses expressions, and needs no data
     "catenary.expressions": ARROW,
 }

@@ -11,25 +11,31 @@ so that lost and doubled records are counted per lane as well as seen in values.
 
 from __future__ import annotations
 
+import os
 import select
 import signal
 import time
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from random import Random
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from tests.crash.nursery import PHASES, Nursery, Order, Worker
+from tests.property.places import Places
 from tests.property.twins import Count, TwinWorld
 
 from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
-    from random import Random
 
     from catenary.plan.nodes import GroupByNode
 
+EACH = 25
+"""Kills per world."""
+SEED = int(os.environ.get("CATENARY_TEST_SEED", "1"))
 _PATIENCE_S = 20.0
 _PAUSE_S = 0.03
 
@@ -115,8 +121,9 @@ class Doomed:
 class CrashWorld(TwinWorld):
     """A world whose stages are killed."""
 
-    def __init__(self, rng: Random, root: Path) -> None:
-        super().__init__(rng, root)
+    def __init__(self, rng: Random, root: Path, places: Places) -> None:
+        super().__init__(rng, root, places)
+        self._places = places
         self._published_s = 0.0
 
     def hungry(self, now_s: float) -> bool:
@@ -129,11 +136,19 @@ class CrashWorld(TwinWorld):
     def order(self, node: GroupByNode, **end: Any) -> Order:
         """What a worker of that stage is told."""
         specs = {name: spec.hex() for name, spec in self.specs.items()}
-        return Order(str(self.root), specs[node.name], tuple(specs.values()), **end)
+        where = asdict(self._places)
+        return Order(str(self.root), specs[node.name], tuple(specs.values()), **where, **end)
 
 
-def suffer(world: CrashWorld, nursery: Nursery, deaths: Deaths, toll: Toll, kills: int) -> None:
-    """Run a world to its end, with so many kills on the way."""
+def suffer(
+    world: CrashWorld,
+    nursery: Nursery,
+    deaths: Deaths,
+    toll: Toll,
+    kills: int,
+    harm: Callable[[], None] = lambda: None,
+) -> None:
+    """Run a world to its end, with so many kills on the way; after each, servers may be harmed, too."""
     world.begin()
     until = toll.kills + kills
     second = kills // 2 if world.history and world.rng.random() < 0.5 else -1
@@ -151,6 +166,7 @@ def suffer(world: CrashWorld, nursery: Nursery, deaths: Deaths, toll: Toll, kill
                 doomed.worker.end()
             if doomed.worker.gone:
                 _bury(running.pop(name), depth[name], deaths, toll)
+                harm()
                 last = time.monotonic()
                 if until - toll.kills == second:
                     second = -1
@@ -211,12 +227,31 @@ def _bury(doomed: Doomed, level: int, deaths: Deaths, toll: Toll) -> None:
     toll.waited += phase == "wait" and level > 0
 
 
-def world_of(rng: Random, folder: Path) -> CrashWorld:
+def killed(
+    kills: int,
+    folders: Callable[[], Path],
+    places: Places = Places(),  # noqa: B008 - frozen
+    harm: Callable[[Random], None] = lambda _: None,
+) -> Toll:
+    """Worlds with so many kills in all, and what became of them; `harm` is done to servers between."""
+    found = Toll()
+    rng = Random(SEED)
+    deaths = Deaths(rng)
+    with Nursery() as nursery:
+        while found.kills < kills:
+            world = world_of(rng, folders(), places)
+            suffer(world, nursery, deaths, found, min(EACH, kills - found.kills), lambda: harm(rng))
+    print(f"\n{found}")  # noqa: T201
+    return found
+
+
+def world_of(rng: Random, folder: Path, places: Places = Places()) -> CrashWorld:  # noqa: B008 - frozen
     """A world with at least two stages, one of which waits for another."""
     for attempt in range(100):
         place = folder / str(attempt)
         place.mkdir()
-        world = CrashWorld(rng, place)
+        named = replace(places, world=f"{folder.name}-{attempt}")
+        world = CrashWorld(rng, place, named)
         if len(world.nodes) > 1:
             return world
         world.log.close()

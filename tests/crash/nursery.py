@@ -21,6 +21,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests.property.places import Places
+
 PHASES: Final = ("read", "decode", "wait", "enrich", "fold", "transaction", "after")
 ENDED: Final = b"."
 FAILED: Final = b"!"
@@ -28,8 +30,9 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 _LARGEST: Final = 1 << 20
 _PR_SET_PDEATHSIG: Final = 1
 _WARM: Final = """
-catenary.aggregate catenary.app.live catenary.codecs catenary.engines.embedded catenary.expressions
-catenary.logs.embedded catenary.plan.stage catenary.serve.lookup catenary.stores.lmdb
+confluent_kafka redis catenary.aggregate catenary.app.live catenary.codecs catenary.engines.embedded catenary.expressions
+catenary.logs.embedded catenary.logs.kafka catenary.plan.stage catenary.serve.lookup
+catenary.stores.lmdb catenary.stores.redis
 catenary.stream.build polars pyarrow.compute
 """
 
@@ -39,12 +42,13 @@ class Order:
     """What a worker is to do.
 
     Attributes:
-        folder: with `log` and `store` in it.
+        folder: with `log` and `store` in it, unless they are on servers.
         spec: the StageSpec's bytes, as hexadecimal text.
         siblings: likewise, of the stages that may be chained on it.
         finish: whether it ends once nothing is queued.
         phase, nth: where it kills or stops itself: on the nth entry into that phase.
         signal: with what; 0 to go on.
+        kafka, redis, world: as in `Places`.
     """
 
     folder: str
@@ -54,6 +58,9 @@ class Order:
     phase: str = ""
     nth: int = 0
     signal: int = 0
+    kafka: str = ""
+    redis: str = ""
+    world: str = ""
 
 
 class Worker:
@@ -194,9 +201,7 @@ def _work(order: Order, pipe: int) -> None:
 
 def _run(order: Order, pipe: int) -> None:
     from catenary.app.live import open_stage
-    from catenary.logs.embedded import EmbeddedLog
     from catenary.plan.stage import StageSpec
-    from catenary.stores.lmdb import LmdbStore
 
     seen: dict[str, int] = {}
 
@@ -207,8 +212,8 @@ def _run(order: Order, pipe: int) -> None:
             os.kill(os.getpid(), order.signal)
 
     folder = Path(order.folder)
-    log = EmbeddedLog(folder / "log", durability="process")
-    store = LmdbStore(folder / "store", durability="process")
+    places = Places(order.kafka, order.redis, order.world)
+    log, store = places.log(folder / "log"), places.store(folder / "store")
     nodes: list[Any] = [StageSpec.decode(bytes.fromhex(each)).node() for each in order.siblings]
     spec = StageSpec.decode(bytes.fromhex(order.spec))
     stage = open_stage(spec, log, store, nodes, phase=phase)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.property.judging import Ask, expected, fetched, unlike
+from tests.property.places import Places
 from tests.property.twins import Count, TwinWorld
 
 from catenary.app.settings import Settings
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catenary.plan.nodes import GroupByNode
-    from catenary.ports import SourcePartition, Store
+    from catenary.ports import SourcePartition
 
 pytestmark = pytest.mark.property
 
@@ -40,13 +41,13 @@ def world_of(
     seed: str,
     folder: Path,
     wanted: Callable[[TwinWorld], bool],
-    store: Callable[[], Store] | None = None,
+    places: Places = Places(),  # noqa: B008 - frozen
 ) -> TwinWorld:
-    """The first world of a seed that is as it must be; over another store than a folder's, if one is given."""
+    """The first world of a seed that is as it must be; in its folder, unless another place is given."""
     rng = Random(seed)
     for attempt in range(100):
         (folder / str(attempt)).mkdir()
-        world = TwinWorld(rng, folder / str(attempt), store and store())
+        world = TwinWorld(rng, folder / str(attempt), places)
         if wanted(world):
             world.patience_s = PATIENCE_S
             return world

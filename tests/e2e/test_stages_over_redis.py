@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.e2e.test_stages_in_processes import ROUNDS, run, world_of
+from tests.property.places import Places
 from tests.unit.cli.shop import begun, facts
 
 from catenary.app.live import Live
@@ -58,7 +59,7 @@ def test_a_chain_over_a_server_that_is_killed_gives_what_one_process_and_the_ora
             server.start()
 
     address = server.address(prefix="killed")
-    world = world_of(f"redis {seed}", tmp_path, chained, lambda: RedisStore(address))
+    world = world_of(f"redis {seed}", tmp_path, chained, Places(redis=address))
     count = run(world, address=address, disturbed=killed)
     assert count.mistakes == (0, 0, [], [])
     assert count.sure > 0

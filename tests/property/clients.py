@@ -55,6 +55,7 @@ class Clock:
         with (
             patch("catenary.stream.tending.time", self),
             patch("catenary.serve.readers.time", self),
+            patch("catenary.stream.lanes.now_ms", self.ms),
             patch("catenary.stream.stage.now_ms", self.ms),
             patch("catenary.stream.tending.now_ms", self.ms),
         ):

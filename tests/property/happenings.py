@@ -19,7 +19,6 @@ from tests.property.chains import COLUMNS, Kind, drawn
 
 from catenary.app.upload import uploaded
 from catenary.engines.embedded import EmbeddedEngine
-from catenary.logs.embedded import EmbeddedLog
 from catenary.plan import build
 from catenary.plan.stage import parents, stages, streamed_sources
 from catenary.ports import Job, Token
@@ -33,9 +32,9 @@ from catenary.windows import DAY_MS, HOUR_MS, MINUTE_MS, ds_of, ds_start_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
     from random import Random
 
+    from catenary.ports import Log
     from catenary.testing import Rows
 
 CUTOFF_MS: Final = ds_start_ms("2024-03-01")
@@ -59,7 +58,7 @@ class Happenings:
 
     Args:
         rng: draws all.
-        folder: of the log.
+        log: where events are published.
         kind: what sort of world it is.
         shift_ms: chained rows read their parents as of so much later: 0, or earlier, below it.
 
@@ -72,7 +71,7 @@ class Happenings:
         settles_chains: whether an upload landed that running stages of a chain had to settle.
     """
 
-    def __init__(self, rng: Random, folder: Path, kind: Kind, shift_ms: int) -> None:
+    def __init__(self, rng: Random, log: Log, kind: Kind, shift_ms: int) -> None:
         self.rng = rng
         self.kind = kind
         before = rng.getstate()
@@ -85,7 +84,7 @@ class Happenings:
         self.schemas = {name: events(COLUMNS).schema for name in (*self.chain.tables, "asks")}
         self.plan = build(self.chain.definitions, self.schemas.__getitem__, query_shift_ms=shift_ms)
         self.nodes = stages(self.plan)
-        self.log = EmbeddedLog(folder, durability="process")
+        self.log = log
         for table in self.chain.tables:
             self.log.create(table, partitions=rng.randint(1, 3))
         self.store: Any = MemoryStore()

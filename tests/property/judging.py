@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 from tests.property.chains import COLUMNS, Kind
+from tests.property.places import Places
 from tests.property.refusing import registered
 from tests.property.worlds import UNLIMITED_MS, World, resolve
 
@@ -90,14 +91,18 @@ def story(
     folder: Path,
     kind: Kind = Kind(),  # noqa: B008 - frozen
     settings: ChainSettings = ChainSettings(),  # noqa: B008 - frozen
+    places: Places | None = None,
 ) -> Verdict:
     """A world from its seed to its end, and what there was to be said of it."""
     found = Verdict()
     with registered():
-        world = World(Random(seed), folder, kind, settings)
+        world = World(Random(seed), folder, kind, settings, places or Places())
+        if places is not None:
+            world.on(places.store(folder))
         with world.clock.everywhere():
             _live(world, found)
     world.log.close()
+    world.store.close()
     strange = found.told - _explained(world)
     found.wrong += [f"nothing explains the status {each}" for each in sorted(strange)]
     return found

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.property.damage import damaged
 
 from catenary.codecs import avro_schema, codec, schema_of_avro
 from catenary.schema import (
@@ -290,19 +291,6 @@ def test_leaving_columns_out_changes_nothing_in_the_others(data: st.DataObject) 
     part = codec("avro", schema, writer=text, columns=some).decode(records_)
     assert part.rows == whole.rows.select([name for name in schema if name in some])
     assert part.kept.tolist() == whole.kept.tolist()
-
-
-def damaged(record: bytes) -> st.SearchStrategy[bytes]:
-    """Bytes changed, put in, taken away; or any bytes at all."""
-    place, some = st.integers(0, len(record)), st.binary(min_size=1, max_size=11)
-    return st.one_of(
-        st.binary(max_size=40),
-        place.map(lambda at: record[:at]),
-        st.tuples(place, some).map(lambda to: record[: to[0]] + to[1] + record[to[0] :]),
-        st.tuples(place, some).map(
-            lambda to: record[: to[0]] + to[1] + record[to[0] + len(to[1]) :]
-        ),
-    )
 
 
 @given(data=st.data())

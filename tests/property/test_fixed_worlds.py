@@ -27,7 +27,7 @@ EARLIER = ((0, -3_600_000), (1, -3_600_000))
 ROWS = {"retries": 0}
 NOW = {"event_time_query": False}
 DIFFERING = [
-    ("as_of_tile", 12, Kind(), {}),
+    ("as_of_tile", 21, Kind(), {}),
     ("before_retention", 11, Kind(), {}),
     ("missing_upload", 166, Kind(), {}),
     ("late_parent", 1, Kind(), {"on_parent_late": "proceed", "max_wait_ms": 2}),
@@ -70,7 +70,7 @@ def test_no_doubt_is_an_excuse_for_values_do_differ(
 
 
 def test_a_client_further_behind_than_the_heads_limit_reads_as_of_a_tile(tmp_path: Path) -> None:
-    verdict = story(28, tmp_path, Kind(late=True))
+    verdict = story(35, tmp_path, Kind(late=True))
     assert not verdict.wrong, verdict.wrong[:3]
     assert verdict.tally["reads by clients, beyond the limit"] > 0
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 from tests.property.happenings import CUTOFF_MS, TAILS
 from tests.property.judging import fetched, judge, unlike, world_asks
+from tests.property.places import Places
 from tests.property.worlds import World
 
 from catenary.state.layouts import dataset_name
 from catenary.state.records import lanes_of
-from catenary.stores.lmdb import LmdbStore
 from catenary.stores.memory import MemoryStore
 from catenary.stream.letters import letters_of
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
-    from catenary.ports import Store
     from catenary.stream.stage import Stage
 
 SPOILT: Final = (b'{"ts": 17', b"", b'{"ts": "never"}', b"\xff\x00")
@@ -64,14 +63,14 @@ class TwinWorld(World):
 
     Args:
         rng: draws all.
-        root: the folder of the log.
-        store: that stages elsewhere share; in the same folder unless given.
+        root: the folder of the log and of the store that stages elsewhere share.
+        places: where these are, if not there.
     """
 
-    def __init__(self, rng: Random, root: Path, store: Store | None = None) -> None:
-        super().__init__(rng, root / "log")
+    def __init__(self, rng: Random, root: Path, places: Places = Places()) -> None:  # noqa: B008 - frozen
+        super().__init__(rng, root / "log", places=places)
         self.root = root
-        self.shared: Store = store or LmdbStore(root / "store", durability="process")
+        self.shared = places.store(root / "store")
         self.twin = MemoryStore()
         self.spoilt: set[tuple[str, int, int]] = set()
 

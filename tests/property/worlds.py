@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.property.chains import Kind
 from tests.property.clients import Clients, Clock
 from tests.property.happenings import CUTOFF_MS, TAILS, Happenings
+from tests.property.places import Places
 
 from catenary.errors import FencedError, NotYetError
 from catenary.plan.settings import ChainSettings
@@ -69,9 +70,10 @@ class World(Happenings):
 
     Args:
         rng: draws all.
-        folder: of the log.
+        folder: of the log, unless it is on a broker.
         kind: what sort of world it is.
         settings: of the chain; bounds of heads and batches are drawn.
+        places: where its log is; its store is in memory until it is `on` another.
 
     Attributes:
         patience_s: how long a fetch waits for what was published.
@@ -83,8 +85,9 @@ class World(Happenings):
         folder: Path,
         kind: Kind = Kind(),  # noqa: B008 - frozen
         settings: ChainSettings = ChainSettings(),  # noqa: B008 - frozen
+        places: Places = Places(),  # noqa: B008 - frozen
     ) -> None:
-        super().__init__(rng, folder, kind, settings.query_shift_ms)
+        super().__init__(rng, places.log(folder), kind, settings.query_shift_ms)
         self.settings = replace(
             settings,
             head_horizon_ms=rng.choice([0, 10 * MINUTE_MS]),

@@ -75,7 +75,7 @@ def parse(table: object, *, where: str) -> tuple[ApiKey, ...]:
 
 
 def check_scopes(keys: Collection[ApiKey], known: Collection[str]) -> None:
-    """Refuse scopes that name what is not served.
+    """Refuse scopes that name what is not defined.
 
     Raises:
         SettingsError: names the key, and the nearest definition.
@@ -84,7 +84,7 @@ def check_scopes(keys: Collection[ApiKey], known: Collection[str]) -> None:
         for name in sorted(key.definitions or ()):
             if name not in known:
                 raise SettingsError(
-                    f"the API key of {key.name!r} is for {name!r}, which is not served",
+                    f"the API key of {key.name!r} is for {name!r}, which is not defined",
                     where=f"[{TABLE}.{key.name}]",
                     hint=nearest(name, known),
                 )

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from catenary.app.logs import makes_topics, open_log, resolve
 from catenary.definitions import Accuracy
-from catenary.errors import DataError, SettingsError, UnsupportedError, nearest
+from catenary.errors import DataError, SettingsError, nearest
 from catenary.plan import GroupByNode, JoinNode
 from catenary.plan.settings import PREFIX, ChainSettings
-from catenary.plan.stage import StageSpec, stages, streamed_sources
+from catenary.plan.stage import StageSpec, parents, stages, streamed_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -30,36 +31,20 @@ if TYPE_CHECKING:
     from catenary.app.schemas import ProjectSchemas
     from catenary.app.wiring import Definition, Project
     from catenary.codecs.topics import Schemas
-    from catenary.logs.embedded import EmbeddedLog
-    from catenary.plan import Plan
+    from catenary.plan import Node, Plan
     from catenary.ports import Log, SourcePartition, Store, Token
     from catenary.schema import Schema
     from catenary.serve.fetcher import Fetcher, Frame
+    from catenary.stream.rehearsal import Rehearsal
     from catenary.stream.stage import Stage
 
-_SCHEME = "log"
 
-
-def resolve(address: str) -> tuple[str, Mapping[str, str]]:
-    """A topic's name in the embedded log, and its options.
+def chain_of(project: Project, conf: Mapping[str, object]) -> ChainSettings:
+    """The chain's settings, with those of the project that its values depend on.
 
     Raises:
-        UnsupportedError: for a topic of another kind of log.
+        SettingsError: for a setting that is unknown, does not fit, or says otherwise than the project.
     """
-    from catenary.logs.addresses import parse
-
-    found = parse(address)
-    if found.scheme not in (_SCHEME, ""):
-        raise UnsupportedError(
-            f"topic {address!r} lies in a {found.scheme} log",
-            hint="the embedded log is there: write topic='log:///folder/topic'",
-        )
-    name = f"{found.folder}/{found.topic}" if found.folder else found.topic
-    return name.strip("/"), found.options
-
-
-def _chain(project: Project, conf: Mapping[str, object]) -> ChainSettings:
-    """The chain's settings, with those of the project that its values depend on."""
     shift_ms = project.settings.query_shift_ms
     named = {name.removeprefix(PREFIX) for name in conf}
     own = {} if "query_shift_ms" in named else {"query_shift_ms": shift_ms}
@@ -112,7 +97,7 @@ class Live:
         from catenary.app.wiring import Project
 
         project = Project.open(root, **flags)
-        return Live(project, project.plan(names), _chain(project, conf or {}))
+        return Live(project, project.plan(names), chain_of(project, conf or {}))
 
     def __enter__(self) -> Live:
         return self
@@ -121,12 +106,9 @@ class Live:
         self.close()
 
     @cached_property
-    def log(self) -> EmbeddedLog:
-        """The project's log."""
-        from catenary.logs.embedded import EmbeddedLog
-
-        settings = self.project.settings
-        return EmbeddedLog(settings.path("log"), durability=settings.survives)
+    def log(self) -> Log:
+        """The project's log, or its topics' logs as one."""
+        return open_log(self.project.settings, addresses(self.stages))
 
     @cached_property
     def store(self) -> Store:
@@ -147,7 +129,12 @@ class Live:
         """Reads features as of now, or any instant."""
         from catenary.serve.fetcher import Fetcher
 
-        return Fetcher(self.plan, self.store, on_snapshot_late=self.chain.on_snapshot_late)
+        return Fetcher(
+            self.plan,
+            self.store,
+            on_snapshot_late=self.chain.on_snapshot_late,
+            limit_bytes=self.project.settings.fetch_bytes,
+        )
 
     @cached_property
     def stages(self) -> tuple[GroupByNode, ...]:
@@ -191,7 +178,7 @@ class Live:
         return found
 
     def create_topics(self, partitions: Mapping[str, int] | None = None) -> None:
-        """Make the topics that are not there.
+        """Make the topics that are not there; on a broker, only those that are named here.
 
         Args:
             partitions: how many, by topic; one for those that are not named.
@@ -199,11 +186,12 @@ class Live:
         Raises:
             LogError: if a topic is there with another number than is given.
         """
-        there = self.log.topics()
-        for topic in self.topics():
+        for topic, (address, _) in self.topics().items():
             wanted = (partitions or {}).get(topic)
-            if wanted is not None or topic not in there:
-                self.log.create(topic, partitions=1 if wanted is None else wanted)
+            if wanted is not None:
+                self.log.create(topic, partitions=wanted)
+            elif makes_topics(self.project.settings, address) and topic not in self.log.topics():
+                self.log.create(topic)
 
     def publish(self, topic: str, rows: pa.Table | Frame, *, partition: int = 0) -> Token:
         """Append rows to a topic, in its codec: an Arrow table or a frame, with its columns.
@@ -224,17 +212,27 @@ class Live:
         given = fitting(rows, topic, schema, lacking="schema" in options)
         return self.log.append(topic, found.encode(given), partition=partition)
 
-    def spec(self, node: GroupByNode) -> StageSpec:
-        """All that another process needs to run a stage."""
+    def spec(self, node: Node, *, joins: bool = False) -> StageSpec:
+        """All that another process needs to run a stage, or with `joins` to answer for a Join."""
         from catenary.expressions.udf import modules
 
         def schema(table: str) -> Schema:
             return self.project.tables.table(table).schema()
 
-        definitions = self.project.definitions if self.given is None else self.given
         return StageSpec.of(
-            definitions, schema, node.name, self.chain, modules(), tabled=self._is_tabled(node)
+            self.definitions,
+            schema,
+            node.name,
+            self.chain,
+            modules(),
+            tabled=isinstance(node, GroupByNode) and self._is_tabled(node),
+            joins=joins,
         )
+
+    @property
+    def definitions(self) -> Mapping[str, Definition]:
+        """The definitions by name, of which the plan may hold some only."""
+        return self.project.definitions if self.given is None else self.given
 
     def _is_tabled(self, node: GroupByNode) -> bool:
         """Whether the tables behind a GroupBy's topics have days, which its topics need not have."""
@@ -250,6 +248,7 @@ class Live:
         node: GroupByNode,
         *,
         owned: Collection[SourcePartition] | None = None,
+        group: str | None = None,
         phase: Callable[[str], None] = lambda _: None,
     ) -> Stage:
         """A stage over the project's log and store."""
@@ -259,6 +258,7 @@ class Live:
             self.store,
             self.stages,
             owned=owned,
+            group=group,
             phase=phase,
             schemas=self.schemas,
         )
@@ -270,6 +270,26 @@ class Live:
                 vars(self)[name].close()
 
 
+def rehearsed(live: Live, node: GroupByNode, show: Callable[[str, pa.Table], None]) -> Rehearsal:
+    """A stage that shows what it would do, and writes nothing."""
+    from catenary.serve.lookup import StoreLookup
+    from catenary.stores.memory import MemoryStore
+    from catenary.stream.build import rehearsal_of
+
+    lookup = StoreLookup(live.store, on_snapshot_late=live.chain.on_snapshot_late)
+    spec, scratch = live.spec(node), MemoryStore()
+    return rehearsal_of(
+        spec,
+        live.log,
+        live.store,
+        lookup,
+        resolve,
+        scratch=scratch,
+        show=show,
+        schemas=live.schemas,
+    )
+
+
 def open_stage(
     spec: StageSpec,
     log: Log,
@@ -277,6 +297,7 @@ def open_stage(
     all_: Collection[GroupByNode],
     *,
     owned: Collection[SourcePartition] | None = None,
+    group: str | None = None,
     phase: Callable[[str], None] = lambda _: None,
     schemas: Schemas | None = None,
 ) -> Stage:
@@ -293,6 +314,7 @@ def open_stage(
         resolve,
         children=children_of(spec.node(), all_),
         owned=owned,
+        group=group,
         owner=f"process {os.getpid()} on {socket.gethostname()}",
         phase=phase,
         schemas=schemas,
@@ -317,6 +339,16 @@ def below(node: JoinNode | GroupByNode) -> list[GroupByNode]:
 
     visit(node)
     return list(found.values())
+
+
+def addresses(nodes: Iterable[GroupByNode]) -> list[str]:
+    """Of the topics that these and all that they are chained on follow."""
+    return [
+        address
+        for node in nodes
+        for each in (node, *parents(node))
+        for _, _, address in streamed_sources(each)
+    ]
 
 
 def temporal(node: GroupByNode) -> bool:

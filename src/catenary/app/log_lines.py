@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging.config
+import sys
 import time
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TextIO
 
 Form = Literal["plain", "json"]
 
@@ -23,7 +24,7 @@ def configuration(form: Form) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": plain if form == "plain" else {"()": JsonLines}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "handlers": {"stderr": {"()": Stderr, "formatter": "line"}},
         "loggers": {
             NAME: {"handlers": ["stderr"], "level": "INFO", "propagate": False},
             "_granian": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
@@ -34,6 +35,15 @@ def configuration(form: Form) -> dict[str, Any]:
 def configure(form: Form) -> None:
     """Let this process say what it has to say."""
     logging.config.dictConfig(configuration(form))
+
+
+class Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what is stderr at the time, which tests and notebooks change."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line."""
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 class JsonLines(logging.Formatter):

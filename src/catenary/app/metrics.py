@@ -6,6 +6,7 @@ being watched, and any process that reads the store can tell of all stages.
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from catenary.app.status import LaneState, StageState
     from catenary.state.records import Lane
 
+_log: Final = logging.getLogger(__name__)
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _LANE: Final = ("group_by", "source", "topic", "partition")
 _EDGE: Final = (*_LANE, "edge")
@@ -77,6 +79,8 @@ def offered(live: Live, port: int, host: str) -> Generator[int]:
     except OSError as error:
         problem = f"metrics cannot be offered on {host}:{port}: {error.strerror or error}"
         raise SettingsError(problem, hint="name another port; 0 takes any") from error
+    address = f"http://{host}:{server.server_port}/metrics"
+    _log.info("metrics are offered at %s", address, extra={"facts": {"metrics": address}})
     try:
         yield int(server.server_port)
     finally:

@@ -1,8 +1,9 @@
-"""Rows for a topic, from files."""
+"""What is appended to topics: rows from files, and dead letters."""
 
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -10,11 +11,12 @@ import pyarrow as pa
 from catenary.errors import DataError, MissingTableError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from catenary.app.live import Live
     from catenary.schema import Schema
+    from catenary.stream.letters import Letter
 
 _SHOWN = 3
 
@@ -81,6 +83,33 @@ def fitting(
             column = normal_column(given.column(at), schema[name], name)
             given = given.set_column(at, name, column)
     return given
+
+
+def append_letters(live: Live, topic: str, letters: Mapping[str, Sequence[Letter]]) -> None:
+    """Append dead letters to a topic, for whoever looks after them: a JSON object each.
+
+    Args:
+        live: the project's live half.
+        topic: its address, or its name in the project's log; in a folder it is made if need be.
+        letters: by stage.
+
+    Raises:
+        LogError: if the topic is not there on a broker.
+    """
+    import json
+
+    from catenary.app.logs import makes_topics, open_log, resolve
+
+    settings, name = live.project.settings, resolve(topic)[0]
+    values = [
+        json.dumps({"stage": stage, **each.facts()}).encode()
+        for stage, found in letters.items()
+        for each in found
+    ]
+    with closing(open_log(settings, [topic])) as log:
+        if makes_topics(settings, topic) and name not in log.topics():
+            log.create(name)
+        log.append(name, values)
 
 
 def _misread(lines: Sequence[bytes], schema: Schema) -> dict[int, str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import IO, TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, cast
 
 from catenary.errors import DataError, nearest
 from catenary.ports import Token
 from catenary.serve.requests import Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from catenary.app.live import Live
     from catenary.plan import Plan
@@ -75,7 +75,27 @@ def among(known: Collection[str], text: str) -> Token:
     return token
 
 
-def lines_of(lines: IO[str], types: Mapping[str, Type]) -> list[dict[str, object]]:
+def written_in(text: str, types: Mapping[str, Type]) -> list[dict[str, object]]:
+    """A request that is written as a JSON object, or several in a list.
+
+    Args:
+        text: the JSON.
+        types: as of `lines_of`.
+
+    Raises:
+        DataError: if it is neither.
+    """
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{text!r} is no JSON: {error}", hint='write {"user": 7}') from None
+    several: list[object] = found if isinstance(found, list) else [found]
+    if not several or not all(isinstance(each, dict) for each in several):
+        raise DataError(f"{text!r} is no JSON object and no list of them")
+    return [_decoded(cast("dict[str, object]", each), types) for each in several]
+
+
+def lines_of(lines: Iterable[str], types: Mapping[str, Type]) -> list[dict[str, object]]:
     """A request per line of JSON.
 
     Args:
@@ -95,16 +115,20 @@ def lines_of(lines: IO[str], types: Mapping[str, Type]) -> list[dict[str, object
             raise DataError(f"line {number} is no JSON: {error}") from None
         if not isinstance(request, dict):
             raise DataError(f"line {number} is no JSON object")
-        given = cast("dict[str, object]", request)
-        for column, value in given.items():
-            if isinstance(value, str) and column in types and types[column].name == "binary":
-                given[column] = _bytes(value, column)
-        found.append(given)
+        found.append(_decoded(cast("dict[str, object]", request), types))
     if not found:
         raise DataError(
             "no request was given", hint="give --key name=value, or a JSON object a line on stdin"
         )
     return found
+
+
+def _decoded(request: dict[str, object], types: Mapping[str, Type]) -> dict[str, object]:
+    """A request with bytes where JSON has base64."""
+    for column, value in request.items():
+        if isinstance(value, str) and column in types and types[column].name == "binary":
+            request[column] = _bytes(value, column)
+    return request
 
 
 def _bytes(text: str, column: str) -> bytes:

@@ -19,6 +19,12 @@ class ProjectSchemas:
         self._settings = settings
         self._opened: dict[str, Registry] = {}
 
+    def text(self, name: str) -> str:
+        """A schema file of the project that is text; raises as `file`."""
+        from catenary.logs.registry import schema_text
+
+        return schema_text(self._settings.root / name)
+
     def file(self, name: str) -> bytes:
         """A schema file of the project; a `.proto` file's descriptors.
 

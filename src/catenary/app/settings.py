@@ -32,8 +32,8 @@ _KINDS: Final[dict[type[int | float | str], str]] = {
     float: "a number",
     str: "text",
 }
-_SIZES: Final = ("memory_limit", "body_limit")
-_OPTIONAL_SIZES: Final = ("memory_limit",)
+_SIZES: Final = ("memory_limit", "fetch_limit", "body_limit")
+_OPTIONAL_SIZES: Final = ("memory_limit", "fetch_limit")
 _RANGES: Final[dict[str, tuple[int, int | None]]] = {
     "threads": (1, None),
     "step_days": (0, None),
@@ -61,13 +61,15 @@ class Settings:
         step_days: how many partitions are computed at a time; 0 for as many as fit.
         spill_dir: where what does not fit goes; empty for the system's temporary folder.
         compression: of Parquet files: `zstd`, `lz4`, `snappy` or `none`.
-        log: folder of the embedded log.
+        log: folder of the embedded log, or a Kafka cluster's address: `kafka://host:port`.
+        kafka_config: file with options of Kafka's client, `name=value` a line; empty for none.
         store: folder of the embedded store, or a server's address: `redis://host:port/db`.
         durability: what an append or a commit survives: `process`, a killed process; `power`, a
             power failure, too.
         registry: where schemas of records are kept by id: an http address, with `user:password@` if it
             asks for that, or a folder; empty for none.
         registry_cache: folder in which fetched schemas are kept; empty for memory only.
+        fetch_limit: such as `"1GB"`: memory that the features of one answer may take; empty for any.
         query_shift_ms: 0, or below it: chained rows read their parents as of so much earlier. Values
             depend on it, so it is one for all of a project.
         host, port: where `catenary serve` listens; port 0 is any that is free.
@@ -92,10 +94,12 @@ class Settings:
     spill_dir: str = ""
     compression: str = "zstd"
     log: str = "log"
+    kafka_config: str = ""
     store: str = "store"
     durability: str = "power"
     registry: str = ""
     registry_cache: str = ""
+    fetch_limit: str = "1GB"
     query_shift_ms: int = 0
     host: str = "127.0.0.1"
     port: int = 8080
@@ -183,6 +187,11 @@ class Settings:
     def memory_bytes(self) -> int | None:
         """`memory_limit` in bytes; None for none."""
         return parse_bytes(self.memory_limit) if self.memory_limit else None
+
+    @property
+    def fetch_bytes(self) -> int | None:
+        """`fetch_limit` in bytes; None for any."""
+        return parse_bytes(self.fetch_limit) if self.fetch_limit else None
 
 
 def is_address(text: str) -> bool:

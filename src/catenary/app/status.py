@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from catenary.app.upload import uploaded
-from catenary.errors import CatenaryError, LogError, PositionError
+from catenary.errors import CatenaryError, LogError, PositionError, UnreachableError
 from catenary.plan.printing import counted
 from catenary.state.layouts import dataset_name
 from catenary.state.records import ANCIENT_MS, lanes_of, readers_of, told_in, uploads_of
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from catenary.state.records import Lane, Reader, Told, Upload
     from catenary.stream.letters import Letter
 
+_HEARD_OF_MS = 10_000
+"""A stage says something of itself each half second."""
+
 
 @dataclass(frozen=True)
 class LaneState:
@@ -30,10 +33,11 @@ class LaneState:
 
     Attributes:
         lane: as of its last commit.
-        end: of its source partition; None if the log has no such topic.
+        end: of its source partition; None if the log has no such topic, or does not answer.
         queued_ms: how long the oldest record that is queued has been in the log; 0 if none is.
         ended: whether the process that took the lane last is known to be gone.
         error: why its log cannot be read; None if it can.
+        away: why the log does not say; empty if it does.
     """
 
     lane: Lane
@@ -41,10 +45,11 @@ class LaneState:
     queued_ms: int
     ended: bool
     error: CatenaryError | None = None
+    away: str = ""
 
     @property
     def lag(self) -> int | None:
-        """Records that are queued; None if the log has no such topic."""
+        """Records that are queued; None if the log does not say."""
         return None if self.end is None else self.end - self.lane.position
 
 
@@ -87,6 +92,7 @@ class StageState:
                     "queued_ms": each.queued_ms,
                     "ended": each.ended,
                     "error": _facts_of(each.error),
+                    "away": each.away,
                 }
                 for each in self.lanes
             ],
@@ -105,7 +111,7 @@ class StageState:
         lines = [f"{self.name}: {about}"]
         for each in self.lanes:
             lane = each.lane
-            behind = "its topic is gone" if each.lag is None else f"{each.lag:,} queued"
+            behind = each.away if each.lag is None else f"{each.lag:,} queued"
             if each.error is not None:
                 behind = f"its log cannot be read: {_words_of(each.error)}"
             behind += f" for {each.queued_ms:,} ms" if each.queued_ms else ""
@@ -136,9 +142,10 @@ def stage_states(live: Live) -> list[StageState]:
     """
     followed = {node.name for node in live.stages}
     others = [node for node in uploaded(live.plan) if node.name not in followed]
+    asked = _Asked(live)
     return [
-        *(_state(live, node, streamed=True) for node in live.stages),
-        *(_state(live, node, streamed=False) for node in others),
+        *(_state(asked, node, streamed=True) for node in live.stages),
+        *(_state(asked, node, streamed=False) for node in others),
     ]
 
 
@@ -159,10 +166,26 @@ def running_owner(live: Live, node: GroupByNode) -> str | None:
     with dataset.snapshot() as snapshot:
         owners = {lane.owner for lane in lanes_of(snapshot).values()}
     for owner in owners:
-        process = _process(owner)
-        if process is not None and process != os.getpid() and _runs(process):
+        if runs(owner):
             return owner
     return None
+
+
+def serving(live: Live, node: GroupByNode) -> str | None:
+    """Who runs a stage, as far as can be seen; None if nobody does.
+
+    A process of this machine is looked for; one elsewhere runs if it was heard of just now.
+    """
+    owner = running_owner(live, node)
+    dataset = live.store.dataset(dataset_name(node))
+    if owner is not None or dataset is None:
+        return owner
+    with dataset.snapshot() as snapshot:
+        owners = {lane.owner for lane in lanes_of(snapshot).values()}
+        told = list(told_in(snapshot))
+    now_ms = time.time_ns() // 1_000_000
+    elsewhere = (x for x in told if x.owner in owners and _process(x.owner) is None)
+    return next((x.owner for x in elsewhere if now_ms - x.at_ms < _HEARD_OF_MS), None)
 
 
 def _process(owner: str) -> int | None:
@@ -181,21 +204,27 @@ def _runs(process: int) -> bool:
     return True
 
 
+def runs(owner: str) -> bool:
+    """Whether the process that took a lane is known to run on this machine, and is another one."""
+    process = _process(owner)
+    return process is not None and process != os.getpid() and _runs(process)
+
+
 def _has_ended(owner: str) -> bool:
     process = _process(owner)
     return process is not None and not _runs(process)
 
 
-def _state(live: Live, node: GroupByNode, *, streamed: bool) -> StageState:
+def _state(asked: _Asked, node: GroupByNode, *, streamed: bool) -> StageState:
     try:
-        return _read(live, node, streamed=streamed)
+        return _read(asked, node, streamed=streamed)
     except CatenaryError as error:
         return StageState(node.name, streamed, error=error)
 
 
-def _read(live: Live, node: GroupByNode, *, streamed: bool) -> StageState:
+def _read(asked: _Asked, node: GroupByNode, *, streamed: bool) -> StageState:
     """As `_state`; raises what the store says that cannot be read."""
-    dataset = live.store.dataset(dataset_name(node))
+    dataset = asked.live.store.dataset(dataset_name(node))
     if dataset is None:
         return StageState(node.name, streamed)
     with dataset.snapshot() as snapshot:
@@ -207,7 +236,7 @@ def _read(live: Live, node: GroupByNode, *, streamed: bool) -> StageState:
     return StageState(
         node.name,
         streamed,
-        tuple(_lane(live, lane) for lane in lanes.values()),
+        tuple(asked.about(lane) for lane in lanes.values()),
         uploads.held,
         tuple(readers.held[name] for name in sorted(readers.held)),
         letters,
@@ -215,25 +244,39 @@ def _read(live: Live, node: GroupByNode, *, streamed: bool) -> StageState:
     )
 
 
-def _lane(live: Live, lane: Lane) -> LaneState:
-    ended = _has_ended(lane.owner)
-    try:
-        end = live.log.ends([lane.place])[lane.place]
-        queued_ms = _queued_ms(live, lane) if end > lane.position else 0
-    except LogError:
-        return LaneState(lane, None, 0, ended)
-    except CatenaryError as error:
-        return LaneState(lane, None, 0, ended, error)
-    return LaneState(lane, end, queued_ms, ended)
+class _Asked:
+    """The log, asked about lanes; once it does not answer, it is not asked again."""
 
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self._away = ""
 
-def _queued_ms(live: Live, lane: Lane) -> int:
-    """How long the record at a lane's position has been in the log."""
-    try:
-        queued = live.log.read(lane.place, lane.position, max_records=1, max_bytes=1)
-    except PositionError:  # no longer retained: its age is not known
-        return 0
-    return max(0, time.time_ns() // 1_000_000 - int(queued.append_ms[0])) if len(queued) else 0
+    def about(self, lane: Lane) -> LaneState:
+        """How far a lane is behind."""
+        ended = _has_ended(lane.owner)
+        if self._away:
+            return LaneState(lane, None, 0, ended, away=self._away)
+        try:
+            end = self.live.log.ends([lane.place])[lane.place]
+            queued_ms = self._queued_ms(lane) if end > lane.position else 0
+        except UnreachableError as error:
+            self._away = f"{error.where} does not answer"
+            return LaneState(lane, None, 0, ended, away=self._away)
+        except PositionError as error:
+            return LaneState(lane, None, 0, ended, error=error)
+        except LogError:
+            return LaneState(lane, None, 0, ended, away="its topic is gone")
+        except CatenaryError as error:
+            return LaneState(lane, None, 0, ended, error=error)
+        return LaneState(lane, end, queued_ms, ended)
+
+    def _queued_ms(self, lane: Lane) -> int:
+        """How long the record at a lane's position has been in the log."""
+        try:
+            queued = self.live.log.read(lane.place, lane.position, max_records=1, max_bytes=1)
+        except PositionError:  # no longer retained: its age is not known
+            return 0
+        return max(0, time.time_ns() // 1_000_000 - int(queued.append_ms[0])) if len(queued) else 0
 
 
 def _words_of(error: CatenaryError) -> str:

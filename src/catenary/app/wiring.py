@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from catenary.app.settings import is_address
 from catenary.definitions import GroupBy, Join, load
 from catenary.errors import SettingsError
+from catenary.interop import is_compiled, read_all
 from catenary.ports import Job, Limits, SilentMeter
 from catenary.tables.parquet import ParquetTables, Warehouse
 
@@ -60,8 +61,9 @@ class Project:
 
     @cached_property
     def definitions(self) -> dict[str, Definition]:
-        """The folder's definitions by name."""
-        return load(self.settings.path("definitions"))
+        """The folder's definitions by name: written in Python, or compiled by Chronon."""
+        path = self.settings.path("definitions")
+        return read_all(path) if is_compiled(path) else load(path)
 
     @cached_property
     def warehouse(self) -> Warehouse:
@@ -110,8 +112,18 @@ class Project:
         end: str | None = None,
         force: bool = False,
         meter: Meter | None = None,
+        named: bool = True,
     ) -> RunReport:
-        """Write what is missing of the plan's targets and of what they need."""
+        """Write what is missing of the plan's targets and of what they need.
+
+        Args:
+            plan: what is asked for.
+            start: first day.
+            end: last day, included.
+            force: compute days that stand, too.
+            meter: told of progress.
+            named: whether `catenary backfill` starts it again by the targets' names.
+        """
         job = Job(
             plan,
             self.tables,
@@ -119,7 +131,7 @@ class Project:
             start=start,
             end=end,
             force=force,
-            command=self._command(),
+            command=self._command() if named else None,
             limits=self.limits,
             meter=meter or SilentMeter(),
         )

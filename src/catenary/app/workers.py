@@ -3,8 +3,8 @@
     parent ──spawn──► python -m catenary.app.workers OPENER ──stdin──► spec, children, partitions
            ◄─stdout── one line of JSON per second: what the stage says of itself
 
-The opener is a function without arguments that gives a log and a store; `embedded` opens those of the
-project in the current folder. A worker stops when its stdin closes or it is told SIGTERM: after the
+The opener is a function of the topics' addresses that gives a log and a store; `embedded` opens those of
+the project in the current folder, which need not be embedded ones. A worker stops when its stdin closes or it is told SIGTERM: after the
 batch at hand is committed. The word `finish` makes it stop once nothing is queued.
 """
 
@@ -17,19 +17,22 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from catenary.app.live import open_stage
+from catenary.app.live import addresses, open_stage
+from catenary.app.logs import open_log
 from catenary.app.schemas import ProjectSchemas
 from catenary.app.settings import Settings
+from catenary.app.spans import Spans, traced_stage
 from catenary.app.wiring import open_store
 from catenary.errors import CatenaryError
 from catenary.plan.stage import StageSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from catenary.ports import Log, SourcePartition, Store
 
@@ -37,22 +40,20 @@ EMBEDDED = "catenary.app.workers:embedded"
 _TELL_S = 0.5
 
 
-def embedded() -> tuple[Log, Store]:
+def embedded(topics: Collection[str]) -> tuple[Log, Store]:
     """The log and the store of the project in the current folder."""
-    from catenary.logs.embedded import EmbeddedLog
-
     settings = Settings.load()
     return (
-        EmbeddedLog(settings.path("log"), durability=settings.survives),
+        open_log(settings, topics),
         open_store(settings),
     )
 
 
-def opened(name: str) -> tuple[Log, Store]:
-    """What the opener of that dotted name gives."""
+def opened(name: str, topics: Collection[str]) -> tuple[Log, Store]:
+    """What the opener of that dotted name gives for topics of these addresses."""
     module, _, function = name.partition(":")
-    opener = cast("Callable[[], tuple[Log, Store]]", getattr(import_module(module), function))
-    return opener()
+    found = getattr(import_module(module), function)
+    return cast("Callable[[Collection[str]], tuple[Log, Store]]", found)(topics)
 
 
 class Worker:
@@ -64,6 +65,7 @@ class Worker:
         opener: dotted name of what opens log and store there.
         folder: where it runs; for `embedded`, the project's folder.
         owned: its source partitions; None for all.
+        group: of copies, which divides them while they run; None for no group.
         settings: of the project, passed on through the environment.
     """
 
@@ -75,6 +77,7 @@ class Worker:
         opener: str = EMBEDDED,
         folder: Path = Path(),
         owned: Sequence[SourcePartition] | None = None,
+        group: str | None = None,
         settings: Settings | None = None,
     ) -> None:
         self.name = spec.target
@@ -91,6 +94,7 @@ class Worker:
             "spec": spec.encode().hex(),
             "siblings": [each.encode().hex() for each in siblings],
             "owned": None if owned is None else [list(each) for each in owned],
+            "group": group,
         }
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
@@ -172,10 +176,12 @@ def _environment(settings: Settings | None) -> dict[str, str]:
     folders = [str(held if held.is_dir() else held.parent), os.environ.get("PYTHONPATH", "")]
     return {
         "PYTHONPATH": os.pathsep.join(each for each in folders if each),
-        "CATENARY_LOG": str(settings.path("log").resolve()),
+        "CATENARY_LOG": settings.place("log"),
+        "CATENARY_KAFKA_CONFIG": settings.kafka_config and settings.place("kafka_config"),
         "CATENARY_STORE": settings.place("store"),
         "CATENARY_DURABILITY": settings.durability,
         "CATENARY_REGISTRY": settings.registry,
+        "CATENARY_TRACES": settings.traces,
     }
 
 
@@ -190,14 +196,27 @@ def main(argv: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and tells us
     threading.Thread(target=_obey, args=(stopped, finishing), daemon=True).start()
     try:
-        log, store = opened(argv[0])
-        schemas = ProjectSchemas(Settings.load())
-        stage = open_stage(spec, log, store, siblings, owned=owned, schemas=schemas)
+        log, store = opened(argv[0], addresses([spec.node(), *siblings]))
+        settings = Settings.load()
+        spans = Spans(settings.traces, "catenary stream") if settings.traces else None
+        made = partial(
+            open_stage,
+            spec,
+            log,
+            store,
+            siblings,
+            owned=owned,
+            group=order["group"],
+            schemas=ProjectSchemas(settings),
+        )
+        stage = traced_stage(spans, made, spec.node())
         # What was made so far stays: a full collection of it would hold a batch up for long.
         gc.freeze()
         teller = threading.Thread(target=_tell, args=(stage, stopped), daemon=True)
         teller.start()
         stage.run(stopped.is_set, finishing.is_set)
+        if spans is not None:
+            spans.close()
     except CatenaryError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from catenary.cli.console import emit, say, watched
+from catenary.cli.console import watched
 from catenary.cli.opening import Definitions, End, Json, Root, Start, opened
-from catenary.cli.reports import report_facts
+from catenary.cli.reports import said_run
 
 
 def command(
@@ -42,7 +42,4 @@ def command(
     plan = project.plan(names or None)
     with watched() as meter:
         report = project.backfill(plan, start=start, end=end, force=force, meter=meter)
-    if json:
-        emit(report_facts(report))
-    else:
-        say(str(report))
+    said_run(report, json=json)

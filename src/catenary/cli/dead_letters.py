@@ -1,4 +1,7 @@
-"""Records and rows that were set aside, with the reasons; --replay folds those in that pass now."""
+"""Records and rows that were set aside, with the reasons.
+
+--replay folds those in that pass now; --to appends them to a topic, a JSON object each.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,13 +21,21 @@ def command(
     replay: Annotated[
         bool, typer.Option("--replay", help="try them again; what passes is folded in")
     ] = False,
+    to: Annotated[
+        str | None, typer.Option("--to", help="a topic that they are appended to, too")
+    ] = None,
     definitions: Definitions = None,
     store: StoreAt = None,
     root: Root = Path(),
     json: Json = False,
 ) -> None:
     """List dead letters, or replay them."""
+    from catenary.app.publishing import append_letters
     from catenary.app.status import dead_letters
+    from catenary.errors import DataError
+
+    if replay and to is not None:
+        raise DataError("--replay and --to do two things", hint="append them first, then replay")
 
     live = lived(root, definitions=definitions, store=store)
     if not (names or live.stages or json):
@@ -39,6 +50,8 @@ def command(
                 say(f"{name}: {passed:,} folded in, {left:,} still fail")
         return
     letters = {node.name: dead_letters(live, node) for node in nodes}
+    if to is not None:
+        append_letters(live, to, letters)
     if json:
         emit({name: [each.facts() for each in found] for name, found in letters.items()})
         return

@@ -34,8 +34,13 @@ VERBS: Final = {
     "serve": "features over HTTP, as JSON or Arrow",
     "why": "what made one value, and where online and backfill part",
     "status": "what stages have committed, how far behind they are, what they set aside",
+    "remove": "remove what changed definitions have left in the store",
     "dead-letters": "records that were set aside, with the reasons; replay them",
     "settings": "show every setting and where it came from",
+    "group-by-streaming": "Chronon's driver: stream a compiled GroupBy, chained or not",
+    "group-by-upload": "Chronon's driver: upload a compiled GroupBy",
+    "group-by-backfill": "Chronon's driver: backfill a compiled GroupBy",
+    "join": "Chronon's driver: backfill a compiled Join",
 }
 """The verbs in the order in which a newcomer meets them; each is a module of this room."""
 
@@ -76,6 +81,8 @@ def _run(verb: str, words: list[str]) -> int:
     import typer  # what only `--help` needs does not wait for it
 
     module = import_module(f"catenary.cli.{verb.replace('-', '_')}")
+    if hasattr(module, "prepared"):  # a form of options that typer does not know
+        words = module.prepared(words)
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(help=module.__doc__)(module.command)
     try:

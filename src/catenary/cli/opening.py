@@ -30,6 +30,9 @@ KEY_HELP = (
     "name=value; repeat for further columns: keys, and what derivations read of the left;"
     " name=null for a null, of any type but text; bytes as base64"
 )
+Traces = Annotated[
+    str | None, typer.Option(help="where spans are sent, such as http://localhost:4318")
+]
 LogFormat = Annotated[
     Literal["plain", "json"], typer.Option("--log-format", help="of what is said on stderr")
 ]

@@ -4,9 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from catenary.cli.console import emit, say
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from catenary.plan import Node, Plan, Work
-    from catenary.ports import RunReport
+    from catenary.ports import RunReport, UploadReport
+
+
+def said_run(report: RunReport, *, json: bool) -> None:
+    """Say what a run did."""
+    if json:
+        emit(report_facts(report))
+    else:
+        say(str(report))
+
+
+def said_uploads(reports: Sequence[UploadReport], *, json: bool) -> None:
+    """Say what was uploaded."""
+    if json:
+        emit({"uploads": [each.facts() for each in reports]})
+        return
+    for each in reports:
+        say(str(each))
 
 
 def report_facts(report: RunReport) -> dict[str, object]:

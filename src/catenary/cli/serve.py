@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from catenary.cli.console import emit, say
-from catenary.cli.opening import Definitions, Json, LogFormat, Root, lived, pairs
+from catenary.cli.opening import Definitions, Json, LogFormat, Root, Traces, lived, pairs
 
 
 def command(
@@ -38,6 +38,7 @@ def command(
         bool | None,
         typer.Option("--metrics/--no-metrics", help="/metrics; there if `observe` is installed"),
     ] = None,
+    traces: Traces = None,
     log_format: LogFormat = "plain",
     openapi: Annotated[
         bool, typer.Option("--openapi", help="print the description, and serve nothing")
@@ -63,6 +64,7 @@ def command(
         "time_limit_ms": time_limit_ms,
         "request_log": request_log,
         "sample_percent": sample_percent,
+        "traces": traces,
         "definitions": definitions,
     }
     flags = {name: value for name, value in given.items() if value is not None}

@@ -18,15 +18,21 @@ def command(
     root: Root = Path(),
     json: Json = False,
 ) -> None:
-    """Show every stage of the project, and what else is uploaded."""
+    """Show every stage, what else is uploaded, and what definitions as they were have left."""
     from catenary.app.status import stage_states
+    from catenary.app.versions import old_datasets
 
     live = lived(root, definitions=definitions, store=store)
-    states = stage_states(live)
+    states, old = stage_states(live), old_datasets(live)
     if json:
-        emit({"stages": [each.facts() for each in states]})
+        emit(
+            {
+                "stages": [each.facts() for each in states],
+                "old": [each.facts() for each in old],
+            }
+        )
     else:
-        for each in states:
+        for each in (*states, *old):
             say(str(each))
     if any(each.failed for each in states):
         raise typer.Exit(1)

@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from catenary.cli.console import emit, say, watched
+from catenary.cli.console import watched
 from catenary.cli.opening import Definitions, Json, Root, StoreAt, lived
+from catenary.cli.reports import said_uploads
 
 
 def command(
@@ -45,8 +46,4 @@ def command(
             frontier=None if frontier is None else frontier_of(live, frontier),
             meter=meter,
         )
-    if json:
-        emit({"uploads": [each.facts() for each in reports]})
-        return
-    for each in reports:
-        say(str(each))
+    said_uploads(reports, json=json)

@@ -143,17 +143,17 @@ def codec(
                 hint="give a FileDescriptorSet, made with protoc --include_imports --descriptor_set_out",
             )
         return ProtobufCodec(wanted, files, message)
-    if name == "arrow":
-        from catenary.codecs.arrow_rows import ArrowCodec
-
-        return ArrowCodec(wanted)
-    if name == "json":
-        from catenary.codecs.json_rows import JsonCodec
-
+    if name in ("arrow", "json"):
         if writer or reader:
             raise UnsupportedError(
-                "records in JSON carry no schema: `writer` and `reader` are Avro's"
+                f"records in {name} are read without a schema: `writer` and `reader` are Avro's"
             )
+        if name == "arrow":
+            from catenary.codecs.arrow_rows import ArrowCodec
+
+            return ArrowCodec(wanted)
+        from catenary.codecs.json_rows import JsonCodec
+
         return JsonCodec(schema, wanted)
     raise UnsupportedError(
         f"there is no codec {name!r}", hint=nearest(name, ["arrow", "avro", "json", "protobuf"])

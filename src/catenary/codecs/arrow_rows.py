@@ -9,7 +9,7 @@ over a wire is checked in full before it is looked at.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,10 @@ from catenary.schema.floats import clean_floats, holds_floats
 
 if TYPE_CHECKING:
     from catenary.schema import Schema
+
+
+_MISREAD: Final = (pa.ArrowException, OSError, ValueError, MemoryError)
+"""What PyArrow raises for bytes that are no stream, or hold what a column does not."""
 
 
 class ArrowCodec:
@@ -43,30 +47,26 @@ class ArrowCodec:
                 continue
             try:
                 batch = _read(data)
-            except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-                line = " ".join(str(error).split())[:200]
-                rejected.append(Rejected(row, f"this is no Arrow stream of one row: {line}"))
+                arrow = batch.schema.remove_metadata()
+                batches, rows = groups.setdefault(arrow, ([], []))
+            except _MISREAD as error:
+                why = f"this is no Arrow stream of one row: {_line(error)}"
+                rejected.append(Rejected(row, why))
                 continue
-            batches, rows = groups.setdefault(batch.schema.remove_metadata(), ([], []))
             batches.append(batch.replace_schema_metadata(None))
             rows.append(row)
         parts: list[Decoded] = []
         for arrow, (batches, rows) in groups.items():
-            table = pa.Table.from_batches(batches, arrow)
             try:
-                taken = self._taken(table)
-            except _MisfitError as error:
-                rejected += [Rejected(row, str(error)) for row in rows]
-                continue
-            except pa.ArrowException:  # a value of one of them: they are told apart
+                taken = self._taken(pa.Table.from_batches(batches, arrow))
+                parts.append(Decoded(taken, np.array(rows, np.int64), ()))
+            except _MISREAD:  # they are told apart
                 for row, batch in zip(rows, batches, strict=True):
                     try:
                         taken = self._taken(pa.Table.from_batches([batch], arrow))
                         parts.append(Decoded(taken, np.array([row]), ()))
-                    except pa.ArrowException as error:
-                        rejected.append(Rejected(row, " ".join(str(error).split())[:200]))
-                continue
-            parts.append(Decoded(taken, np.array(rows, np.int64), ()))
+                    except _MISREAD as error:
+                        rejected.append(Rejected(row, _line(error)))
         return joined(parts, self.schema, rejected)
 
     def encode(self, rows: pa.Table) -> pa.LargeBinaryArray:
@@ -115,6 +115,11 @@ class ArrowCodec:
 
 class _MisfitError(ValueError):
     """A column that cannot become the one of its name, whatever its values are."""
+
+
+def _line(error: Exception) -> str:
+    """What an error says, in one line that is not too long."""
+    return (" ".join(str(error).split()) or type(error).__name__)[:200]
 
 
 def _read(data: pa.Buffer) -> pa.RecordBatch:

@@ -35,8 +35,7 @@ def decode(
         reason: (code, byte, place, came) in words.
         header: bytes at the start of every record that are not the codec's.
     """
-    if values.type != pa.large_binary():
-        values = values.cast(pa.large_binary())
+    values = large(values)
     many, skipped = len(values), values.offset
     kept = np.arange(many, dtype=np.int64)
     if many == 0:
@@ -59,6 +58,11 @@ def decode(
         Rejected(row, reason(code, at, place, came)) for row, at, code, place, came in refused
     )
     return Decoded(table, np.delete(kept, [each.row for each in told]), told)
+
+
+def large(values: pa.Array) -> pa.LargeBinaryArray:
+    """Records with offsets of 64 bits, however they come."""
+    return values if values.type == pa.large_binary() else values.cast(pa.large_binary())
 
 
 def joined(

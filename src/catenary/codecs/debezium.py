@@ -12,8 +12,8 @@ With or without the wrapper `{"schema": …, "payload": …}`; in JSON or Avro, 
 
 Columns that begin with two underscores are the envelope's, by the names that Debezium's own unwrapping gives
 them: `__op`, `__ts_ms`, and of `source` any: `__source_ts_ms`, `__source_table`, …
-Times are as JSON and Avro have them: a number is milliseconds for a column of `timestamp`, days for one
-of `date`. What Debezium writes in microseconds is to be declared `bigint`.
+In JSON a number is milliseconds for a column of `timestamp` (microseconds with the option `times=us`), and
+days for one of `date`. Avro's schema says what a number means, or does not: then a reader's schema may.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _SOURCE: Final = "__source_"
 _ENVELOPE: Final = "__"
+_IMAGES: Final = ("before", "after", "source", "payload")
 _ROWS: Final = ("c", "r")
 _MUTATIONS: Final = {"u": "an update", "d": "a delete", "t": "a truncation"}
 
@@ -53,11 +54,12 @@ class DebeziumCodec:
         self._after = [each for each in schema.fields if not each.name.startswith(_ENVELOPE)]
         source = _part(schema, _SOURCE)
         own = [each for each in _part(schema, _ENVELOPE) if not each.name.startswith("source_")]
-        if any(each.name in ("op", "before", "after", "source") for each in own if each.type != STRING):  # fmt: skip
-            raise DefinitionError(
-                "of Debezium's envelope, __op is text, and images are not columns",
-                hint="take __op, __ts_ms or __source_NAME",
-            )
+        for each in own:
+            if each.name in _IMAGES or (each.name == "op" and each.type != STRING):
+                raise DefinitionError(
+                    f"column {_ENVELOPE + each.name!r} ({each.type}) is not read from Debezium's envelope",
+                    hint="take __op (a string), __ts_ms or __source_NAME",
+                )
         fields = [Field("op", STRING), Field("after", struct(self._after))]
         fields += [each for each in own if each.name != "op"]
         if source:

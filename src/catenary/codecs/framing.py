@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catenary.codecs import Decoded, Rejected
-from catenary.codecs.batches import joined, words_of_absent
+from catenary.codecs.batches import joined, large, words_of_absent
 from catenary.errors import DataError, DefinitionError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ class FramedCodec:
         Raises:
             RegistryError: if the registry does not answer; no record is lost or rejected for that.
         """
+        values = large(values)
         framed = _Framed(values, indexed=self._codec == "protobuf")
         parts: list[Decoded] = []
         for id_, place, header, rows in framed.groups():

@@ -36,7 +36,7 @@ from catenary.schema import Schema
 from catenary.schema.arrow import schema_to_arrow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from catenary.codecs import Decoded
     from catenary.schema import Type
@@ -49,9 +49,15 @@ class JsonCodec:
         schema: the columns of records.
         kept: those of the rows that `decode` returns; all by default. The others are checked, unless
             they are of a type that JSON has no form for.
+        forms: of `layout.py`: what whole numbers mean in columns of times, if not what stands above.
     """
 
-    def __init__(self, schema: Schema, kept: Schema | None = None) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        kept: Schema | None = None,
+        forms: Mapping[str, int] | None = None,
+    ) -> None:
         self.schema = schema if kept is None else kept
         for name, type_ in self.schema.items():
             key = _formless(type_)
@@ -63,7 +69,7 @@ class JsonCodec:
         checked = [each for each in schema.fields if _formless(each.type) is None]
         self._whole = len(checked) == len(self.schema)
         self._arrow = schema_to_arrow(Schema(tuple(checked)))
-        self._layout = layout(Schema(tuple(checked)))
+        self._layout = layout(Schema(tuple(checked)), forms)
         names = b"".join(name.encode() for name in self._layout.names)
         ends = np.cumsum([0, *(len(name.encode()) for name in self._layout.names)])
         spans = np.stack([ends[:-1], ends[1:]], axis=1).astype(np.int64)

@@ -15,13 +15,18 @@ from catenary.errors import DefinitionError, nearest
 from catenary.schema import Field, Schema, Type, struct
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 KINDS: Final = {
     "void": 0, "boolean": 1, "tinyint": 2, "smallint": 3, "int": 4, "bigint": 5, "float": 6, "double": 7,
     "string": 8, "binary": 9, "date": 4, "timestamp": 5, "array": 10, "map": 10, "struct": 11,
 }  # fmt: skip
-_FORMS: Final = {"date": 1, "timestamp": 2, "map": 3}
+FORMS: Final = {"date": 1, "timestamp": 2, "map": 3}
+"""What text and numbers mean in JSON."""
+DAYS: Final = {"date": 4}
+"""Whole numbers are days since 1970."""
+MICROS: Final = {"timestamp": 5}
+"""Whole numbers are microseconds, not milliseconds."""
 
 
 @dataclass
@@ -33,19 +38,22 @@ class Layout:
         names: of each among its siblings.
         paths: of each, for people: `user.tags[]`.
         plan: five numbers each.
+        forms: what columns of a type take in JSON, if not what `FORMS` says.
     """
 
     types: list[Type] = field(default_factory=list[Type])
     names: list[str] = field(default_factory=list[str])
     paths: list[str] = field(default_factory=list[str])
     plan: list[list[int]] = field(default_factory=list[list[int]])
+    forms: Mapping[str, int] = field(default_factory=dict[str, int])
 
     def add(self, type_: Type, name: str, path: str, *, with_row: bool) -> int:
         """A column, its children not yet laid out."""
         self.types.append(type_)
         self.names.append(name)
         self.paths.append(path)
-        self.plan.append([KINDS[type_.name], 0, 0, _FORMS.get(type_.name, 0), int(with_row)])
+        form = self.forms.get(type_.name, FORMS.get(type_.name, 0))
+        self.plan.append([KINDS[type_.name], 0, 0, form, int(with_row)])
         return len(self.plan) - 1
 
     def fill(self, at: int) -> None:
@@ -68,9 +76,9 @@ class Layout:
         return first + self.names[first : first + many].index(name)
 
 
-def layout(schema: Schema) -> Layout:
+def layout(schema: Schema, forms: Mapping[str, int] | None = None) -> Layout:
     """The columns of rows of `schema`."""
-    made = Layout()
+    made = Layout(forms=forms or {})
     made.add(struct(schema.fields), "", "", with_row=True)
     made.fill(0)
     return made

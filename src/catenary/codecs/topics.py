@@ -4,6 +4,7 @@
 | --- | --- |
 | `codec` | `json` (the default), `avro`, `protobuf`, `arrow` |
 | `format` | `rows` (the default), or `debezium`: envelopes around rows |
+| `times` | Debezium's in JSON: whole numbers in columns of timestamp are `ms` (the default) or `us` |
 | `schema` | the schema that bare records are written with: Avro's text, or a file of the project; of framed Avro the one that records are resolved to |
 | `message` | Protobuf: the records' message, if it is not the file's first |
 | `registry` | records begin with their schema's id, which is known at this address; `project`: at the project's own |
@@ -27,14 +28,19 @@ if TYPE_CHECKING:
     from catenary.schema import Schema
 
 FORMATS: Final = ("rows", "debezium")
+TIMES: Final = ("ms", "us")
 PROJECT: Final = "project"
 
 
 class Schemas(Protocol):
     """Where a topic's schemas are."""
 
+    def text(self, name: str) -> str:
+        """A schema file that is text, such as Avro's; raises as `file`."""
+        ...
+
     def file(self, name: str) -> bytes:
-        """A schema file: Avro's text, or a FileDescriptorSet.
+        """A schema file as bytes: a FileDescriptorSet, of a `.proto` file what it compiles to.
 
         Raises:
             DefinitionError: if it is not there, or no schema.
@@ -52,6 +58,10 @@ class Schemas(Protocol):
 
 class NoSchemas:
     """Where no schemas are kept: topics that need none can be read."""
+
+    def text(self, name: str) -> str:
+        """There is none."""
+        raise DefinitionError(f"there is no schema file {name!r} here")
 
     def file(self, name: str) -> bytes:
         """There is none."""
@@ -82,14 +92,17 @@ def topic_codec(
         UnsupportedError: for a codec or a format that is not known.
         DefinitionError: if schemas do not fit each other or the columns.
     """
-    from catenary.codecs.layout import projected
+    from catenary.codecs.layout import DAYS, MICROS, projected
 
-    made = _Maker(topic, options, schemas)
     form = options.get("format", "rows")
     if form not in FORMATS:
         raise UnsupportedError(f"there is no format {form!r}", hint=nearest(form, FORMATS))
     if form == "rows":
-        return made.of(schema, columns)
+        return _Maker(topic, options, schemas).of(schema, columns)
+    times = options.get("times", "ms")
+    if times not in TIMES:
+        raise UnsupportedError(f"there are no times in {times!r}", hint=nearest(times, TIMES))
+    made = _Maker(topic, options, schemas, DAYS if times == "ms" else DAYS | MICROS)
     if made.name not in ("json", "avro"):
         raise UnsupportedError(
             f"Debezium's envelopes are not read from {made.name}", hint="they come in json or avro"
@@ -100,7 +113,14 @@ def topic_codec(
 
 
 class _Maker:
-    def __init__(self, topic: str, options: Mapping[str, str], schemas: Schemas) -> None:
+    def __init__(
+        self,
+        topic: str,
+        options: Mapping[str, str],
+        schemas: Schemas,
+        forms: Mapping[str, int] | None = None,
+    ) -> None:
+        self._forms = forms
         self.name = options.get("codec", "json")
         self._subject = options.get("subject", f"{topic}-value")
         self._registry = options.get("registry")
@@ -112,6 +132,10 @@ class _Maker:
         """The codec of records with these columns."""
         if self._registry is not None:
             return self._framed(schema, columns)
+        if self.name == "json" and self._forms:
+            from catenary.codecs.json_rows import JsonCodec
+
+            return JsonCodec(schema, forms=self._forms)
         writer = files = None
         if self._schema is not None and self.name == "protobuf":
             files = self._schemas.file(self._schema)
@@ -147,7 +171,7 @@ class _Maker:
             if self.name == "json":
                 from catenary.codecs.json_rows import JsonCodec
 
-                return JsonCodec(schema, wanted)
+                return JsonCodec(schema, wanted, self._forms)
             from catenary.codecs.avro.codec import AvroCodec
 
             return AvroCodec(wanted, held.text, reader, held.imports)
@@ -166,4 +190,4 @@ class _Maker:
         """A schema that is written out, or in a file."""
         if said.lstrip()[:1] in ("{", "[", '"'):
             return said
-        return self._schemas.file(said).decode()
+        return self._schemas.text(said)

@@ -21,7 +21,7 @@
 #include "grown.h"
 
 /* What a column takes beyond its kind; a map is a list of structs. */
-enum { JSON_PLAIN, JSON_DATE, JSON_TIMESTAMP, JSON_MAP };
+enum { JSON_PLAIN, JSON_DATE, JSON_TIMESTAMP, JSON_MAP, JSON_DAYS, JSON_MICROS };
 /* What came instead of what was expected. */
 enum { CAME_NOTHING, CAME_NULL, CAME_BOOLEAN, CAME_WHOLE, CAME_FRACTION, CAME_STRING, CAME_ARRAY, CAME_OBJECT };
 
@@ -404,11 +404,11 @@ static int json_text_into(catenary_json *in, int at, const uint8_t *text, int64_
     int64_t number;
     int code;
     if (column->kind == GROWN_BINARY) return json_base64(column, text, size);
-    if (column->form == JSON_DATE) {
+    if (column->form == JSON_DATE || column->form == JSON_DAYS) {
         if ((code = json_date(text, size, &number))) return code;
         return grown_whole(column, number);
     }
-    if (column->form == JSON_TIMESTAMP) {
+    if (column->form == JSON_TIMESTAMP || column->form == JSON_MICROS) {
         if ((code = json_instant(text, size, &number))) return code;
         return grown_i64(column, number);
     }

@@ -6,6 +6,6 @@ What changes values and has no like here is refused, with file, field and what t
 effect here is noted. The rules that then hold are ours (semantics).
 """
 
-from catenary.interop.compiled import Compiled, read
+from catenary.interop.compiled import Compiled, is_compiled, read, read_all
 
-__all__ = ["Compiled", "read"]
+__all__ = ["Compiled", "is_compiled", "read", "read_all"]

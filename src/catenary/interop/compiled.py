@@ -101,6 +101,40 @@ def read(path: str | Path, *, topic: Callable[[str], str] = str) -> Compiled:
     return Compiled(file, definition, settings, tuple(reader.notes))
 
 
+def is_compiled(path: str | Path) -> bool:
+    """Whether a file or a folder holds compiled definitions, rather than Python."""
+    place = Path(path)
+    if place.is_dir():
+        return not any(place.rglob("*.py")) and any(_files(place))
+    return place.is_file() and place.suffix != ".py"
+
+
+def read_all(path: str | Path) -> dict[str, Definition]:
+    """The definitions in a compiled file, or in all files below a folder, by name.
+
+    Of a folder with `group_bys` or `joins` in it, as the compiler writes it, only those are read.
+
+    Raises:
+        DefinitionError, UnsupportedError: as `read`; and for two different definitions of one name.
+    """
+    place = Path(path)
+    found: dict[str, Definition] = {}
+    for file in _files(place) if place.is_dir() else [place]:
+        compiled = read(file)
+        other = found.setdefault(compiled.name, compiled.definition)
+        if other != compiled.definition:
+            problem = f"two different definitions are named {compiled.name!r}"
+            where = f"{other.where} and {compiled.file}"
+            raise DefinitionError(problem, where=where, hint="compile both again, or remove one")
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    kinds = [folder / kind for kind in ("group_bys", "joins") if (folder / kind).is_dir()]
+    files = [each for kind in kinds or [folder] for each in kind.rglob("*") if each.is_file()]
+    return sorted(files)
+
+
 def _kind(data: object, file: str) -> str:
     """Whether it is a GroupBy or a Join, by the field that only the one of them has."""
     fields = set(cast("dict[str, Any]", data)) if isinstance(data, dict) else set[str]()

@@ -150,7 +150,9 @@ def _times_of(join: Join) -> list[str]:
     """Columns of a Join's output that hold its left's time."""
     query = join.left.query
     time = "ts" if isinstance(join.left, JoinSource) else query.time_column
-    return [name for name, text in (query.selects or {}).items() if text == time]
+    if query.selects is None:
+        return [] if time is None else [time]
+    return [name for name, text in query.selects.items() if text == time]
 
 
 def _table(given: Struct, name: str) -> str:

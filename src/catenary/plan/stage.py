@@ -68,6 +68,7 @@ class StageSpec:
         functions: tuple[str, ...] = (),
         *,
         tabled: bool = False,
+        joins: bool = False,
     ) -> StageSpec:
         """The spec of one GroupBy of a project; only what it needs is taken along.
 
@@ -78,12 +79,13 @@ class StageSpec:
             settings: of the chain.
             functions: modules that register functions.
             tabled: whether tables may hold events that the topics never had.
+            joins: whether it may be a Join: of one that is answered, not streamed.
 
         Raises:
             DefinitionError: if there is no such GroupBy.
         """
         known = _all(definitions)
-        _check_target(target, known)
+        _check_target(target, known, joins)
         closure = _below(known[target], {id(each): name for name, each in known.items()})
         tables = {name for each in closure.values() for name in _tables(each)}
         held = {name: schemas(name) for name in sorted(tables)}
@@ -110,8 +112,8 @@ class StageSpec:
         return json.dumps(data, separators=(",", ":"), allow_nan=False).encode()
 
     @staticmethod
-    def decode(data: bytes) -> StageSpec:
-        """The spec that `encode` wrote.
+    def decode(data: bytes, *, joins: bool = False) -> StageSpec:
+        """The spec that `encode` wrote; of a Join only if `joins` says so.
 
         Raises:
             DefinitionError: for other bytes, or another version's.
@@ -133,7 +135,7 @@ class StageSpec:
                 raise
             problem = f"the stage's spec is damaged: {type(error).__name__}: {error}"
             raise DefinitionError(problem) from error
-        _check_target(found.target, found.definitions)
+        _check_target(found.target, found.definitions, joins)
         return found
 
     def plan(self) -> Plan:
@@ -218,9 +220,9 @@ def _import(module: str) -> None:
         raise DefinitionError(problem, where=f"functions={module}", hint=hint) from error
 
 
-def _check_target(target: str, known: Mapping[str, Definition]) -> None:
+def _check_target(target: str, known: Mapping[str, Definition], joins: bool) -> None:
     """A stage keeps a GroupBy fresh."""
-    if not isinstance(known.get(target), GroupBy):
+    if not isinstance(known.get(target), (GroupBy, Join) if joins else GroupBy):
         names = [name for name, each in known.items() if isinstance(each, GroupBy)]
         what = "a Join, no GroupBy" if target in known else "not there"
         raise DefinitionError(f"GroupBy {target!r} is {what}", hint=nearest(target, names))

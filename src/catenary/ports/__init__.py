@@ -11,7 +11,7 @@ a port is Arrow data, or one of the frozen values defined here.
 """
 
 from catenary.ports.engine import Capabilities, Engine, Job, Limits
-from catenary.ports.log import Log, Records
+from catenary.ports.log import Log, Membership, Records
 from catenary.ports.lookup import Looked, Lookup
 from catenary.ports.meter import Meter, SilentMeter
 from catenary.ports.report import NodeReport, RunReport, UploadReport
@@ -29,6 +29,7 @@ __all__ = [
     "Log",
     "Looked",
     "Lookup",
+    "Membership",
     "Meter",
     "NodeReport",
     "OutputTable",

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import numpy as np
     import pyarrow as pa
@@ -57,6 +57,21 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.offsets)
+
+
+class Membership(Protocol):
+    """A share of some topics' partitions, which a group of copies divides among its members."""
+
+    def assigned(self) -> tuple[int, frozenset[SourcePartition]]:
+        """How often this share has changed so far, 0 before the first time; and what it is now.
+
+        For a moment another member may think that a partition is its own, too: epochs decide.
+        """
+        ...
+
+    def close(self) -> None:
+        """Leave the group; the others divide what was assigned here."""
+        ...
 
 
 class Log(Protocol):
@@ -134,6 +149,14 @@ class Log(Protocol):
         """Sleep until a partition has more than its position here; False after the timeout."""
         ...
 
+    def join(self, group: str, topics: Collection[str]) -> Membership:
+        """Become a member of a group that divides the topics' partitions.
+
+        Raises:
+            UnsupportedError: if this log has no groups.
+        """
+        ...
+
     def close(self) -> None:
-        """Release files and locks."""
+        """Release files, locks and connections."""
         ...

@@ -53,9 +53,12 @@ def _clean_map(chunk: pa.MapArray) -> pa.Array:
 
 
 def _clean_chunk(chunk: pa.Array) -> pa.Array:
-    values = np.frombuffer(chunk.buffers()[1] or b"", dtype=chunk.type.to_pandas_dtype(), offset=0)[
-        chunk.offset : chunk.offset + len(chunk)
-    ]
+    if not len(chunk):
+        return chunk
+    # A buffer may be longer than its values, by any number of bytes: it came over a wire.
+    dtype = np.dtype(chunk.type.to_pandas_dtype())
+    start = chunk.offset * dtype.itemsize
+    values = np.frombuffer(chunk.buffers()[1], dtype, count=len(chunk), offset=start)
     if np.isnan(values).any():
         chunk = pc.if_else(pc.is_nan(chunk), pa.scalar(None, chunk.type), chunk)
     if np.signbit(values[values == 0]).any():

@@ -47,6 +47,7 @@ At = int | datetime | np.ndarray | Sequence[int] | Sequence[datetime] | None
 Many = pa.Table | Frame | Sequence[Mapping[str, object]]
 _PATIENCE_S: Final = 1.0
 HORIZON_MS: Final = 600_000
+LIMIT_BYTES: Final = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Fetcher:
         clock: the wall clock, in milliseconds: what `at=None` means.
         topic: a topic's name in tokens, from its address.
         horizon_ms: how far head floors trail; readers tell of their progress in a tenth of it.
+        limit_bytes: memory that the features of one answer may take; None for any.
 
     Example:
         row = fetcher.fetch("flight_risk", {"carrier": "UA", "origin": "EWR", "tailnum": "N24211"})
@@ -85,8 +87,9 @@ class Fetcher:
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         topic: Callable[[str], str] = topic_of,
         horizon_ms: int = HORIZON_MS,
+        limit_bytes: int | None = LIMIT_BYTES,
     ) -> None:
-        self.lookup = StoreLookup(store, on_snapshot_late=on_snapshot_late)
+        self.lookup = StoreLookup(store, on_snapshot_late=on_snapshot_late, limit_bytes=limit_bytes)
         self._store = store
         self._clock = clock
         self._topic = topic
@@ -141,7 +144,8 @@ class Fetcher:
             reader: is told that everything before the earliest of these instants has been asked for.
 
         Raises:
-            DataError: for an unknown name, a missing column, or a value of another type.
+            DataError: for an unknown name, a missing column, a value of another type, or more requests
+                than `limit_bytes` has an answer to.
             NotYetError: if the token was not reflected in time.
         """
         target = self._target(name)

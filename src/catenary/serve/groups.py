@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from catenary.definitions import Accuracy
+from catenary.errors import DataError
 from catenary.ports import statuses
 from catenary.rows.derive import derived
 from catenary.schema.arrow import schema_to_arrow
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 PREVIOUS: Final = "previous"
 NULL: Final = "null"
 HOLD: Final = "hold"
+_FIRST: Final = 1_024
+"""Reads of which nothing is known yet, at once."""
+_SHARES: Final = 8
+"""Reads at once take about so small a part of the limit."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,49 @@ class Found:
     refused: dict[int, str] = field(default_factory=dict[int, str])
     closed: int = 0
     head: int = 0
+
+
+class Budget:
+    """How much memory the features of one answer may take.
+
+    Args:
+        limit_bytes: at most; None for any.
+        rows: of the answer.
+    """
+
+    def __init__(self, limit_bytes: int | None, rows: int) -> None:
+        self._limit = limit_bytes
+        self._rows = rows
+        self._taken = 0
+
+    def take(self, more: int, name: str) -> None:
+        """Count columns of a GroupBy that are there, or are about to be.
+
+        Raises:
+            DataError: if they are more than may be; says how to ask for less.
+        """
+        self._taken += more
+        if self._limit is not None and self._taken > self._limit:
+            raise DataError(
+                f"the answer to {self._rows:,} requests takes more than"
+                f" fetch_limit={self._limit:,} bytes: {name} has come to {self._taken:,}",
+                hint="ask for fewer at a time, or for narrower windows; or raise the limit",
+            )
+
+    def at_once(self, rows: int, done: int, taken: int) -> int:
+        """How many reads to make next, so that they do not go far beyond the limit.
+
+        Args:
+            rows: that are left.
+            done: reads of this GroupBy so far, which took so many bytes.
+            taken: those.
+        """
+        if self._limit is None:
+            return rows
+        if not done:
+            return min(rows, _FIRST)
+        each = max(1, taken // done)
+        return min(rows, max(_FIRST, self._limit // (_SHARES * each)))
 
 
 class Group:
@@ -105,6 +153,12 @@ class Group:
     def is_whole(self) -> bool:
         """Whether what is read are the columns before derivations, in their order."""
         return self.columns == tuple(self.node.base_schema)
+
+    @cached_property
+    def _is_narrow(self) -> bool:
+        """Whether what is read takes a few bytes a row, whatever the values."""
+        types = self.node.base_schema.values()
+        return not any(each.is_nested or each.name in ("string", "binary") for each in types)
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -171,6 +225,7 @@ class Group:
         at: np.ndarray,
         late: str,
         times: Callable[[], pa.Table],
+        budget: Budget,
     ) -> Found:
         """The GroupBy's columns.
 
@@ -180,13 +235,17 @@ class Group:
             at: int64 milliseconds, per row.
             late: `previous` or `null`: what a snapshot that has not landed is answered with.
             times: gives `ts` and `ds`, for derivations.
+            budget: of the answer.
+
+        Raises:
+            DataError: if they take more memory than the answer may.
         """
         codes, known = entities(keys)
         lost = codes < 0
         if snapshot is None:
             status = np.where(lost, statuses.MISSING, statuses.MISSING_UPLOAD)
             return Found(nulls(self.schema, len(at)), status.astype(np.int64))
-        read = self._distinct(snapshot, known, codes, at)
+        read = self._distinct(snapshot, known, codes, at, budget)
         status = read.status
         refused = self._refused(snapshot, read.own, at, late) & ~lost
         status[lost] = statuses.MISSING
@@ -204,22 +263,59 @@ class Group:
         return Found(columns, status, failed, lacking, read.closed, read.head)
 
     def _distinct(
-        self, snapshot: Snapshot, known: list[bytes], codes: np.ndarray, at: np.ndarray
+        self,
+        snapshot: Snapshot,
+        known: list[bytes],
+        codes: np.ndarray,
+        at: np.ndarray,
+        budget: Budget,
     ) -> Read:
         """What the tiles say; equal reads are made once."""
         if len(known) == len(at):  # each read is of another entity
-            return self._read(snapshot, known, codes, at)
+            return self._within(snapshot, known, codes, at, budget)
         order = np.lexsort((at, codes))
         same = (np.diff(codes[order]) == 0) & (np.diff(at[order]) == 0)
         if not same.any():
-            return self._read(snapshot, known, codes, at)
+            return self._within(snapshot, known, codes, at, budget)
         first = np.append(True, ~same)
         back = np.empty(len(at), np.int64)
         back[order] = np.cumsum(first) - 1
         chosen = order[first]
-        read = self._read(snapshot, known, codes[chosen], at[chosen])
+        read = self._within(snapshot, known, codes[chosen], at[chosen], budget)
+        # Each takes as much again as it is asked for again: about as much as the others do.
+        repeated = len(back) - len(chosen)
+        budget.take(read.columns.nbytes * repeated // len(chosen), self.node.name)
         columns = read.columns.take(pa.array(back))
         return Read(columns, read.status[back], read.own[back], read.closed, read.head)
+
+    def _within(
+        self,
+        snapshot: Snapshot,
+        known: list[bytes],
+        codes: np.ndarray,
+        at: np.ndarray,
+        budget: Budget,
+    ) -> Read:
+        """All reads, some at a time where they may take much memory."""
+        if self._is_narrow or len(at) <= _FIRST:
+            read = self._read(snapshot, known, codes, at)
+            budget.take(read.columns.nbytes, self.node.name)
+            return read
+        found: list[Read] = []
+        done = taken = 0
+        while done < len(at):
+            some = slice(done, done + budget.at_once(len(at) - done, done, taken))
+            read = self._read(snapshot, *_only(known, codes[some]), at[some])
+            budget.take(read.columns.nbytes, self.node.name)
+            found.append(read)
+            done, taken = min(some.stop, len(at)), taken + read.columns.nbytes
+        return Read(
+            pa.concat_tables([each.columns for each in found]).combine_chunks(),
+            np.concatenate([each.status for each in found]),
+            np.concatenate([each.own for each in found]),
+            sum(each.closed for each in found),
+            sum(each.head for each in found),
+        )
 
     def _read(
         self, snapshot: Snapshot, known: list[bytes], codes: np.ndarray, at: np.ndarray
@@ -256,3 +352,10 @@ class Group:
             f"{self.node.name}: {format_instant(at_ms)} lies before the retained history;"
             f" an upload as of {format_instant(cutoff)[:10]} 00:00 or earlier would be needed"
         )
+
+
+def _only(known: list[bytes], codes: np.ndarray) -> tuple[list[bytes], np.ndarray]:
+    """The entities that these reads are of, and the reads' places among them; -1 stays."""
+    used, own = np.unique(codes, return_inverse=True)
+    lost = int(len(used) > 0 and used[0] < 0)
+    return [known[each] for each in used[lost:].tolist()], (own - lost).astype(np.int32)

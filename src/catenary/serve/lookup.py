@@ -19,7 +19,7 @@ from catenary.ports import Looked, statuses
 from catenary.rows.columns import dates_of
 from catenary.rows.joins import features_of, reads_dates, renamed
 from catenary.schema.arrow import schema_to_arrow
-from catenary.serve.groups import HOLD, NULL, PREVIOUS, Found, Group
+from catenary.serve.groups import HOLD, NULL, PREVIOUS, Budget, Found, Group
 from catenary.serve.guard import guarded, without
 from catenary.state.keys import entities
 from catenary.windows import DAY_MS, format_instant
@@ -75,15 +75,22 @@ class StoreLookup:
         on_snapshot_late: what a snapshot that has not landed is answered with: the `previous` one,
             `null`, or nothing yet (`hold`): then `join` raises `NotYetError`, unless `ready`.
         shift_ms: added to every instant that is read at.
+        limit_bytes: that an answer's features may take; None for any.
     """
 
     def __init__(
-        self, store: Store, *, on_snapshot_late: str = PREVIOUS, shift_ms: int = 0
+        self,
+        store: Store,
+        *,
+        on_snapshot_late: str = PREVIOUS,
+        shift_ms: int = 0,
+        limit_bytes: int | None = None,
     ) -> None:
         assert on_snapshot_late in (PREVIOUS, NULL, HOLD), "settings check it"
         self._store = store
         self._late = on_snapshot_late
         self._shift_ms = shift_ms
+        self._limit_bytes = limit_bytes
         self.merged = Merged()
         self._groups: dict[str, Group] = {}
         self._schemas: dict[str, pa.Schema] = {}
@@ -99,6 +106,7 @@ class StoreLookup:
 
         Raises:
             NotYetError: under `hold`, if a snapshot has not landed.
+            DataError: if the features take more memory than an answer's may.
             RunError: if a store cannot be reached; never for the sake of one row.
         """
         left = timed(rows, at) if reads_dates(join) else rows
@@ -119,6 +127,10 @@ class StoreLookup:
             lost = np.zeros(len(at), bool)
             lost[list(failed)] = True
             status[lost] |= statuses.ERROR
+            # A row has an answer or none: the others' columns are null, too, and are to say why.
+            by_name = {
+                name: bits | np.where(lost, statuses.ERROR, 0) for name, bits in by_name.items()
+            }
             features = without(features, lost)
         return LookedUp(features, status, by_name, failed, refused)
 
@@ -132,6 +144,7 @@ class StoreLookup:
 
         Raises:
             NotYetError: under `hold`, if a snapshot has not landed.
+            DataError: if the features take more memory than an answer's may.
         """
         group = self.group(node)
         own = keys.select(list(group.keys))
@@ -145,6 +158,7 @@ class StoreLookup:
                 wanted,
                 self._late,
                 lambda: timed(keys, at).select(_TIMES),
+                Budget(self._limit_bytes, len(at)),
             )
         self.merged.add(found)
         parts = {node.name: found.status}
@@ -191,6 +205,7 @@ class StoreLookup:
     ) -> list[Found]:
         """Each part's columns; all parts of one GroupBy from one snapshot."""
         found: dict[int, Found] = {}
+        budget = Budget(self._limit_bytes, len(at))
         groups = {part.group_by.fingerprint: self.group(part.group_by) for part in join.parts}
         for fingerprint, group in groups.items():
             keys = {
@@ -202,7 +217,7 @@ class StoreLookup:
                 if self._late == HOLD:
                     _hold(group, at, group.late(snapshot, at))
                 for place, own in keys.items():
-                    found[place] = group.read(snapshot, own, at, self._late, times)
+                    found[place] = group.read(snapshot, own, at, self._late, times, budget)
                     self.merged.add(found[place])
         return [found[place] for place in range(len(join.parts))]
 

@@ -14,6 +14,7 @@ from catenary.state.records import (
     Passed,
     Reader,
     Readers,
+    expired,
     lanes_of,
     pack,
     readers_of,
@@ -118,9 +119,16 @@ class ClientReader:
         return found
 
     def _tell(self) -> None:
-        told = pack(Passed(self._passed_ms, _now_ms() + self._ttl_ms))
         for dataset in self._datasets:
-            dataset.commit({}, [(self._key, told)])
+            while True:
+                with dataset.snapshot() as snapshot:
+                    held, before = readers_of(snapshot)
+                if self._name not in held.held:  # its time was over, and it was left out
+                    self._change(dataset, registered=True)
+                    break
+                told = pack(Passed(self._passed_ms, _now_ms() + self._ttl_ms))
+                if dataset.commit({READERS_KEY: before}, [(self._key, told)]):
+                    break
         self._told_s, self._told_ms = time.monotonic(), self._passed_ms
 
     def _change(self, dataset: Dataset, *, registered: bool) -> None:
@@ -128,13 +136,15 @@ class ClientReader:
         while True:
             with dataset.snapshot() as snapshot:
                 held, before = readers_of(snapshot)
-            after = {name: each for name, each in held.held.items() if name != self._name}
+                gone = {self._name, *expired(held, snapshot, _now_ms())}
+            after = {name: each for name, each in held.held.items() if name not in gone}
             puts: list[tuple[bytes, bytes]] = []
-            deletes = [self._key]
+            deletes = [PASSED + name.encode() for name in gone]
             if registered:
                 until = _now_ms() + self._ttl_ms
                 after[self._name] = Reader(self._name, False, self._passed_ms, until)
-                puts, deletes = [(self._key, pack(Passed(self._passed_ms, until)))], []
+                puts = [(self._key, pack(Passed(self._passed_ms, until)))]
+                deletes.remove(self._key)
             puts.append((READERS_KEY, pack(Readers(after))))
             if dataset.commit({READERS_KEY: before}, puts, deletes):
                 return

@@ -51,6 +51,11 @@ class Asked:
     fills: tuple[str, ...]
     output: frozenset[str]
 
+    @property
+    def read(self) -> frozenset[str]:
+        """The columns whose values matter; others may be given, and are not looked at."""
+        return frozenset((*self.needed, *self.fills))
+
     @cached_property
     def _known(self) -> frozenset[str]:
         """The columns that a table may have."""

@@ -16,7 +16,7 @@ from catenary.errors import UnreadableError
 from catenary.ports.token import SourcePartition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from catenary.ports import Snapshot
 
@@ -76,6 +76,8 @@ class Lane:
             the first time.
         position: the offset to be read next.
         incarnation: the log's, of `position`.
+        read_offset, read_sum: of the last record before it, and what tells that from another; -1 before
+            the first.
         passed_ms: the greatest event time committed; `ANCIENT_MS` before the first.
         newest_ms: no tile of the lane that was ever written starts after it.
         floor_ms: the head floor; never falls.
@@ -101,6 +103,8 @@ class Lane:
     epoch: int = 0
     position: int = 0
     incarnation: int = 0
+    read_offset: int = -1
+    read_sum: int = 0
     passed_ms: int = ANCIENT_MS
     newest_ms: int = ANCIENT_MS
     floor_ms: int = ANCIENT_MS
@@ -237,6 +241,11 @@ class Readers:
 
     held: dict[str, Reader] = field(default_factory=dict[str, Reader])
 
+    def with_children(self, names: Iterable[str]) -> Readers:
+        """With the stages of these datasets, too."""
+        missing = {name: Reader(name, child=True) for name in names if name not in self.held}
+        return Readers({**self.held, **missing}) if missing else self
+
 
 @dataclass(frozen=True)
 class Passed:
@@ -358,6 +367,19 @@ def readers_of(snapshot: Snapshot) -> tuple[Readers, bytes | None]:
     """All readers, and their bytes."""
     data = snapshot.get(READERS_KEY)
     return (Readers() if data is None else unpack(data, Readers)), data
+
+
+def passed_by(client: Reader, snapshot: Snapshot) -> Passed:
+    """How far a client has come, and until when it is believed: by its registration, and what it said since."""
+    data = snapshot.get(PASSED + client.name.encode())
+    told = Passed(client.from_ms, client.until_ms) if data is None else unpack(data, Passed)
+    return Passed(max(told.passed_ms, client.from_ms), max(told.until_ms, client.until_ms))
+
+
+def expired(readers: Readers, snapshot: Snapshot, now_ms: int) -> set[str]:
+    """The clients whose time to live is over: whoever writes the record next leaves them out."""
+    clients = [each for each in readers.held.values() if not each.child]
+    return {each.name for each in clients if passed_by(each, snapshot).until_ms < now_ms}
 
 
 def frontier(lanes: Mapping[bytes, Lane]) -> dict[SourcePartition, int]:

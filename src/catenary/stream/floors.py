@@ -14,11 +14,9 @@ from catenary.state.ahead import RECORDS
 from catenary.state.compact import next_floor
 from catenary.state.records import (
     ANCIENT_MS,
-    PASSED,
-    Passed,
     lanes_of,
+    passed_by,
     readers_of,
-    unpack,
     uploads_of,
 )
 
@@ -97,11 +95,8 @@ def held_by_readers(snapshot: Snapshot, store: Store, log: Log, now_ms: int) -> 
 
 def _client(reader: Reader, snapshot: Snapshot, now_ms: int) -> int | None:
     """What a client has passed; None once its time to live is over."""
-    data = snapshot.get(PASSED + reader.name.encode())
-    told = Passed(reader.from_ms, reader.until_ms) if data is None else unpack(data, Passed)
-    if max(told.until_ms, reader.until_ms) < now_ms:
-        return None
-    return max(told.passed_ms, reader.from_ms)
+    told = passed_by(reader, snapshot)
+    return None if told.until_ms < now_ms else told.passed_ms
 
 
 def _child(reader: Reader, store: Store, log: Log) -> int | None:

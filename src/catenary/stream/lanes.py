@@ -6,6 +6,7 @@ Whoever takes a lane raises its epoch; the former owner finds out at its next co
 from __future__ import annotations
 
 import time
+import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,15 @@ from catenary.state.records import (
     FORMAT,
     FORMAT_KEY,
     NOWHERE_MS,
+    PASSED,
     READERS_KEY,
     UPLOADS_KEY,
     Format,
     Lane,
     LaneId,
-    Reader,
     Readers,
     check_format,
+    expired,
     lane_in,
     pack,
     readers_of,
@@ -36,7 +38,15 @@ if TYPE_CHECKING:
 
     from catenary.plan.nodes import GroupByNode
     from catenary.plan.settings import ChainSettings
-    from catenary.ports import Dataset, Log, Records, Snapshot, SourcePartition, Store
+    from catenary.ports import (
+        Dataset,
+        Log,
+        Membership,
+        Records,
+        Snapshot,
+        SourcePartition,
+        Store,
+    )
     from catenary.state.records import Uploads
     from catenary.stream.pipeline import Pipeline
     from catenary.stream.waiting import Parents
@@ -52,12 +62,12 @@ class Input:
 
     Attributes:
         source: its place among the GroupBy's sources.
-        places: its source partitions.
+        topic: its name in the log.
         pipeline: what is done with its records.
     """
 
     source: int
-    places: tuple[SourcePartition, ...]
+    topic: str
     pipeline: Pipeline
 
 
@@ -73,6 +83,7 @@ class Lanes:
         settings: of the chain.
         children: datasets of the stages that read this one, registered as readers of its head.
         owned: the source partitions that this copy follows; None for all.
+        join: makes it a member of a group of copies, which says what it owns while it runs.
         tabled: whether the tables may hold events that the log never had.
         owner: who runs it, for people.
         phase: told what the stage is about to do; for tests that kill it there.
@@ -89,6 +100,7 @@ class Lanes:
         *,
         children: Collection[str] = (),
         owned: Collection[SourcePartition] | None = None,
+        join: Callable[[], Membership] | None = None,
         tabled: bool = False,
         owner: str = "",
         phase: Callable[[str], None] = lambda _: None,
@@ -104,12 +116,18 @@ class Lanes:
         self._children = tuple(children)
         self._tabled = tabled
         self._owned = None if owned is None else frozenset(owned)
+        self._join = join
         self._owner = owner
         self._phase = phase
         self._lanes: dict[bytes, Lane] = {}
         found = store.dataset(dataset_name(node), create=True)
         assert found is not None, "a store makes what it is asked to make"
         self.dataset: Dataset = found
+
+    @property
+    def places(self) -> list[SourcePartition]:
+        """The source partitions that this copy follows."""
+        return sorted({place for _, place in self._places() if self._owns(place)})
 
     def take(self) -> None:
         """Take the lanes: whoever had them before cannot commit any more.
@@ -121,6 +139,10 @@ class Lanes:
             PositionError: if a stored position means nothing in the log.
             UnreadableError: if the dataset is of another release or definition.
         """
+        self._lanes = self._taken(self._places())
+
+    def _taken(self, places: Sequence[tuple[int, SourcePartition]]) -> dict[bytes, Lane]:
+        """Begin the lanes of these sources' partitions, and take those that are owned."""
         while True:
             expects: dict[bytes, bytes | None] = {}
             puts: list[tuple[bytes, bytes]] = []
@@ -131,9 +153,10 @@ class Lanes:
                 if expects[FORMAT_KEY] is None:
                     puts.append((FORMAT_KEY, pack(Format(FORMAT, self.node.fingerprint))))
                 held, expects[READERS_KEY] = readers_of(snapshot)
-                puts += self._registered(held)
+                gone = expired(held, snapshot, now_ms())
+                puts += self._registered(held, gone)
                 found, expects[UPLOADS_KEY] = uploads_of(snapshot)
-                for source, place in self._places():
+                for source, place in places:
                     id_ = LaneId(source, place.partition)
                     data = snapshot.get(id_.record)
                     if data is not None and not self._owns(place):
@@ -149,9 +172,8 @@ class Lanes:
                 if new:
                     # An upload that lands just now has not seen them: it is to look again.
                     puts.append((UPLOADS_KEY, pack(replace(found, lanes=found.lanes + new))))
-            if self.dataset.commit(expects, puts):
-                self._lanes = taken
-                return
+            if self.dataset.commit(expects, puts, [PASSED + each.encode() for each in gone]):
+                return taken
 
     def take_again(self) -> None:
         """Take the lanes once more, after the store was away: what it holds by now is what holds.
@@ -171,17 +193,21 @@ class Lanes:
         self.take()
 
     def _places(self) -> list[tuple[int, SourcePartition]]:
-        return [(each.source, place) for each in self._inputs.values() for place in each.places]
+        """All source partitions that the log has by now, with the sources that read them."""
+        return [
+            (each.source, place)
+            for each in self._inputs.values()
+            for place in self._log.partitions(each.topic)
+        ]
 
     def _owns(self, place: SourcePartition) -> bool:
         return self._owned is None or place in self._owned
 
-    def _registered(self, held: Readers) -> list[tuple[bytes, bytes]]:
-        """The children among the readers, if they are not yet."""
-        missing = {
-            name: Reader(name, child=True) for name in self._children if name not in held.held
-        }
-        return [(READERS_KEY, pack(Readers({**held.held, **missing})))] if missing else []
+    def _registered(self, held: Readers, gone: set[str]) -> list[tuple[bytes, bytes]]:
+        """The children among the readers, and no client that is gone; nothing if that is so already."""
+        kept = {name: each for name, each in held.held.items() if name not in gone}
+        all_ = (Readers(kept) if gone else held).with_children(self._children)
+        return [] if all_ is held else [(READERS_KEY, pack(all_))]
 
     def _new_lane(self, source: int, place: SourcePartition, uploads: Uploads) -> Lane:
         """A lane begins at the log's beginning, and leaves to the newest upload what that holds.
@@ -235,6 +261,18 @@ class Lanes:
                 f"{self.node.name} is at offset {lane.position} of {lane.place}, which ends at {end}",
                 hint=f"the log was cut behind the stage; {self._anew()}",
             )
+        if lane.read_offset >= self._log.starts([lane.place])[lane.place]:
+            read = self._log.read(lane.place, lane.read_offset, max_records=1, max_bytes=1)
+            if (
+                not len(read)
+                or read.offsets[0] != lane.read_offset
+                or sum_of(read, 0) != lane.read_sum
+            ):
+                raise PositionError(
+                    f"{self.node.name} is at offset {lane.position} of {lane.place}, but the record at"
+                    f" {lane.read_offset} is not the one that it read",
+                    hint=f"the log was restored from an older copy, or is another one; {self._anew()}",
+                )
 
     def _refresh(self, snapshot: Snapshot) -> None:
         """Take note of what others did to the lanes without taking them (a replay of dead letters).
@@ -279,6 +317,15 @@ class Lanes:
         """Records that are queued and not committed."""
         ends = self._log.ends([lane.place for lane in self._lanes.values()])
         return sum(ends[lane.place] - lane.position for lane in self._lanes.values())
+
+
+def sum_of(records: Records, at: int) -> int:
+    """32 bits that tell a record from another at its offset: of its bytes, and when it was appended."""
+    parts = [records.keys[at].as_py(), records.values[at].as_py()]
+    found = zlib.crc32(int(records.append_ms[at]).to_bytes(8, "big", signed=True))
+    for each in parts:
+        found = zlib.crc32(b"\0" if each is None else b"\1" + each, found)
+    return found
 
 
 def now_ms() -> int:

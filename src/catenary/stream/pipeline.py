@@ -97,6 +97,7 @@ class Pipeline:
         codec: of the topic's records.
         lookup: how Joins are read.
         settings: what happens when an enrichment fails, and as of when parents are read.
+        watch: told of each step, and shown the rows that came out of it.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Pipeline:
         codec: Codec,
         lookup: Lookup,
         settings: ChainSettings,
+        watch: Callable[[str, pa.Table], None] | None = None,
     ) -> None:
         self._node = node
         self._source = source
@@ -114,6 +116,7 @@ class Pipeline:
         self._codec = codec
         self._lookup = lookup
         self._settings = settings
+        self._watch = watch
         self._keys = [name for name, _ in node.keys]
         self._dated = ["ds" in columns_read(scan) for scan in scans]
         self._folded = list(dict.fromkeys((*inputs_of(node), "ts")))
@@ -129,10 +132,12 @@ class Pipeline:
         done = Decoded(lane, records, found.rows)
         for each in found.rejected:
             done.letters.append(self._letter(lane, records, each.row, "decode", each.reason))
+        self._watched("decoded", found.rows)
         rows = found.rows.append_column(ROW, pa.array(found.kept, pa.int64()))
         none = np.zeros(rows.num_rows, np.int64)
         rows, _, aside = self._query(self._scans[0], rows, none, none != 0, done)
         done.rows = self._timed(rows.append_column(ASIDE, pa.array(aside)), done)
+        self._watched("query of the topic", done.rows)
         return done
 
     def only(self, done: Decoded, wanted: np.ndarray) -> Decoded:
@@ -167,9 +172,11 @@ class Pipeline:
             else:
                 found = self._with_features(join, rows, status, aside, done, counted)
                 rows, status, aside = found
+            self._watched(f"enriched by {join.name}", rows)
             if dated:
                 rows = rows.append_column("ds", dates_of(rows.column("ts")))
             rows, status, aside = self._query(scan, rows, status, aside, done)
+            self._watched(f"query of {join.name}", rows)
         return self._ready(rows, status, aside, done, counted)
 
     def _with_features(
@@ -339,9 +346,20 @@ class Pipeline:
                     marks.append(Mark(entity, ts, int(status[aside][at]), places[at]))
             rows, status = rows.filter(pa.array(~aside)), status[~aside]
         codes, known = entities(rows.select(self._keys))
+        if self._watch is not None:
+            words = pa.array([statuses.worst(each) for each in status.tolist()], pa.string())
+            told = rows.append_column("status", words)
+            self._watched("aggregated", told.filter(pa.array(codes >= 0)))
         offsets = done.records.offsets[rows.column(ROW).to_numpy()]
         batch = Batch(rows.select(self._folded), codes, known, status, offsets, tuple(marks))
         return Enriched(batch, done.letters, int((codes < 0).sum()), counted)
+
+    def _watched(self, step: str, rows: pa.Table) -> None:
+        """Show a step's rows to whoever watches."""
+        if self._watch is not None:
+            self._watch(
+                step, rows.drop_columns([x for x in (ROW, ASIDE) if x in rows.column_names])
+            )
 
     def _letter(self, lane: Lane, records: Records, row: int, step: str, reason: str) -> Letter:
         return Letter(

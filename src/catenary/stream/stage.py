@@ -11,10 +11,11 @@ has another epoch, this copy stops.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from catenary.errors import NotYetError, UnreachableError
+from catenary.errors import FencedError, NotYetError, UnreachableError
 from catenary.ports import Records, statuses
 from catenary.state.fold import Changes, fold
 from catenary.state.records import (
@@ -25,11 +26,11 @@ from catenary.state.records import (
     pack,
     uploads_of,
 )
+from catenary.stream.changing import Changing
 from catenary.stream.floors import held_by_readers, risen
-from catenary.stream.lanes import SetBackError, now_ms
+from catenary.stream.lanes import SetBackError, now_ms, sum_of
 from catenary.stream.pacing import Pace, delay_ms, slept
 from catenary.stream.pipeline import ROW
-from catenary.stream.tending import Tended
 from catenary.stream.traced import Traced
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from catenary.stream.pipeline import Decoded, Enriched
 
 _IDLE_S: Final = 0.25
-_SNAPSHOT_S: Final = 1.0
 _AWAY_S: Final = 0.2
 _TENDED_EVERY_S: Final = 0.1
 _TENDED_AFTER_ROWS: Final = 200_000
@@ -59,7 +59,7 @@ class Reads:
         return sum(len(records) for _, records in self.lanes)
 
 
-class Stage(Tended, Traced):
+class Stage(Changing, Traced):
     """One GroupBy's stream: lanes, their upkeep, and micro-batches.
 
     The arguments are those of `Lanes`.
@@ -195,6 +195,8 @@ class Stage(Tended, Traced):
     def _advanced(self, lane: Lane, records: Records, each: Enriched, held: int | None) -> Lane:
         """The lane after a batch."""
         passed = _passed_ms(lane, each)
+        if len(records):
+            lane = replace(lane, read_offset=int(records.offsets[-1]), read_sum=sum_of(records, -1))
         return replace(
             lane,
             position=records.next_offset,
@@ -218,27 +220,26 @@ class Stage(Tended, Traced):
         inherited = self.wait(cut, stopped)
         if inherited is None:
             return False
-        version: int | None = None
-        while True:
-            try:
-                enriched = self.enrich(reads, inherited)
-                break
-            except NotYetError as late:  # a snapshot that is held for has not landed
-                self.status.waiting_for = late.problem
-                if stopped():
-                    return False
-                if version is not None:
-                    self._store.wait(version, _SNAPSHOT_S)
-                version = self._store.version()
-                if not self.decode(reads, stopped):
-                    return False
+        enriched = self.landed(lambda: self._enriched(reads, inherited, stopped), stopped)
+        if enriched is None:
+            return False
         self.commit(reads, enriched)
         return True
+
+    def _enriched(
+        self, reads: Reads, inherited: int, stopped: Callable[[], bool]
+    ) -> list[Enriched]:
+        """`enrich`; where it is to be tried again, the rows are as they were decoded."""
+        try:
+            return self.enrich(reads, inherited)
+        except NotYetError:
+            self.decode(reads, stopped)
+            raise
 
     def run(
         self, stopped: Callable[[], bool], finishing: Callable[[], bool] = lambda: False
     ) -> None:
-        """Follow the topics until told to stop; while the store's server is away, wait for it.
+        """Follow the topics until told to stop; while the store's server or the log's is away, wait.
 
         Args:
             stopped: asked between steps and while waiting.
@@ -246,28 +247,34 @@ class Stage(Tended, Traced):
                 to be tended. No interval between batches is kept then.
 
         Raises:
-            FencedError: if another copy took a lane over.
-            UnreachableError: if the store's server is away from the start.
+            FencedError: if another copy took a lane over that is not of the same group.
+            UnreachableError: if the store's server, or the log's, is away from the start.
             RunError: what a log or a store says that cannot go on.
         """
-        self.take()
-        while True:
-            try:
-                self._follow(stopped, finishing)
-                return
-            except (UnreachableError, SetBackError) as away:
-                if not self._is_back(away, stopped):
+        self.enter()
+        try:
+            self.take()
+            while True:
+                try:
+                    self._follow(stopped, finishing)
                     return
+                except (UnreachableError, SetBackError) as away:
+                    if not self._is_back(away, stopped):
+                        return
+                except FencedError:
+                    if not self.let_go():
+                        raise
+        finally:
+            self.leave()
 
     def _is_back(self, away: RunError, stopped: Callable[[], bool]) -> bool:
         """Wait for the store, and take the lanes as they are there; False if stopped meanwhile."""
         self.status.waiting_for = away.problem
         while not stopped():
-            try:
+            time.sleep(_AWAY_S)  # also for a log that is away, of which the store tells nothing
+            with suppress(UnreachableError):
+                self.let_go()
                 self.take_again()
-            except UnreachableError:
-                time.sleep(_AWAY_S)
-            else:
                 self.status.waiting_for = ""
                 return True
         return False
@@ -276,6 +283,10 @@ class Stage(Tended, Traced):
         tended_s, quiet = time.monotonic(), True
         pace = Pace(self._settings.batch_interval_millis / 1000)
         while not stopped():
+            self.look()
+            if self.is_idle:
+                self._log.wait({}, _AWAY_S)
+                continue
             last = finishing()
             due = last or pace.left_s(time.monotonic()) <= 0
             began_s = time.monotonic()

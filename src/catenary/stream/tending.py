@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from catenary.errors import RegistryError
+from catenary.errors import NotYetError, RegistryError
 from catenary.ports import Records, statuses
 from catenary.state import compact
 from catenary.state import uploads as swaps
@@ -46,6 +46,8 @@ _COMPACTED_AT_ONCE: Final = 10_000
 _COMPACTED_PER_ROW: Final = 2
 """So that upkeep is not outrun where much is queued."""
 _PATIENCE_S: Final = 1.0
+
+W = TypeVar("W")
 
 
 class Tended(Lanes):
@@ -162,18 +164,9 @@ class Tended(Lanes):
         inherited = self.wait(self.cut(), stopped)
         if inherited is None:
             return False
-        position = upload.includes(lane.place)
-        assert position is not None, "an upload without a frontier is active at once"
-        late: list[Batch] = []
-        pipeline = self._inputs[lane.source].pipeline
-        for records in self._passed(lane, position):
-            # Letters are not written again: these records were read before.
-            done = self._decoded(lane, records, stopped)
-            if done is None:
-                return False
-            done = pipeline.only(done, done.rows.column("ts").to_numpy() < upload.cutoff_ms)
-            if done.rows.num_rows:
-                late.append(pipeline.enrich(done, inherited).batch)
+        late = self.landed(lambda: self._late(upload, lane, inherited, stopped), stopped)
+        if late is None:
+            return False
         while True:
             changes = Changes()
             with self.dataset.snapshot() as snapshot:
@@ -190,6 +183,43 @@ class Tended(Lanes):
             changes.puts[UPLOADS_KEY] = pack(settled)
             if self._write(lane, changes, {UPLOADS_KEY: before}):
                 return True
+
+    def _late(
+        self, upload: Upload, lane: Lane, inherited: int, stopped: Callable[[], bool]
+    ) -> list[Batch] | None:
+        """The rows that a lane has committed, which an upload lacks although they lie before its cut-off.
+
+        None if the stage was stopped while it waited for a registry.
+        """
+        position = upload.includes(lane.place)
+        assert position is not None, "an upload without a frontier is active at once"
+        pipeline = self._inputs[lane.source].pipeline
+        late: list[Batch] = []
+        for records in self._passed(lane, position):
+            # Letters are not written again: these records were read before.
+            done = self._decoded(lane, records, stopped)
+            if done is None:
+                return None
+            done = pipeline.only(done, done.rows.column("ts").to_numpy() < upload.cutoff_ms)
+            if done.rows.num_rows:
+                late.append(pipeline.enrich(done, inherited).batch)
+        return late
+
+    def landed(self, work: Callable[[], W], stopped: Callable[[], bool]) -> W | None:
+        """What the work gives, once the snapshots that it reads have landed (`on_snapshot_late=hold`).
+
+        Returns:
+            None if the stage was stopped meanwhile.
+        """
+        while True:
+            version = self._store.version()
+            try:
+                return work()
+            except NotYetError as late:
+                self.status.waiting_for = late.problem
+                if stopped():
+                    return None
+                self._store.wait(version, _PATIENCE_S)
 
     def _raise_floors(self) -> bool:
         """Let floors rise that no reader holds any more, or that hold more than the head may."""
@@ -298,7 +328,10 @@ class Tended(Lanes):
                 if data is None or snapshot.get(letter.store_key) is None:
                     return False
                 lane = lane_in(data)
-                ready = pipeline.enrich(pipeline.decode(lane, record))
+                try:
+                    ready = pipeline.enrich(pipeline.decode(lane, record))
+                except NotYetError:  # a snapshot that is held for: another time
+                    return False
                 if ready.letters or any(x.status & statuses.SET_ASIDE for x in ready.batch.aside):
                     return False
                 found, before = uploads_of(snapshot)

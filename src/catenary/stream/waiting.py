@@ -26,12 +26,12 @@ class Edge:
     Attributes:
         parent: the GroupBy.
         dataset: where its frontier is.
-        places: its source partitions.
+        topics: that it follows.
     """
 
     parent: GroupByNode
     dataset: str
-    places: tuple[SourcePartition, ...]
+    topics: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,15 @@ class Parents:
         self._log = log
         self._store = store
         self.names = tuple(each.parent.name for each in edges)
-        self._places = sorted({place for each in edges for place in each.places})
+        self._topics = sorted({topic for each in edges for topic in each.topics})
 
     def cut(self) -> dict[SourcePartition, int]:
-        """Visible end offsets of all source partitions of all parents, as of now."""
-        return self._log.ends(self._places) if self._places else {}
+        """Visible end offsets of all source partitions of all parents, as of now.
+
+        Which partitions there are is asked of the log, too: one that was added holds events as well.
+        """
+        places = [place for topic in self._topics for place in self._log.partitions(topic)]
+        return self._log.ends(places) if places else {}
 
     def lacking(self, cut: dict[SourcePartition, int]) -> list[Lacking]:
         """What the parents have not reached of a cut; empty when the batch may be enriched.
@@ -86,11 +90,11 @@ class Parents:
         found: list[Lacking] = []
         for edge in self.edges:
             reached = self._frontier(edge)
-            for place in edge.places:
+            for place, wanted in cut.items():
                 position = reached.get(place)
-                if position is None or position < cut[place]:
+                if place.topic in edge.topics and (position is None or position < wanted):
                     name = edge.parent.name
-                    found.append(Lacking(name, edge.dataset, place, position, cut[place]))
+                    found.append(Lacking(name, edge.dataset, place, position, wanted))
         return found
 
     def _frontier(self, edge: Edge) -> dict[SourcePartition, int]:
@@ -101,6 +105,6 @@ class Parents:
             return frontier(lanes_of(snapshot))
 
 
-def edge_of(parent: GroupByNode, places: tuple[SourcePartition, ...]) -> Edge:
-    """The edge to a parent that follows these source partitions."""
-    return Edge(parent, dataset_name(parent), places)
+def edge_of(parent: GroupByNode, topics: frozenset[str]) -> Edge:
+    """The edge to a parent that follows these topics."""
+    return Edge(parent, dataset_name(parent), topics)

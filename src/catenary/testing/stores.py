@@ -35,12 +35,16 @@ _KILLS: Final = 12
 _MANY: Final = 9_000
 """More than a store that talks to a server says at once."""
 _LOOKS: Final = 40
+_EACH: Final = [b"k%05d" % at for at in range(3_000)]
+"""Prefixes of all keys of a generation, most of which there is nothing of."""
 
 
 class StoreConformance:
     """Inherit, name `opened`, and pytest runs the rest."""
 
     of_one_process = False
+    patience_s = 20.0
+    """How long a test waits for what must happen; most of it is never needed."""
 
     def opened(self, folder: Path) -> Store:
         """The store of that folder; called several times, a store of several processes is shared."""
@@ -221,16 +225,17 @@ class StoreConformance:
         try:
             seen: set[int] = set()
             dataset = self._made(tmp_path)
-            until = time.monotonic() + 60.0
+            until = time.monotonic() + 3 * self.patience_s
             while len(seen) < _LOOKS and time.monotonic() < until:
                 with dataset.snapshot() as snapshot:
                     number = snapshot.get(b"number")
                     if number is not None:
                         _holds(snapshot, int(number))
                         seen.add(int(number))
-                with dataset.snapshot(Extent([b"number"], [b"k"])) as view:
-                    if (number := view.get(b"number")) is not None:
-                        _holds(view, int(number))
+                for prefixes in ([b"k"], _EACH):
+                    with dataset.snapshot(Extent([b"number"], prefixes)) as view:
+                        if (number := view.get(b"number")) is not None:
+                            _holds(view, int(number))
             assert len(seen) == _LOOKS, "the other process does not come on"
         finally:
             os.kill(child, signal.SIGKILL)
@@ -264,7 +269,7 @@ class StoreConformance:
         for name in ("d", "e", "d"):
             dataset = _there(store.dataset(name, create=True))
             dataset.commit({}, [(b"a", b"1")])
-            assert watching.wait(versions[-1], 20.0)
+            assert watching.wait(versions[-1], self.patience_s)
             versions.append(watching.version())
         assert len(set(versions)) == len(versions), versions
 
@@ -276,8 +281,8 @@ class StoreConformance:
         late = threading.Timer(0.05, dataset.commit, ({}, [(b"a", b"1")]))
         late.start()
         begun = time.monotonic()
-        assert store.wait(version, 20.0)
-        assert time.monotonic() - begun < 10.0
+        assert store.wait(version, self.patience_s)
+        assert time.monotonic() - begun < self.patience_s / 2
         late.join()
         assert store.wait(version, 0.0)
 
@@ -297,8 +302,8 @@ class StoreConformance:
             with meant.snapshot() as snapshot:
                 if snapshot.get(b"a") is not None:
                     break
-            store.wait(version, 20.0, dataset="d")
-        assert time.monotonic() - begun < 10.0
+            store.wait(version, self.patience_s, dataset="d")
+        assert time.monotonic() - begun < self.patience_s / 2
         late.join()
 
     def test_a_dataset_that_is_not_there_yet_is_waited_for(self, tmp_path: Path) -> None:
@@ -311,8 +316,8 @@ class StoreConformance:
         version = store.version()
         late.start()
         begun = time.monotonic()
-        assert store.wait(version, 20.0, dataset="d")
-        assert time.monotonic() - begun < 10.0
+        assert store.wait(version, self.patience_s, dataset="d")
+        assert time.monotonic() - begun < self.patience_s / 2
         late.join()
 
     def test_what_was_committed_is_there_after_closing(self, tmp_path: Path) -> None:
@@ -362,8 +367,8 @@ class StoreConformance:
                     version = store.version()
                     if _value(dataset, b"answered") == asked:
                         break
-                    store.wait(version, 20.0, dataset="d" if number % 2 else None)
-            assert time.monotonic() - begun < 15.0, "a commit was slept over"
+                    store.wait(version, self.patience_s, dataset="d" if number % 2 else None)
+            assert time.monotonic() - begun < self.patience_s * 3 / 4, "a commit was slept over"
         finally:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)

@@ -21,6 +21,8 @@ from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError, Scope  # p
 from catenary.errors import nearest
 from catenary.web.access import Access, allows
 from catenary.web.asked import is_arrow, wants_arrow, wishes
+from catenary.web.deadlines import Deadlines
+from catenary.web.endpoint import Call
 from catenary.web.refusals import JSON, RefusedError, Reply
 
 if TYPE_CHECKING:
@@ -69,8 +71,13 @@ class Application:
         self._topics = topics
         self._body_limit = body_limit
         self._time_limit_s = time_limit_s
+        self._deadlines = Deadlines(time_limit_s)
         self._counters = counters
         self._close = close
+
+    def change(self, endpoints: Mapping[str, Endpoint], gets: Mapping[str, Get]) -> None:
+        """Answer these from now on; requests that have begun end as they began."""
+        self._endpoints, self._gets = dict(endpoints), dict(gets)
 
     async def __call__(self, scope: Scope, proto: HTTPProtocol) -> None:
         """One request."""
@@ -104,15 +111,17 @@ class Application:
         if self._access is not None:
             self._access.check(headers.get("authorization"), endpoint.name)
         arrow = is_arrow(headers.get("content-type"))
-        until_s = asyncio.get_running_loop().time() + self._time_limit_s
-        body = await self._body(headers.get("content-length"), proto, until_s)
-        return await endpoint.answer(
+        began_s = asyncio.get_running_loop().time()
+        body = await self._body(headers.get("content-length"), proto, began_s)
+        call = Call(
             body,
             wishes(scope.query_string, headers, self._topics),
-            arrow=arrow,
-            arrow_out=wants_arrow(headers.get("accept"), arrow),
-            until_s=until_s,
+            arrow,
+            wants_arrow(headers.get("accept"), arrow),
+            began_s + self._time_limit_s,
+            headers.get("traceparent"),
         )
+        return await endpoint.answer(call)
 
     async def _got(self, path: str, method: str, scope: Scope) -> Reply:
         """What is asked with GET."""
@@ -129,10 +138,10 @@ class Application:
             raise _not_allowed(method, path, "GET")
         return await get(key)
 
-    async def _body(self, length: str | None, proto: HTTPProtocol, until_s: float) -> bytes:
+    async def _body(self, length: str | None, proto: HTTPProtocol, began_s: float) -> bytes:
         """The body, if it comes in time and is no longer than it may be."""
         try:
-            async with asyncio.timeout_at(until_s):
+            with self._deadlines.within(began_s):
                 if length is not None:
                     self._check_length(int(length))
                     return await proto()

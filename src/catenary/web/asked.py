@@ -5,7 +5,8 @@ Each is given in the query or, by another name, in a header; the query wins.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import parse_qsl
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 ARROW: Final = "application/vnd.apache.arrow.stream"
 JSON: Final = "application/json"
+_UNTOLD: Final = "application/x-www-form-urlencoded"
+"""What `curl -d` and urllib say of a body of which they were told nothing."""
+LONGEST_S: Final = 86_400
 HEADERS: Final = {
     "at": "catenary-at",
     "min_token": "catenary-min-token",
@@ -54,30 +58,50 @@ class Wishes:
 NOTHING: Final = Wishes()
 
 
-def wishes(query: str, headers: Headers, topics: Collection[str]) -> Wishes:
+def wishes(query: str, headers: Headers, topics: frozenset[str]) -> Wishes:
     """What the query and the headers ask.
 
     Raises:
         RefusedError: 400, for a name that is unknown or given twice, or a value that does not fit.
     """
-    given: dict[str, str] = {}
+    found = NOTHING
+    for name, header in HEADERS.items():
+        value = headers.get(header)
+        if value is not None:
+            found = _with(found, name, value, topics)
+    if not query:
+        return found
+    asked = _of_query(query, topics)
+    if found is NOTHING:
+        return asked
+    return Wishes(
+        found.at_ms if asked.at_ms is None else asked.at_ms,
+        found.min_token if asked.min_token is None else asked.min_token,
+        found.timeout_s if asked.timeout_s is None else asked.timeout_s,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _of_query(query: str, topics: frozenset[str]) -> Wishes:
+    """What a query asks; clients ask the same again and again."""
+    found = NOTHING
+    given: set[str] = set()
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in HEADERS:
             raise _wrong(f"there is no {name!r}", "query", nearest(name, HEADERS))
         if name in given:
             raise _wrong(f"{name!r} is given twice", "query", "give it once")
-        given[name] = value
-    for name, header in HEADERS.items():
-        value = headers.get(header)
-        if value is not None:
-            given.setdefault(name, value)
-    if not given:
-        return NOTHING
-    return Wishes(
-        _instant(given["at"]) if "at" in given else None,
-        _token(given["min_token"], topics) if "min_token" in given else None,
-        _seconds(given["timeout"]) if "timeout" in given else None,
-    )
+        given.add(name)
+        found = _with(found, name, value, topics)
+    return found
+
+
+def _with(before: Wishes, name: str, text: str, topics: Collection[str]) -> Wishes:
+    if name == "at":
+        return replace(before, at_ms=_instant(text))
+    if name == "min_token":
+        return replace(before, min_token=_token(text, topics))
+    return replace(before, timeout_s=_seconds(text))
 
 
 def is_arrow(content_type: str | None) -> bool:
@@ -89,7 +113,7 @@ def is_arrow(content_type: str | None) -> bool:
     if content_type is None or content_type == JSON:
         return False
     kind = content_type.partition(";")[0].strip().lower()
-    if kind in (JSON, ""):
+    if kind in (JSON, _UNTOLD, ""):
         return False
     if kind == ARROW:
         return True
@@ -130,7 +154,7 @@ def _seconds(text: str) -> float:
         found = float(text)
     except ValueError:
         found = -1.0
-    if not 0 <= found < 1e6:
+    if not 0 <= found <= LONGEST_S:
         raise _wrong(f"timeout={text!r} is no number of seconds", "timeout", "write 0.5 or 10")
     return found
 

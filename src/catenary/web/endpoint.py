@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor
 
-    from catenary.plan.nodes import Node
+    from catenary.app.spans import Spans
+    from catenary.plan.nodes import GroupByNode, Node
     from catenary.ports import Token
     from catenary.schema import Type
     from catenary.serve.answers import Row
@@ -53,6 +54,7 @@ class Shared:
         time_limit_s: that it may take.
         counters: where answers are counted; None if they are not.
         requests: where sampled requests are logged; None if they are not.
+        spans: where spans of fetches are sent; None for nowhere.
     """
 
     fetcher: Fetcher
@@ -63,6 +65,27 @@ class Shared:
     time_limit_s: float
     counters: Counters | None = None
     requests: RequestLog | None = None
+    spans: Spans | None = None
+
+
+class Call(NamedTuple):
+    """One request for features.
+
+    Attributes:
+        body: JSON, or an Arrow stream if `arrow` says so.
+        wishes: as of when, and what must be reflected.
+        arrow: the form of the body.
+        arrow_out: the form of the answer.
+        until_s: when the time is up, by the event loop's clock.
+        traceparent: of whoever asks; None if there is none.
+    """
+
+    body: bytes
+    wishes: Wishes
+    arrow: bool
+    arrow_out: bool
+    until_s: float
+    traceparent: str | None
 
 
 @dataclass(frozen=True)
@@ -110,48 +133,56 @@ class Endpoint:
         self._needed = self.about.asked.needed
         self._place = place
         self._shared = shared
-        self._binary = forms.binary_columns(self.about.asked.types)
+        self._columns = forms.Columns.of(self.about.asked.types)
         self._mend = forms.Mend.of(self.about.features)
         self._token = forms.TokenText()
 
-    async def answer(
-        self, body: bytes, wishes: Wishes, *, arrow: bool, arrow_out: bool, until_s: float
-    ) -> Reply:
-        """The answer to a body.
+    def below(self) -> tuple[GroupByNode, ...]:
+        """All GroupBys that are read for an answer."""
+        return self._shared.fetcher.below(self.name)
 
-        Args:
-            body: JSON, or an Arrow stream if `arrow` says so.
-            wishes: as of when, and what must be reflected.
-            arrow: the form of the body.
-            arrow_out: the form of the answer.
-            until_s: when the time is up, by the event loop's clock.
+    async def answer(self, call: Call) -> Reply:
+        """The answer to a call.
 
         Raises:
             RefusedError: for a request that does not fit; what comes too late; a store that cannot be read.
         """
+        if self._shared.spans is not None:
+            return await self._traced(call, self._shared.spans)
+        return await self._counted(call)
+
+    async def _traced(self, call: Call, spans: Spans) -> Reply:
+        began_ns, code = time.time_ns(), 500
+        try:
+            found = await self._counted(call)
+            code = found.status
+        except RefusedError as refused:
+            code = refused.status
+            raise
+        finally:
+            spans.fetched(self.name, began_ns, code, call.traceparent)
+        return found
+
+    async def _counted(self, call: Call) -> Reply:
         began_s = time.perf_counter()
         try:
-            found = await self._answered(body, wishes, arrow, arrow_out, until_s)
+            found = await self._answered(*call[:-1])
         except CatenaryError as error:
             raise refusal_of(error) from error
-        counters = self._shared.counters
-        if counters is not None:
-            counters.answered(self._place, time.perf_counter() - began_s)
+        if self._shared.counters is not None:
+            self._shared.counters.answered(self._place, time.perf_counter() - began_s)
         return found
 
     async def _answered(
         self, body: bytes, wishes: Wishes, arrow: bool, arrow_out: bool, until_s: float
     ) -> Reply:
         shared = self._shared
-        rows = (
-            forms.from_arrow(body)
-            if arrow
-            else forms.Rows(forms.from_json(body, self._binary, self.name))
-        )
+        read = forms.from_arrow if arrow else self._from_json
+        rows = read(body)
         many = len(rows.keys)
         if many > shared.batch_limit:
             raise RefusedError(
-                413,
+                422,
                 f"{many:,} rows were asked for, {shared.batch_limit:,} is the limit",
                 where="body",
                 hint="ask in several requests, or raise batch_limit",
@@ -169,6 +200,9 @@ class Endpoint:
                 return self._one(keys, at)
             return await self._threaded(lambda: self._one(keys, at), until_s)
         return await self._threaded(lambda: self._many(rows.keys, at, arrow_out), until_s)
+
+    def _from_json(self, body: bytes) -> forms.Rows:
+        return forms.Rows(forms.from_json(body, self._columns))
 
     async def _threaded(self, work: Callable[[], Reply], until_s: float) -> Reply:
         loop = asyncio.get_running_loop()

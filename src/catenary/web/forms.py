@@ -41,7 +41,27 @@ class Rows(NamedTuple):
     at: pa.Array | None = None
 
 
-def from_json(body: bytes, binary: Sequence[str], name: str) -> list[dict[str, Any]]:
+class Columns(NamedTuple):
+    """The columns whose values JSON has in another form.
+
+    Attributes:
+        whole: whole numbers: JSON has one kind of number, and 7.0 is 7.
+        binary: bytes.
+    """
+
+    whole: tuple[str, ...]
+    binary: tuple[str, ...]
+
+    @staticmethod
+    def of(types: Mapping[str, Type]) -> Columns:
+        """Those of a request's columns."""
+        return Columns(
+            tuple(name for name, type_ in types.items() if type_.is_integer),
+            tuple(name for name, type_ in types.items() if type_.name == "binary"),
+        )
+
+
+def from_json(body: bytes, columns: Columns) -> list[dict[str, Any]]:
     """The key objects of a body.
 
     Raises:
@@ -56,10 +76,15 @@ def from_json(body: bytes, binary: Sequence[str], name: str) -> list[dict[str, A
             where="body",
             hint='write [{"column": value, …}, …]',
         ) from None
-    for column in binary:
+    for column in columns.whole:
+        for request in found:
+            value = request.get(column)
+            if type(value) is float and value.is_integer():
+                request[column] = int(value)
+    for column in columns.binary:
         for row, request in enumerate(found):
             if request.get(column) is not None:
-                request[column] = _bytes(request[column], f"{name}: {column} of request {row}")
+                request[column] = _bytes(request[column], f"{column} of request {row}")
     return found
 
 
@@ -108,11 +133,6 @@ def to_arrow(answer: Answer) -> bytes:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return sink.getvalue().to_pybytes()
-
-
-def binary_columns(columns: Mapping[str, Type]) -> tuple[str, ...]:
-    """The columns whose values are bytes."""
-    return tuple(name for name, type_ in columns.items() if type_.name == "binary")
 
 
 class TokenText:

@@ -5,20 +5,22 @@ Tests draw requests from it and hold the service to it, so what stands here is w
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from catenary.ports.statuses import NAMES
-from catenary.web.asked import ARROW, HEADERS, JSON
+from catenary.web.asked import ARROW, HEADERS, JSON, LONGEST_S
 from catenary.windows import FIRST_MS, LAST_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from catenary.schema import Type
     from catenary.web.endpoint import About
 
 Data = dict[str, Any]
+_Wish = tuple[str, str, Data]
 _BITS: Final = {"tinyint": 8, "smallint": 16, "int": 32, "bigint": 64}
 _STATUSES: Final = ["ok", *NAMES.values()]
 _REFUSALS: Final = {
@@ -26,9 +28,9 @@ _REFUSALS: Final = {
     401: "No API key, or one that is not known.",
     403: "The API key is not for this definition.",
     408: "The body did not come in time.",
-    413: "The body, or what it asks for, is over a limit.",
+    413: "The body is over its limit.",
     415: "The body's type is not read.",
-    422: "The rows do not fit the definition's columns.",
+    422: "The rows do not fit the definition's columns, or are too many.",
     500: "A mistake of the service.",
     503: "The store cannot be read.",
     504: "The token was not reflected, or the features were not read, in time.",
@@ -36,16 +38,23 @@ _REFUSALS: Final = {
 
 
 def description(
-    joins: Iterable[About], groups: Iterable[About], *, keyed: bool, batch_limit: int
+    joins: Iterable[About],
+    groups: Iterable[About],
+    *,
+    topics: Collection[str],
+    keyed: bool,
+    batch_limit: int,
 ) -> Data:
     """The OpenAPI 3.1 description.
 
     Args:
         joins: that are served, by `/v1/features/join/…`.
         groups: likewise, by `/v1/features/groupby/…`.
+        topics: that tokens may name.
         keyed: whether API keys are asked for.
         batch_limit: rows that a request may ask for.
     """
+    wished = _wishes(topics)
     paths: Data = {
         "/healthz": _get("Whether the process answers.", {"status": {"const": "ok"}}),
         "/readyz": _ready(),
@@ -61,7 +70,7 @@ def description(
         for each in definitions:
             name = quote(each.name, safe="")
             paths[f"/v1/{kind}/{name}/schema"] = _schema(each, keyed)
-            paths[f"/v1/features/{kind}/{name}"] = _features(each, keyed, batch_limit)
+            paths[f"/v1/features/{kind}/{name}"] = _features(each, wished, keyed, batch_limit)
     found: Data = {
         "openapi": "3.1.0",
         "info": {"title": "Catenary", "version": "1"},
@@ -113,8 +122,11 @@ def _object(columns: Mapping[str, Data], required: Iterable[str]) -> Data:
     }
 
 
-def _features(each: About, keyed: bool, batch_limit: int) -> Data:
-    keys = {name: _key_schema(type_) for name, type_ in each.asked.types.items()}
+def _features(each: About, wished: list[_Wish], keyed: bool, batch_limit: int) -> Data:
+    keys = {
+        name: _key_schema(type_) if name in each.asked.read else {"description": "It is not read."}
+        for name, type_ in each.asked.types.items()
+    }
     requests: Data = {
         "type": "array",
         "maxItems": batch_limit,
@@ -139,7 +151,7 @@ def _features(each: About, keyed: bool, batch_limit: int) -> Data:
     binary: Data = {"schema": {"type": "string", "format": "binary"}}
     operation: Data = {
         "summary": f"Features of {each.name}, a row for each key object.",
-        "parameters": [*_parameters(), *_headers()],
+        "parameters": [*_parameters(wished), *_headers(wished)],
         "requestBody": {
             "required": True,
             "content": {JSON: {"schema": requests}, ARROW: binary},
@@ -155,28 +167,32 @@ def _features(each: About, keyed: bool, batch_limit: int) -> Data:
     return {"post": _guarded(operation, keyed)}
 
 
-def _wishes() -> list[tuple[str, str, Data]]:
+def _wishes(topics: Collection[str]) -> list[_Wish]:
     instant: Data = {
         "anyOf": [
             {"type": "integer", "minimum": FIRST_MS, "maximum": LAST_MS},
             {"type": "string", "format": "date-time"},
         ]
     }
+    seconds: Data = {"type": "number", "minimum": 0, "maximum": LONGEST_S}
+    position = f"({'|'.join(map(re.escape, sorted(topics)))})/[0-9]{{1,5}}:[0-9]{{1,18}}"
+    pattern = f"^({position}(,{position})*)?$" if topics else "^$"
+    token: Data = {"type": "string", "pattern": pattern}
     return [
         ("at", "As of when: an instant, or milliseconds since 1970; now without one.", instant),
-        ("min_token", "What the answer must reflect, as `publish` prints it.", {"type": "string"}),
-        ("timeout", "Seconds to wait for the token.", {"type": "number", "minimum": 0}),
+        ("min_token", "What the answer must reflect, as `publish` prints it.", token),
+        ("timeout", "Seconds to wait for the token.", seconds),
     ]
 
 
-def _parameters() -> list[Data]:
+def _parameters(wished: list[_Wish]) -> list[Data]:
     return [
         {"name": name, "in": "query", "description": about, "schema": schema}
-        for name, about, schema in _wishes()
+        for name, about, schema in wished
     ]
 
 
-def _headers() -> list[Data]:
+def _headers(wished: list[_Wish]) -> list[Data]:
     return [
         {
             "name": HEADERS[name].title(),
@@ -184,7 +200,7 @@ def _headers() -> list[Data]:
             "description": f"As {name} in the query, which wins.",
             "schema": schema,
         }
-        for name, _, schema in _wishes()
+        for name, _, schema in wished
     ]
 
 

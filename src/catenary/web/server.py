@@ -65,7 +65,7 @@ def serve(order: Order, listening: Callable[[str], None]) -> None:
     live = order.live()
     settings = live.project.settings
     names = [node.name for node in served(live)]
-    check_scopes(settings.api_keys, names)
+    check_scopes(settings.api_keys, live.project.definitions)
     Access(settings.api_keys, os.environ)
     rows = max(_ROWS, 2 * settings.workers)
     _make_request_log(live, rows)

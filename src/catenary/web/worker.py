@@ -6,10 +6,12 @@ Order ──► Live ──► fetcher, endpoints, counters, request log ──�
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,9 +20,12 @@ from catenary.app import metrics
 from catenary.app.api_keys import check_scopes
 from catenary.app.live import Live
 from catenary.app.log_lines import configure
+from catenary.app.served import Served
 from catenary.app.settings import parse_bytes
-from catenary.app.upload import uploaded
+from catenary.app.spans import Spans
+from catenary.errors import CatenaryError
 from catenary.plan.nodes import JoinNode
+from catenary.serve.fetcher import Fetcher
 from catenary.serve.groups import HOLD
 from catenary.web.access import Access
 from catenary.web.application import Application, fixed, json_reply, listed, read, scoped
@@ -34,13 +39,17 @@ from catenary.web.sampled import RequestLog
 from catenary.web.waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from catenary.app.log_lines import Form
+    from catenary.app.served import Version
     from catenary.plan.nodes import Node
     from catenary.web.application import Get
+    from catenary.web.endpoint import About
 
 _SWITCH_S: Final = 0.0005
+_LOOK_S: Final = 1.0
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -85,9 +94,9 @@ def load(order: Order) -> Application:
 
 def served(live: Live) -> list[Node]:
     """The definitions that are asked for by name, in a fixed order."""
-    given = live.project.definitions if live.given is None else live.given
     return sorted(
-        (node for node in live.plan.nodes if node.name in given), key=lambda each: each.name
+        (node for node in live.plan.nodes if node.name in live.definitions),
+        key=lambda each: each.name,
     )
 
 
@@ -96,11 +105,15 @@ def application(live: Live, order: Order) -> Application:
     settings = live.project.settings
     nodes = served(live)
     names = [node.name for node in nodes]
-    check_scopes(settings.api_keys, names)
+    check_scopes(settings.api_keys, live.project.definitions)
     counters = Counters(order.counters, names, order.rows)
     waiting = Waiting(live.fetcher, live.store)
     pool = ThreadPoolExecutor(settings.threads, "reads")
-    requests = _request_log(live, nodes, counters)
+    versions = Served(live)
+    before = {node.name: old for node in nodes if (old := versions.before(node)) is not None}
+    answered = [*nodes, *(old.node for old in before.values())]
+    requests = _request_log(live, answered, counters)
+    spans = Spans(settings.traces, "catenary serve") if settings.traces else None
     shared = Shared(
         fetcher=live.fetcher,
         waiting=waiting,
@@ -110,41 +123,77 @@ def application(live: Live, order: Order) -> Application:
         time_limit_s=settings.time_limit_ms / 1000,
         counters=counters if order.metrics else None,
         requests=requests,
+        spans=spans,
     )
-    endpoints = {node.name: Endpoint(node, place, shared) for place, node in enumerate(nodes)}
+    endpoints = {
+        node.name: _endpoint(live, node, place, shared, before.get(node.name))
+        for place, node in enumerate(nodes)
+    }
+    ended = threading.Event()
     access = Access(settings.api_keys, os.environ) if settings.api_keys else None
-    joins = [endpoints[node.name] for node in nodes if isinstance(node, JoinNode)]
-    groups = [endpoints[node.name] for node in nodes if not isinstance(node, JoinNode)]
 
     def close() -> None:
+        ended.set()
         if requests is not None:
             requests.close()
         waiting.close()
         pool.shutdown(cancel_futures=True)
+        if spans is not None:
+            spans.close()
         live.close()
 
-    return Application(
-        {
-            **{f"/v1/features/join/{each.name}": each for each in joins},
-            **{f"/v1/features/groupby/{each.name}": each for each in groups},
-        },
-        _gets(live, joins, groups, counters if order.metrics else None),
+    found = Application(
+        *_routes(live, nodes, endpoints, shared.counters),
         access,
         frozenset(live.topics()),
         body_limit=parse_bytes(settings.body_limit),
         time_limit_s=settings.time_limit_ms / 1000,
-        counters=counters if order.metrics else None,
+        counters=shared.counters,
         close=close,
     )
 
+    def follow() -> None:
+        """Answer definitions as they are once these have caught up with what they were."""
+        while before and not ended.wait(_LOOK_S):
+            for place, node in enumerate(nodes):
+                try:
+                    if node.name not in before or versions.before(node) is not None:
+                        continue
+                except CatenaryError as error:
+                    _log.warning("%s is answered as it was: %s", node.name, error.problem)
+                    continue
+                del before[node.name]
+                endpoints[node.name] = Endpoint(node, place, shared)
+                found.change(*_routes(live, nodes, endpoints, shared.counters))
+                _log.info("%s is answered as it is defined now", node.name)
+
+    for name in before:
+        _log.warning("%s is answered as it was until what it is now has caught up", name)
+    if before:
+        threading.Thread(target=follow, name="versions", daemon=True).start()
+    return found
+
+
+def _endpoint(live: Live, node: Node, place: int, shared: Shared, old: Version | None) -> Endpoint:
+    """What answers for a definition: as it is, or as it was."""
+    if old is None:
+        return Endpoint(node, place, shared)
+    fetcher = Fetcher(old.plan, live.store, on_snapshot_late=live.chain.on_snapshot_late)
+    waiting = Waiting(fetcher, live.store)
+    return Endpoint(old.node, place, replace(shared, fetcher=fetcher, waiting=waiting))
+
 
 def described(live: Live) -> dict[str, Any]:
-    """The description of what a project's worker answers, without one."""
+    """The description of what answers a project's definitions as they are."""
+    return _description(live, [(node, about(node)) for node in served(live)])
+
+
+def _description(live: Live, found: list[tuple[Node, About]]) -> dict[str, Any]:
     settings = live.project.settings
-    nodes = served(live)
     return description(
-        [about(node) for node in nodes if isinstance(node, JoinNode)],
-        [about(node) for node in nodes if not isinstance(node, JoinNode)],
+        [each for node, each in found if isinstance(node, JoinNode)],
+        [each for node, each in found if not isinstance(node, JoinNode)],
+        topics=live.topics(),
         keyed=bool(settings.api_keys),
         batch_limit=settings.batch_limit,
     )
@@ -165,30 +214,36 @@ def _request_log(live: Live, nodes: Iterable[Node], counters: Counters) -> Reque
     )
 
 
-def _gets(
-    live: Live, joins: list[Endpoint], groups: list[Endpoint], counters: Counters | None
-) -> dict[str, Get]:
-    """What is asked with GET."""
+def _routes(
+    live: Live, nodes: list[Node], endpoints: Mapping[str, Endpoint], counters: Counters | None
+) -> tuple[dict[str, Endpoint], dict[str, Get]]:
+    """What is asked with POST, and with GET."""
+    joins = [endpoints[node.name] for node in nodes if isinstance(node, JoinNode)]
+    groups = [endpoints[node.name] for node in nodes if not isinstance(node, JoinNode)]
+    posts = {
+        **{f"/v1/features/join/{each.name}": each for each in joins},
+        **{f"/v1/features/groupby/{each.name}": each for each in groups},
+    }
+    below = {node.fingerprint: node for each in (*joins, *groups) for node in each.below()}
+    said = _description(live, [(node, endpoints[node.name].about) for node in nodes])
     found = {
         "/healthz": fixed({"status": "ok"}),
-        "/readyz": read(
-            lambda: lacking(live.store, uploaded(live.plan)), partial(_ready, joins + groups)
-        ),
-        "/openapi.json": fixed(described(live)),
+        "/readyz": read(lambda: lacking(live.store, below.values()), partial(_ready, len(nodes))),
+        "/openapi.json": fixed(said),
         "/v1/joins": listed("joinNames", [each.name for each in joins]),
         "/v1/groupbys": listed("groupByNames", [each.name for each in groups]),
     }
-    for kind, endpoints in (("join", joins), ("groupby", groups)):
-        for each in endpoints:
+    for kind, each_of in (("join", joins), ("groupby", groups)):
+        for each in each_of:
             found[f"/v1/{kind}/{each.name}/schema"] = scoped(each.name, each.about.facts())
     if counters is not None:
         names = [each.name for each in (*joins, *groups)]
         held = metrics.registry([lambda: fetches(counters, names), lambda: metrics.stages(live)])
-        said = [("content-type", metrics.CONTENT_TYPE)]
-        found["/metrics"] = read(lambda: metrics.page(held), lambda page: Reply(200, said, page))
-    return found
+        kind_ = [("content-type", metrics.CONTENT_TYPE)]
+        found["/metrics"] = read(lambda: metrics.page(held), lambda page: Reply(200, kind_, page))
+    return posts, found
 
 
-def _ready(endpoints: list[Endpoint], found: list[str]) -> Reply:
-    facts = {"ready": not found, "definitions": len(endpoints), "lacking": found}
+def _ready(definitions: int, found: list[str]) -> Reply:
+    facts = {"ready": not found, "definitions": definitions, "lacking": found}
     return json_reply(facts, 503 if found else 200)

@@ -79,13 +79,13 @@ def ds_range(start: str, end: str) -> tuple[str, ...]:
 def format_instant(instant_ms: int) -> str:
     """The instant for people: `2013-01-31 23:59:59.999` (UTC); milliseconds beyond the calendar.
 
-    >>> format_instant(0), format_instant(1 << 60)
-    ('1970-01-01 00:00:00.000', '1152921504606846976 ms')
+    >>> format_instant(-1), format_instant(FIRST_MS), format_instant(1 << 60)
+    ('1969-12-31 23:59:59.999', '0001-01-01 00:00:00.000', '1152921504606846976 ms')
     """
     if not FIRST_MS <= instant_ms <= LAST_MS:
         return f"{instant_ms} ms"
     moment = _EPOCH_INSTANT + timedelta(milliseconds=instant_ms)
-    return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{instant_ms % SECOND_MS:03d}"
+    return moment.replace(tzinfo=None).isoformat(" ", "milliseconds")
 
 
 def parse_instant(text: str) -> int:

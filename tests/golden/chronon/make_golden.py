@@ -1,7 +1,8 @@
 """Compiles the definitions in `repo` as Chronon itself does: `make chronon` runs this.
 
 Needs the environment of `requirements/chronon.lock`, which is not Catenary's. Writes `production`
-beside this file: a file per definition, named and laid out by Chronon's own compiler.
+beside this file, or the folder that is named: a file per definition, named and laid out by Chronon's own
+compiler.
 """
 
 from __future__ import annotations
@@ -15,9 +16,8 @@ HERE = Path(__file__).resolve().parent
 FOLDERS = ("group_bys/shop", "joins/shop")
 
 
-def main() -> None:
-    """Compile all folders into an empty `production`."""
-    target = HERE / "production"
+def main(target: Path) -> None:
+    """Compile all folders into an empty one."""
     shutil.rmtree(target, ignore_errors=True)
     for folder in FOLDERS:
         subprocess.run(
@@ -41,4 +41,4 @@ def _compiler() -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "production")

@@ -116,6 +116,19 @@ def test_stages_in_processes_of_their_own_give_the_same(
     assert facts(capsys, project, *words)["features"]["amount_count_7d"] == 3
 
 
+@pytest.mark.parametrize("where", [(), ("--processes",)])
+def test_chronons_settings_hold_for_stream_too(
+    project: Path, capsys: pytest.CaptureFixture[str], where: tuple[str, ...]
+) -> None:
+    file = project / "orders.jsonl"
+    file.write_text("".join(json.dumps({**ORDER, "order_id": at}) + "\n" for at in range(6)))
+    facts(capsys, project, "publish", "shop/orders", str(file))
+    conf = ("--conf", f"{PREFIX}max_offsets_per_trigger=2", "--conf", f"{PREFIX}warmup.enabled=1")
+    words = ("stream", "shop_clients", "--until-caught-up", *conf, *where)
+    stages = facts(capsys, project, *words)["stages"]
+    assert [(each["rows"], each["batches"]) for each in stages] == [(6, 3), (6, 3)]
+
+
 def test_a_function_of_the_project_is_known_in_processes_of_their_own(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -139,9 +139,10 @@ def test_another_codec_is_refused_with_the_nearest_name() -> None:
         codec("avr", SCHEMA)
 
 
-def test_json_has_no_writers_schema() -> None:
-    with pytest.raises(UnsupportedError, match="carry no schema"):
-        codec("json", SCHEMA, writer="{}")
+@pytest.mark.parametrize("name", ["json", "arrow"])
+def test_json_and_arrow_have_no_writers_schema(name: str) -> None:
+    with pytest.raises(UnsupportedError, match="without a schema"):
+        codec(name, SCHEMA, writer="{}")
 
 
 def test_a_column_that_is_not_there_is_refused_with_the_nearest_name() -> None:

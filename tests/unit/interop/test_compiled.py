@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from catenary.definitions import GroupBy, Join, TimeUnit, Window, load
 from catenary.errors import CatenaryError, DefinitionError, UnsupportedError
-from catenary.interop import read
+from catenary.interop import is_compiled, read, read_all
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "chronon"
 PRODUCTION = GOLDEN / "production"
@@ -67,6 +70,39 @@ def test_the_topics_that_are_read_may_be_others_than_those_that_are_written() ->
     join = found.sources[0].join  # type: ignore[union-attr]
     topics = {join.left.topic, join.parts[0].group_by.sources[0].topic}
     assert topics == {"log:///shop/orders?codec=avro"}
+
+
+def test_a_folder_of_compiled_files_is_read_as_a_folder_of_definitions() -> None:
+    assert read_all(PRODUCTION) == OURS
+    assert read_all(SPEND) == {"shop.spend.customer": OURS["shop.spend.customer"]}
+    assert set(read_all(PRODUCTION / "joins")) == {
+        name for name, each in OURS.items() if isinstance(each, Join)
+    }
+
+
+def test_of_what_the_compiler_writes_only_group_bys_and_joins_are_read(tmp_path: Path) -> None:
+    for kind, text in (("group_bys", SPEND.read_text()), ("staging_queries", "{}")):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "conf").write_text(text)
+    assert list(read_all(tmp_path)) == ["shop.spend.customer"]
+
+
+def test_two_different_definitions_of_one_name_are_refused_with_both_files(tmp_path: Path) -> None:
+    one = changed(tmp_path, SPEND, "keyColumns", ["shop"])
+    two = one.with_name("two")
+    two.write_bytes(SPEND.read_bytes())
+    with pytest.raises(DefinitionError, match="two different definitions are named") as caught:
+        read_all(tmp_path)
+    assert caught.value.where == f"{one} and {two}"
+
+
+def test_python_is_told_from_compiled_files(tmp_path: Path) -> None:
+    assert is_compiled(PRODUCTION)
+    assert is_compiled(SPEND)
+    assert not is_compiled(GOLDEN)
+    assert not is_compiled(GOLDEN / "features.py")
+    assert not is_compiled(tmp_path), "there is nothing in it"
+    assert not is_compiled(tmp_path / "nothing")
 
 
 # What is not in the golden files: they are changed at one place.
@@ -244,6 +280,13 @@ def test_the_time_of_a_chain_may_be_named_as_its_parent_selects_it(tmp_path: Pat
     assert found.sources[0].query.time_column is None
 
 
+def test_a_parent_that_selects_all_gives_its_time_by_its_own_name(tmp_path: Path) -> None:
+    base = "sources/0/joinSource"
+    way = changed(tmp_path, CLIENTS, f"{base}/join/left/events/query/selects", None)
+    found = group_by_of(changed(tmp_path, way, f"{base}/query/timeColumn", "placed_at"))
+    assert found.sources[0].query.time_column is None
+
+
 def test_a_derivation_reads_the_column_that_another_replaces(tmp_path: Path) -> None:
     derivations = [
         {"name": "*", "expression": "*"},
@@ -266,3 +309,52 @@ def test_columns_of_the_left_that_derivations_read_may_be_asked_for(tmp_path: Pa
     derivations = [{"name": "d", "expression": "upper(SHOP) || concat('customer', order_id)"}]
     found = join_of(changed(tmp_path, ENRICHED, "derivations", derivations))
     assert found.contextual == ("order_id", "shop")
+
+
+JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 30)
+    | st.floats()
+    | st.sampled_from(["", "ts", "x"]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abc"), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+def places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The way to everything in a file."""
+    inner = (
+        data.items()
+        if isinstance(data, dict)
+        else enumerate(data)
+        if isinstance(data, list)
+        else ()
+    )
+    return [path, *(way for key, each in inner for way in places(each, (*path, key)))]
+
+
+@given(st.data())
+def test_whatever_stands_in_a_file_is_read_or_refused_with_its_place(data: st.DataObject) -> None:
+    file = data.draw(st.sampled_from(FILES))
+    content = json.loads(file.read_text())
+    *way, last = data.draw(st.sampled_from([each for each in places(content) if each]))
+    inner = content
+    for each in way:
+        inner = inner[each]
+    inner[last] = data.draw(JUNK)
+    with TemporaryDirectory() as folder:
+        target = Path(folder) / "conf"
+        target.write_text(json.dumps(content))
+        assert str(target) in refused_at(target, otherwise=str(target))
+
+
+def refused_at(file: Path, *, otherwise: str) -> str:
+    """The place for which a file is refused; if it is read, another word."""
+    try:
+        read(file)
+    except CatenaryError as error:
+        return error.where or ""
+    return otherwise

@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from catenary.definitions import Derivation
+from catenary.definitions import Aggregation, Derivation, GroupBy, Operation
 from catenary.errors import DataError, NotYetError
 from catenary.ports import SourcePartition, Token
+from catenary.serve.fetcher import Fetcher
 from catenary.state.records import PASSED, Passed, readers_of, unpack
 from catenary.windows import DAY_MS, HOUR_MS, MINUTE_MS
 
@@ -232,6 +233,41 @@ def test_an_async_fetch_leaves_the_loop_to_others(made, world):
         return row
 
     assert asyncio.run(both()).spending_amount_count == 1
+
+
+def histories(made, limit_bytes):
+    """A GroupBy whose features are lists and texts, of 3,000 users, with a limit on answers."""
+    folds = [Aggregation("note", Operation.LAST_K(3)), Aggregation("note", Operation.LAST)]
+    world = made.World(GroupBy("notes", sources=made.visits(), keys="user", aggregations=folds))
+    rows = pa.table(
+        {
+            "user": [f"u{at % 3_000}" for at in range(9_000)],
+            "note": [f"{at}" * 20 for at in range(9_000)],
+            "ts": pa.array([made.DAY + at for at in range(9_000)], pa.int64()),
+        }
+    )
+    world.stream("notes", rows)
+    return Fetcher(world.plan, world.store, limit_bytes=limit_bytes)
+
+
+def test_an_answer_that_is_read_in_pieces_is_the_whole_one(made):
+    requests = [{"user": None if at % 7 == 0 else f"u{at * 31 % 3_500}"} for at in range(5_000)]
+    at = [made.DAY + 8_000 + each % 1_000 for each in range(5_000)]
+    whole = histories(made, None).fetch("notes", requests, at=at)
+    pieces = histories(made, 8 << 20).fetch("notes", requests, at=at)
+    assert pieces.columns.equals(whole.columns)
+    assert pieces.bits.tolist() == whole.bits.tolist()
+
+
+@pytest.mark.parametrize("users", [3_000, 1])
+def test_an_answer_that_takes_more_memory_than_it_may_is_refused_with_how_to_ask(made, users):
+    fetcher = histories(made, 200_000)
+    requests = [{"user": f"u{at % users}"} for at in range(3_000)]
+    with pytest.raises(DataError, match=r"3,000 requests .* fetch_limit=200,000 bytes") as raised:
+        fetcher.fetch("notes", requests, at=made.DAY + DAY_MS)
+    assert "ask for fewer at a time" in raised.value.hint
+    few = fetcher.fetch("notes", requests[:100], at=made.DAY + DAY_MS)
+    assert few.columns.column("note_last3").to_pylist()[0][0] == "6000" * 20
 
 
 def test_a_late_snapshot_is_waited_for_under_hold(made):

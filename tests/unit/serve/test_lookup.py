@@ -330,6 +330,30 @@ def test_a_derivation_that_raises_fails_its_rows_alone(made):
     assert looked.status[1] & statuses.ERROR
 
 
+@pytest.mark.parametrize("of_the_join", [False, True])
+def test_a_row_without_an_answer_says_so_in_each_of_its_parts(made, of_the_join):
+    name = "serve_never"
+
+    @register_function(name, arguments=[BIGINT], returns=BIGINT)
+    def never(values):
+        raise ValueError("never")
+
+    raising = [Derivation("n", f"{name}(amount_count)")]
+    joined = [Derivation("n", f"{name}(spending_amount_count)")] if of_the_join else None
+    failing = made.spending("failing", derivations=None if of_the_join else raising)
+    world = made.World(made.offer([made.spending(), failing], derivations=joined))
+    for part in ("spending", "failing"):
+        world.stream(part, made.clicks(("ann", 1.0, made.DAY)))
+    request = {"user": "ann", "shop": 1} if of_the_join else {"user": "ann"}
+    for row in (
+        world.fetcher.fetch("offer", request, at=made.DAY + 9),
+        world.fetcher.fetch("offer", [request], at=made.DAY + 9).row(0),
+    ):
+        assert set(row.values()) == {None}
+        assert row.statuses == {"spending": ("error",), "failing": ("error",)}
+        assert "never" in row.reason
+
+
 def test_parts_of_one_group_by_are_read_from_one_snapshot(made):
     again = made.spending()
     world = made.World(made.offer([JoinPart(again, prefix="a"), JoinPart(again, prefix="b")]))

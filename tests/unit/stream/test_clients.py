@@ -10,6 +10,7 @@ from tests.unit.stream.helping import Streamed
 
 from catenary import Aggregation, EventSource, GroupBy, Join, JoinSource, Operation, Query
 from catenary.plan.settings import ChainSettings
+from catenary.state.records import PASSED, readers_of
 from catenary.windows import HOUR_MS, MINUTE_MS
 
 if TYPE_CHECKING:
@@ -110,3 +111,49 @@ def test_one_that_is_further_behind_than_the_limit_is_answered_as_of_a_tile(
         made.publish(minutes(60, 121))
         assert made.floors() == [START_MS + 60 * MINUTE_MS] * 2
         assert read(made, EARLY_MS) == (None, "as_of_tile")
+
+
+def registered(made: Streamed) -> list[set[str]]:
+    """Who is written down as a reader of each stage, children aside."""
+    found: list[set[str]] = []
+    for stage in made.stages:
+        with stage.dataset.snapshot() as snapshot:
+            held, _ = readers_of(snapshot)
+            told = {key[1:].decode() for key, _ in snapshot.scan(PASSED)}
+        found.append({each.name for each in held.held.values() if not each.child})
+        assert told == found[-1]
+    return found
+
+
+def test_one_whose_time_is_over_is_left_out_when_the_readers_are_next_written(
+    tmp_path: Path, clock: Clock
+) -> None:
+    made = streamed(tmp_path)
+    made.publish(minutes(0, 5))
+    gone = made.fetcher.reader("gone", "counts", from_ms=EARLY_MS, ttl_s=30)
+    alive = made.fetcher.reader("alive", "counts", from_ms=EARLY_MS, ttl_s=30)
+    with gone, alive:
+        clock.now_ms += 20_000
+        alive.passed(EARLY_MS + 1)
+        clock.now_ms += 20_000
+        assert registered(made) == [{"gone", "alive"}] * 2
+        with made.fetcher.reader("new", "counts", from_ms=EARLY_MS):
+            assert registered(made) == [{"alive", "new"}] * 2
+        clock.now_ms += 60_000
+        made.catch_up()  # begins the stages anew, which write down who reads
+        assert registered(made) == [set(), set()]
+
+
+def test_one_that_was_left_out_and_is_heard_of_again_holds_again(
+    tmp_path: Path, clock: Clock
+) -> None:
+    made = streamed(tmp_path)
+    made.publish(minutes(0, 5))
+    with made.fetcher.reader("slow", "counts", from_ms=EARLY_MS, ttl_s=30) as reader:
+        clock.now_ms += 60_000
+        made.catch_up()
+        assert registered(made) == [set(), set()]
+        reader.passed(EARLY_MS)
+        assert registered(made) == [{"slow"}] * 2
+        made.publish(minutes(5, 120))
+        assert read(made, EARLY_MS) == (3, "ok")

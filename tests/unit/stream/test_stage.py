@@ -17,6 +17,7 @@ from catenary.definitions import (
     Operation,
     Query,
 )
+from catenary.errors import NotYetError
 from catenary.logs.embedded import EmbeddedLog
 from catenary.plan import build
 from catenary.plan.settings import ChainSettings
@@ -26,7 +27,7 @@ from catenary.schema import BIGINT, STRING, Schema
 from catenary.serve.lookup import StoreLookup
 from catenary.state import tiles, uploads
 from catenary.state.layouts import dataset_name
-from catenary.state.records import lanes_of
+from catenary.state.records import lanes_of, uploads_of
 from catenary.stores.memory import MemoryStore
 from catenary.stream.build import children_of, stage_of
 from catenary.windows import DAY_MS, HOUR_MS, MINUTE_MS
@@ -81,6 +82,20 @@ class Refusing:
         return replace(found, failed=dict.fromkeys(range(len(at)), "no answer"))
 
 
+class Holding:
+    """A lookup that waits for a snapshot, so many times as is said."""
+
+    def __init__(self, lookup: StoreLookup, times: int) -> None:
+        self._lookup = lookup
+        self.left = times
+
+    def join(self, join: JoinNode, rows: pa.Table, at: np.ndarray) -> Looked:
+        if self.left:
+            self.left -= 1
+            raise NotYetError("no snapshot yet")
+        return self._lookup.join(join, rows, at)
+
+
 class Chain:
     """`worth` on `spent`, each on a topic of its own."""
 
@@ -103,6 +118,7 @@ class Chain:
         *,
         partition: int | None = None,
         refusing: bool = False,
+        holding: Holding | None = None,
         alone: bool = False,
     ) -> Stage:
         """A copy of a stage, of all partitions or of one; with a child that reads it, or alone."""
@@ -113,7 +129,7 @@ class Chain:
             spec,
             self.log,
             self.store,
-            Refusing(self.lookup) if refusing else self.lookup,
+            Refusing(self.lookup) if refusing else holding or self.lookup,
             lambda address: (address.removeprefix("log:///"), {}),
             children=() if alone else children_of(self.plan.node(name), nodes),
             owned=None if partition is None else {SourcePartition(topic, partition)},
@@ -231,3 +247,34 @@ def test_tiles_of_one_commit_that_are_merged_in_several_are_all_merged_further(
     chain.publish("clicks", ("eve", 3 * DAY_MS))
     catch_up(stage)
     assert set(chain.levels("spent")) == {b"s\x03eve"}
+
+
+def test_what_is_settled_waits_for_a_snapshot_that_is_held_for(chain: Chain) -> None:
+    chain.stage("spent").take()
+    holding = Holding(chain.lookup, 0)
+    child = chain.stage("worth", holding=holding)
+    child.take()
+    chain.publish("views", ("ann", 0))
+    catch_up(child)
+    chain.upload("worth", {"views/0": 0}, reached=0, cutoff=DAY_MS)
+    holding.left = 2
+    assert not child.tend(lambda: True)
+    assert child.status.waiting_for == "no snapshot yet"
+    assert holding.left == 1
+    assert child.tend()
+    assert holding.left == 0
+    with child.dataset.snapshot() as snapshot:
+        found, _ = uploads_of(snapshot)
+    assert [(each.state, each.unsettled) for each in found.held] == [("active", ())]
+
+
+def test_a_dead_letter_whose_snapshot_has_not_landed_stays_for_another_time(chain: Chain) -> None:
+    chain.stage("spent").take()
+    chain.publish("views", ("ann", 0))
+    refusing = chain.stage("worth", refusing=True)
+    refusing.take()
+    catch_up(refusing)
+    holding = Holding(chain.lookup, 1)
+    stage = chain.stage("worth", holding=holding)
+    assert stage.replay() == (0, 1)
+    assert stage.replay() == (1, 0)

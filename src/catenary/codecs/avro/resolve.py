@@ -13,11 +13,11 @@ Source: Apache Avro, specification 1.12, "Schema Resolution".
 from __future__ import annotations
 
 import struct as packing
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from catenary.codecs.avro.types import refuse_decimal
 from catenary.codecs.avro.write import encode_default
+from catenary.codecs.programs import Program
 from catenary.errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ _OPS: Final = {
         )
     )
 }  # fmt: skip
-_MOST_OPS: Final = 100_000
 _PROMOTIONS: Final = {
     "int": ("int", "long", "float", "double"),
     "long": ("long", "float", "double"),
@@ -75,35 +74,6 @@ _TAKEN_LOGICAL: Final[dict[str, tuple[str, ...]]] = {
 _NOWHERE: Final = -1
 
 
-@dataclass
-class Program:
-    """What the loop runs.
-
-    Attributes:
-        ops: six numbers each.
-        paths: the field that each is of, for people.
-        constants: what ops point to.
-    """
-
-    ops: list[list[int]] = field(default_factory=list[list[int]])
-    paths: list[str] = field(default_factory=list[str])
-    constants: bytearray = field(default_factory=bytearray)
-
-    def slots(self, many: int, path: str) -> int:
-        """Room for ops beside each other."""
-        first = len(self.ops)
-        if first + many > _MOST_OPS:
-            raise DefinitionError(f"an Avro schema unfolds to more than {_MOST_OPS} types")
-        self.ops.extend([0] * 6 for _ in range(many))
-        self.paths.extend([path] * many)
-        return first
-
-    def keep(self, data: bytes) -> int:
-        """Where constants stand from now on."""
-        self.constants += data
-        return len(self.constants) - len(data)
-
-
 class _NoMatchError(DefinitionError):
     """A writer's type that cannot become the reader's, or the column's."""
 
@@ -126,7 +96,7 @@ def resolve(writer: Node, reader: Node | None, columns: Layout) -> Program:
 class _Maker:
     def __init__(self, columns: Layout) -> None:
         self.columns = columns
-        self.made = Program()
+        self.made = Program("an Avro schema", width=6)
 
     def put(
         self, slot: int, name: str, column: int, path: str, *, first: int = 0, many: int = 0, a: int = 0, b: int = 0

@@ -162,15 +162,20 @@ def library() -> tuple[Any, Any, Any]:
     """Of the `protobuf` package: pools, factories, descriptors.
 
     Raises:
-        UnsupportedError: if it is not installed.
+        UnsupportedError: if it is not installed, or is too old.
     """
     try:
-        from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+        from google.protobuf import descriptor, descriptor_pb2, descriptor_pool, message_factory
     except ImportError as error:
         raise UnsupportedError(
             "reading Protobuf needs the protobuf package",
             hint="pip install 'catenary[protobuf]'",
         ) from error
+    if not hasattr(descriptor.FieldDescriptor, "is_repeated"):
+        raise UnsupportedError(
+            "reading Protobuf needs the protobuf package from version 6.31 on",
+            hint="pip install --upgrade 'catenary[protobuf]'",
+        )
     return descriptor_pool, message_factory, descriptor_pb2
 
 
@@ -194,7 +199,9 @@ def _named(held: Any, name: str | None, path: Sequence[int] | None) -> str:
         return name
     if len(found) != 1:
         many = f"{len(found)} Protobuf messages are" if found else "no Protobuf message is"
-        raise DefinitionError(f"{many} named {name!r}", hint=nearest(name, found or all_))
+        raise DefinitionError(
+            f"{many} named {name!r}", hint=nearest(name, found or _names(last.message_type, ""))
+        )
     return found[0]
 
 
@@ -220,7 +227,9 @@ def _field(told: Any, loose: set[str]) -> Field:
     kind, repeated = KINDS[told.type], bool(told.is_repeated)
     oneof = told.containing_oneof
     explicit = bool(told.has_default_value)
-    presence = bool(told.has_presence)
+    # A key or a value that did not come is its default, whatever the syntax: no key is null.
+    entry = told.containing_type.GetOptions().map_entry
+    presence = bool(told.has_presence) and not (entry and kind != "message")
     default: int | bytes | None = None
     if not repeated and kind not in ("message", "group") and (explicit or not presence):
         default = _bits(kind, told.default_value)

@@ -19,9 +19,9 @@ and maps are empty then. A column that no field is named for is null.
 from __future__ import annotations
 
 import struct as packing
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from catenary.codecs.programs import Program
 from catenary.codecs.protobuf.messages import messages
 from catenary.errors import DefinitionError, UnsupportedError
 from catenary.schema import (
@@ -59,7 +59,6 @@ _REPEATED, _MAP, _PRESENCE, _REQUIRED, _UTF8, _CLOSED = 1, 2, 4, 8, 16, 32
 _NOWHERE: Final = -1
 _BEYOND: Final = 1 << 29
 """Field numbers lie below it."""
-_MOST_OPS: Final = 100_000
 _WHOLE: Final = ("int", "bigint", "tinyint", "smallint")
 _NUMBER: Final = (*_WHOLE, "float", "double")
 _LONG: Final = ("bigint", "int", "tinyint", "smallint", "float", "double")
@@ -88,35 +87,6 @@ _WRAPPERS: Final = {
 _TIMES: Final = {f"{_GOOGLE}Timestamp": ("time", "timestamp"), f"{_GOOGLE}Duration": ("duration", "bigint")}  # fmt: skip
 
 
-@dataclass
-class Program:
-    """What the loop runs.
-
-    Attributes:
-        ops: eleven numbers each.
-        paths: the field that each is of, for people.
-        constants: what ops point to.
-    """
-
-    ops: list[list[int]] = field(default_factory=list[list[int]])
-    paths: list[str] = field(default_factory=list[str])
-    constants: bytearray = field(default_factory=bytearray)
-
-    def slots(self, many: int) -> int:
-        """Room for ops beside each other."""
-        first = len(self.ops)
-        if first + many > _MOST_OPS:
-            raise DefinitionError(f"a Protobuf message unfolds to more than {_MOST_OPS} fields")
-        self.ops.extend([0] * 11 for _ in range(many))
-        self.paths.extend([""] * many)
-        return first
-
-    def keep(self, data: bytes) -> int:
-        """Where constants stand from now on."""
-        self.constants += data
-        return len(self.constants) - len(data)
-
-
 def program(found: Messages, columns: Layout) -> Program:
     """The program for records of the root's type.
 
@@ -125,7 +95,7 @@ def program(found: Messages, columns: Layout) -> Program:
         UnsupportedError: for a column that is a group or an extension.
     """
     maker = _Maker(found, columns)
-    maker.made.slots(1)
+    maker.made.slots(1, "")
     maker.message(0, found.known[found.root], 0, _NOWHERE, "", "message")
     return maker.made
 
@@ -149,7 +119,7 @@ class _Maker:
     def __init__(self, found: Messages, columns: Layout) -> None:
         self.found = found
         self.columns = columns
-        self.made = Program()
+        self.made = Program("a Protobuf message", width=11)
         self.oneofs = 0
         self.unkept: dict[str, tuple[int, int]] = {}
 
@@ -174,7 +144,7 @@ class _Maker:
             absent = []
         for name in absent:
             _refuse(type_, name, path)
-        first = self.made.slots(len(fields) + len(absent))
+        first = self.made.slots(len(fields) + len(absent), path)
         places: dict[str, int] = {}
         inside = f"{path}." if path else ""
         for at, each in enumerate(fields, first):
@@ -262,7 +232,7 @@ class _Maker:
         """The fields of a message that is only checked: shared, since it may hold itself."""
         if name not in self.unkept:
             fields = [each for each in self.found.known[name].fields if each.kind != "group"]
-            first = self.made.slots(len(fields))
+            first = self.made.slots(len(fields), name)
             self.unkept[name] = first, len(fields)
             for at, each in enumerate(fields, first):
                 self.field(at, each, _NOWHERE, _NOWHERE, f"{name}.{each.name}", entry=False)

@@ -144,7 +144,7 @@ def _slot(number: int, end: End) -> bytes:
 
 def new_incarnation() -> int:
     """An incarnation that no log of this name has had: of one made anew, or whose former is unknown."""
-    return time.time_ns() // 1_000_000
+    return time.time_ns() // 1_000
 
 
 def fresh(end: End | None = None) -> bytes:

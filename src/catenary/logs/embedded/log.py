@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from catenary.errors import LogError, UnreadableError, nearest
+from catenary.errors import LogError, UnreadableError, UnsupportedError, nearest
 from catenary.logs.embedded import frames
 from catenary.logs.embedded.end import fresh
 from catenary.logs.embedded.layout import (
@@ -31,12 +31,12 @@ from catenary.ports.token import SourcePartition, Token
 from catenary.wakes import Bell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import pyarrow as pa
 
     from catenary.logs.embedded.frames import Body
-    from catenary.ports.log import Records
+    from catenary.ports.log import Membership, Records
 
 # A waiter looks this often even if no bell rings: a writer may lack the right to ring.
 _LOOK_S = 1.0
@@ -231,6 +231,14 @@ class EmbeddedLog:
                     return False
                 waiter.wait(min(left, _LOOK_S))
         return True
+
+    def join(self, group: str, topics: Collection[str]) -> Membership:
+        """See `catenary.ports.Log.join`: a folder has no groups."""
+        raise UnsupportedError(
+            f"topics {', '.join(sorted(topics))} lie in a folder, which has no group {group!r}",
+            where=str(self._folder),
+            hint="leave the group out: one copy of each stage follows all partitions",
+        )
 
     def _has_more(self, positions: Mapping[SourcePartition, int]) -> bool:
         return any(self._reader(place).end().end > at for place, at in positions.items())

@@ -3,6 +3,7 @@
     read, wait ──► feed: one consumer per thread, partitions assigned by hand, read committed
     append     ──► appending: one idempotent producer, acks=all
     partitions, incarnation ──► directory: what topics there are, and their ids
+    ends, starts ──► offsets: a connection of its own, so that no long poll is waited for
     join       ──► membership: a consumer group as a means of assignment only
 
 What is told of offsets is what protocol needs: the *visible end* is the last stable offset; aborted
@@ -11,6 +12,7 @@ them, also at the end. An incarnation is made of the topic's id. Files, one idea
 
     client      the client library, its settings, and what its errors mean
     directory   topics
+    offsets     where partitions begin and end
     messages    messages as records: columns, no Python per message but the client's own
     cursor      what was fetched of one partition and not yet read
     feed        one thread's consumer

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Final
 
-from catenary.errors import RunError, UnreachableError
-from catenary.logs.kafka.client import APPEND_S
+from catenary.errors import LogError, UnreachableError
+from catenary.logs.kafka.client import APPEND_S, REQUEST_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _RECORDS_AT_ONCE: Final = 10_000
 _BYTES_AT_ONCE: Final = 4 << 20
-_POLL_S: Final = 1.0
+_POLL_S: Final = 0.25
 SETTINGS: Final = {
     "enable.idempotence": True,
     "acks": "all",
@@ -84,22 +85,34 @@ class Appender:
                     for value, key in zip(values[start:stop], keys[start:stop], strict=True)
                 ]
             )
+            end = self._sent(place, records)
+        return end
+
+    def _sent(self, place: SourcePartition, records: list[dict[str, Any]]) -> int | None:
+        """Send records together; the offset behind the last."""
+        until = time.monotonic() + APPEND_S
+        while True:
             sent = _Sent(len(records))
             queued = self._producer.produce_batch(
                 place.topic, records, partition=place.partition, on_delivery=sent.heard
             )
-            if queued < len(records):
-                error = next(each["_error"] for each in records if "_error" in each)
+            if queued == len(records):
+                break
+            error = next(each.pop("_error") for each in records if "_error" in each)
+            if queued or not self._client.is_gone(error) or time.monotonic() > until:
                 raise self._failed(place, error)
-            if not sent.wait():
-                raise UnreachableError(
-                    f"appending to {place}: nothing was heard of it for {2 * APPEND_S:g} s",
-                    where=f"kafka://{self._client.address}",
-                )
-            if sent.error is not None:
-                raise self._failed(place, sent.error)
-            end = sent.end
-        return end
+            # It was there when it was asked for: the producer has yet to hear of it.
+            self._producer.list_topics(place.topic, timeout=REQUEST_S)
+            for each in records:
+                each.pop("_error", None)
+        if not sent.wait():
+            raise UnreachableError(
+                f"appending to {place}: nothing was heard of it for {2 * APPEND_S:g} s",
+                where=f"kafka://{self._client.address}",
+            )
+        if sent.error is not None:
+            raise self._failed(place, sent.error)
+        return sent.end
 
     def close(self) -> None:
         """Send what is under way, and end."""
@@ -108,7 +121,7 @@ class Appender:
         self._producer.poll(0)
         self._thread.join(2 * _POLL_S)
 
-    def _failed(self, place: SourcePartition, error: Any) -> RunError:
+    def _failed(self, place: SourcePartition, error: Any) -> LogError | UnreachableError:
         return self._client.failed(error, f"appending to {place}")
 
     def _hear(self) -> None:

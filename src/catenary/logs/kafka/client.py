@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from catenary.errors import (
-    LogError,
-    PositionError,
-    RunError,
-    UnreachableError,
-    UnsupportedError,
-)
+from catenary.errors import LogError, PositionError, UnreachableError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +19,8 @@ APPEND_S: Final = 30.0
 # What a broker says, or the client of it, while it starts, stops, moves a partition, or is not there.
 _PASSING: Final = (
     "_ALL_BROKERS_DOWN", "_RESOLVE", "_TIMED_OUT", "_TIMED_OUT_QUEUE", "_TRANSPORT", "_MSG_TIMED_OUT",
-    "_AUTHENTICATION", "_SSL", "_WAIT_COORD", "_WAIT_CACHE", "_DESTROY",
+    "_AUTHENTICATION", "_SSL", "_WAIT_COORD", "_WAIT_CACHE", "_DESTROY", "_DESTROY_BROKER", "_FAIL",
+    "_IN_PROGRESS", "_NODE_UPDATE", "_OUTDATED", "_PURGE_INFLIGHT", "_PURGE_QUEUE", "_RETRY",
     "BROKER_NOT_AVAILABLE", "COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE",
     "FENCED_LEADER_EPOCH", "KAFKA_STORAGE_ERROR", "LEADER_NOT_AVAILABLE", "NETWORK_EXCEPTION",
     "NOT_CONTROLLER", "NOT_COORDINATOR", "NOT_ENOUGH_REPLICAS", "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
@@ -102,7 +97,7 @@ class Client:
                 hint="look at the kafka.… options of the address and at the file of kafka_config",
             ) from error
 
-    def failed(self, error: object, doing: str) -> RunError:
+    def failed(self, error: object, doing: str) -> LogError | UnreachableError:
         """A client's or broker's error, as one of ours.
 
         Args:

@@ -12,7 +12,7 @@ from catenary.logs.kafka.messages import sizes
 from catenary.ports.log import Records
 
 if TYPE_CHECKING:
-    from catenary.errors import RunError
+    from catenary.errors import LogError, UnreachableError
 
 
 class _Chunk(NamedTuple):
@@ -39,7 +39,7 @@ class Cursor:
         self.bytes = 0
         self.paused = False
         self.checked = True
-        self.failed: RunError | None = None
+        self.failed: LogError | UnreachableError | None = None
         self._chunks: deque[_Chunk] = deque()
 
     @property

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from catenary.errors import LogError, RunError, nearest
+from catenary.errors import LogError, UnreachableError, nearest
 from catenary.logs.kafka.client import REQUEST_S
 
 if TYPE_CHECKING:
     from catenary.logs.kafka.client import Client
 
-_INCARNATIONS = 1 << 62
+_INCARNATIONS: Final = 1 << 62
+_AGAIN_S: Final = 0.02
 
 
 class Topic(NamedTuple):
@@ -75,8 +77,24 @@ class Directory:
             if error.args[0].code() == self._client.library.KafkaError.TOPIC_ALREADY_EXISTS:
                 return False
             raise self._failed(error, f"making topic {name!r}") from error
+        self._await(name)
         return True
 
-    def _failed(self, error: Exception, doing: str) -> RunError:
+    def _await(self, name: str) -> None:
+        """Wait until brokers tell of a topic that was made just now."""
+        until = time.monotonic() + REQUEST_S
+        while True:
+            try:
+                self.topic(name)
+            except UnreachableError:
+                raise
+            except LogError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(_AGAIN_S)
+            else:
+                return
+
+    def _failed(self, error: Exception, doing: str) -> LogError | UnreachableError:
         self._admin.poll(0)  # what the client has to complain of is told now
         return self._client.failed(error, doing)

@@ -11,20 +11,24 @@ records of a topic that was made anew are never taken for the old one's.
 from __future__ import annotations
 
 import time
-from itertools import groupby
+from itertools import pairwise, repeat
 from typing import TYPE_CHECKING, Any, Final
 
-from catenary.errors import LogError, PositionError, UnreachableError
+import numpy as np
+
+from catenary.errors import PositionError
 from catenary.logs.kafka.client import REQUEST_S
 from catenary.logs.kafka.cursor import Cursor
 from catenary.logs.kafka.messages import records_of
+from catenary.logs.kafka.offsets import silent
 from catenary.ports.token import SourcePartition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from catenary.logs.kafka.client import Client
     from catenary.logs.kafka.directory import Directory
+    from catenary.logs.kafka.offsets import Offsets
     from catenary.ports.log import Records
 
 _AT_ONCE: Final = 10_000
@@ -32,8 +36,6 @@ _PAUSED_FROM: Final = 16 << 20
 _RESUMED_BELOW: Final = 4 << 20
 _TOLD_S: Final = 1.0
 """How long an incarnation is taken for granted where nothing was fetched."""
-_AGAIN_S: Final = 0.05
-_LATEST, _EARLIEST = -1, -2
 
 SETTINGS: Final = {
     # A name is asked for; nothing is committed under it, and no group is joined.
@@ -54,9 +56,10 @@ SETTINGS: Final = {
 class Feed:
     """What one thread reads."""
 
-    def __init__(self, client: Client, directory: Directory) -> None:
+    def __init__(self, client: Client, directory: Directory, offsets: Offsets) -> None:
         self._client = client
         self._directory = directory
+        self._offsets = offsets
         library = client.library
         self._consumer: Any = client.made(library.Consumer, SETTINGS)
         self._place_of: Any = library.TopicPartition
@@ -93,14 +96,6 @@ class Feed:
                 return False
             self._pump(left)
         return True
-
-    def ends(self, places: Sequence[SourcePartition]) -> dict[SourcePartition, int]:
-        """Last stable offsets."""
-        return self._offsets(places, _LATEST)
-
-    def starts(self, places: Sequence[SourcePartition]) -> dict[SourcePartition, int]:
-        """The oldest offsets that are retained."""
-        return self._offsets(places, _EARLIEST)
 
     def incarnation(self, topic: str) -> int:
         """The topic's, as it was told last if that is not long ago."""
@@ -154,7 +149,7 @@ class Feed:
         if cursor is not None:
             self._drop(place)
         self._check(place.topic)
-        start = self.starts([place])[place]
+        start = self._offsets.starts([place])[place]
         if offset < start:
             raise PositionError(
                 f"offset {offset} of {place} is no longer retained; the oldest is {start}",
@@ -172,7 +167,7 @@ class Feed:
         Raises:
             PositionError: if the offset lies beyond it.
         """
-        end = self.ends([place])[place]
+        end = self._offsets.ends([place])[place]
         if offset > end:
             raise PositionError(
                 f"offset {offset} of {place} lies beyond the end, {end}",
@@ -192,9 +187,10 @@ class Feed:
         while not cursor.has_more and cursor.at < end and cursor.failed is None:
             left = until - time.monotonic()
             if left <= 0:
-                raise self._silent(
+                raise silent(
                     f"reading {place}: nothing came from offset {cursor.at} on in {REQUEST_S:g} s,"
-                    f" though it ends at {end}"
+                    f" though it ends at {end}",
+                    self._client.address,
                 )
             self._pump(left)
 
@@ -232,14 +228,21 @@ class Feed:
             self._give(place, cursor, messages)
             return
         kind = self._message
-        places = zip(map(kind.topic, messages), map(kind.partition, messages), strict=True)
-        at = 0
-        for place, run in groupby(places):
-            many = sum(1 for _ in run)
-            found = SourcePartition(*place)
-            if found in self._cursors:
-                self._give(found, self._cursors[found], messages[at : at + many])
-            at += many
+        known = list(self._cursors.items())
+        partitions = map(kind.partition, messages)
+        if len({place.topic for place, _ in known}) == 1:
+            numbers: dict[Any, int] = {place.partition: at for at, (place, _) in enumerate(known)}
+            keys: Iterator[Any] = partitions
+        else:
+            numbers = {tuple(place): at for at, (place, _) in enumerate(known)}
+            keys = zip(map(kind.topic, messages), partitions, strict=True)
+        found = np.fromiter(map(numbers.get, keys, repeat(-1)), np.int64, len(messages))
+        # They come in runs: what was fetched together of a partition lies together.
+        starts = [0, *(np.flatnonzero(np.diff(found)) + 1).tolist(), len(messages)]
+        for start, stop in pairwise(starts):
+            if found[start] >= 0:
+                place, cursor = known[found[start]]
+                self._give(place, cursor, messages[start:stop])
 
     def _give(self, place: SourcePartition, cursor: Cursor, messages: list[Any]) -> None:
         cursor.fetched(records_of(messages))
@@ -274,61 +277,5 @@ class Feed:
         del self._cursors[place]
         self._consumer.incremental_unassign([self._at(place)])
 
-    def _offsets(self, places: Sequence[SourcePartition], which: int) -> dict[SourcePartition, int]:
-        """Offsets of one kind, one request to each broker that leads some of the partitions.
-
-        Raises:
-            LogError: if one of them is not there.
-        """
-        if not places:
-            return {}
-        wanted = [self._at(place, which) for place in places]
-        doing = f"asking for the offsets of {places[0]}"
-        until = time.monotonic() + REQUEST_S
-        while True:
-            try:
-                left = max(until - time.monotonic(), _AGAIN_S)
-                found: list[Any] = self._consumer.offsets_for_times(wanted, left)
-                failed = next((each.error for each in found if each.error is not None), None)
-            except self._failure as error:
-                found, failed = [], error
-            if failed is None:
-                return {SourcePartition(each.topic, each.partition): each.offset for each in found}
-            self._pump(0.0)  # what the client has to complain of is told now
-            told = self._client.failed(failed, doing)
-            if self._client.is_gone(failed):
-                self._check_there(places)
-                told = self._silent(f"{doing}: {failed}")
-            if not isinstance(told, UnreachableError) or time.monotonic() > until:
-                raise told
-            time.sleep(_AGAIN_S)  # it is about to be there, or this client to learn where
-
-    def _check_there(self, places: Sequence[SourcePartition]) -> None:
-        """Whether the broker knows the partitions.
-
-        Raises:
-            LogError: for the first that is not there, with the nearest name.
-        """
-        for place in places:
-            many = self._directory.topic(place.topic).partitions
-            if place.partition >= many:
-                raise missing(place, many, self._client.address)
-
-    def _silent(self, problem: str) -> UnreachableError:
-        return UnreachableError(
-            problem,
-            where=f"kafka://{self._client.address}",
-            hint="see that the broker that leads the partition runs",
-        )
-
     def _at(self, place: SourcePartition, offset: int = 0) -> Any:
         return self._place_of(place.topic, place.partition, offset)
-
-
-def missing(place: SourcePartition, many: int, address: str) -> LogError:
-    """That a topic has no such partition."""
-    return LogError(
-        f"topic {place.topic!r} has no partition {place.partition}",
-        where=f"kafka://{address}",
-        hint=f"it has {many}, counted from 0",
-    )

@@ -11,15 +11,17 @@ from catenary.errors import LogError
 from catenary.logs.kafka.appending import Appender
 from catenary.logs.kafka.client import Client
 from catenary.logs.kafka.directory import Directory
-from catenary.logs.kafka.feed import Feed, missing
+from catenary.logs.kafka.feed import Feed
+from catenary.logs.kafka.membership import GroupMembership
+from catenary.logs.kafka.offsets import Offsets, missing
 from catenary.ports.token import SourcePartition, Token
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import pyarrow as pa
 
-    from catenary.ports.log import Records
+    from catenary.ports.log import Membership, Records
 
 
 class KafkaLog:
@@ -42,6 +44,7 @@ class KafkaLog:
     def __init__(self, address: str, options: Mapping[str, str] | None = None) -> None:
         self._client = Client(address, options or {})
         self._directory = Directory(self._client)
+        self._offsets = Offsets(self._client, self._directory)
         self._lock = threading.Lock()
         self._counts: dict[str, int] = {}
         self._local = threading.local()
@@ -107,11 +110,11 @@ class KafkaLog:
 
     def ends(self, places: Sequence[SourcePartition]) -> dict[SourcePartition, int]:
         """See `catenary.ports.Log.ends`; the last stable offsets."""
-        return self._feed.ends(places)
+        return self._offsets.ends(places)
 
     def starts(self, places: Sequence[SourcePartition]) -> dict[SourcePartition, int]:
         """See `catenary.ports.Log.starts`."""
-        return self._feed.starts(places)
+        return self._offsets.starts(places)
 
     def incarnation(self, place: SourcePartition) -> int:
         """See `catenary.ports.Log.incarnation`."""
@@ -121,12 +124,16 @@ class KafkaLog:
         """See `catenary.ports.Log.wait`; one long poll."""
         return self._feed.wait(positions, timeout_s)
 
+    def join(self, group: str, topics: Collection[str]) -> Membership:
+        """See `catenary.ports.Log.join`: a consumer group, which reads and commits nothing."""
+        return GroupMembership(self._client, group, topics)
+
     @property
     def _feed(self) -> Feed:
         """This thread's."""
         found: Feed | None = getattr(self._local, "feed", None)
         if found is None:
-            found = self._local.feed = Feed(self._client, self._directory)
+            found = self._local.feed = Feed(self._client, self._directory, self._offsets)
             with self._lock:
                 self._feeds.add(found)
         return found
@@ -138,6 +145,7 @@ class KafkaLog:
                 self._appending.close()
             for feed in tuple(self._feeds):
                 feed.close()
+            self._offsets.close()
 
     def __enter__(self) -> Self:
         return self

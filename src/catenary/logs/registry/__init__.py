@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catenary.logs.registry.folder import FolderRegistry, schema_file
+from catenary.logs.registry.folder import FolderRegistry, schema_file, schema_text
 from catenary.logs.registry.http import HttpRegistry
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from catenary.codecs.framing import Registry
 
-__all__ = ["FolderRegistry", "HttpRegistry", "open_registry", "schema_file"]
+__all__ = ["FolderRegistry", "HttpRegistry", "open_registry", "schema_file", "schema_text"]
 
 
 def open_registry(address: str, root: Path, *, cache: Path | None = None) -> Registry:

@@ -53,7 +53,7 @@ class FolderRegistry:
         file = self._file(subject)
         data = file.read_bytes()
         for each in sorted(self._folder.glob(f"*{file.suffix}")):
-            if each.stem.isdecimal() and each.read_bytes() == data:
+            if _is_id(each.stem) and each.read_bytes() == data:
                 return self.schema(int(each.stem))
         raise UnknownSchemaError(
             f"the schema of subject {subject!r} has no id in {str(self._folder)!r}",
@@ -66,18 +66,30 @@ class FolderRegistry:
         for file in found:
             if file.is_file():
                 return file
-        what = f"id {stem}" if stem.isdecimal() else f"subject {stem!r}"
+        what = f"id {stem}" if _is_id(stem) else f"subject {stem!r}"
         raise UnknownSchemaError(
             f"no schema of {what} is in {str(self._folder)!r}",
             hint=f"put it there as {found[0].name}",
         )
 
 
+def _is_id(stem: str) -> bool:
+    return stem.isascii() and stem.isdecimal() and int(stem) < 1 << 32
+
+
 def _held(file: Path, id_: int) -> Registered:
     codec = _CODECS[file.suffix]
     if codec == "protobuf":
         return Registered(id_, codec, "", schema_file(file))
-    return Registered(id_, codec, schema_file(file).decode())
+    return Registered(id_, codec, schema_text(file))
+
+
+def schema_text(file: Path) -> str:
+    """A schema that is text; raises as `schema_file`."""
+    try:
+        return schema_file(file).decode()
+    except UnicodeDecodeError as error:
+        raise DefinitionError(f"the schema file {str(file)!r} is no text: {error}") from error
 
 
 def schema_file(file: Path) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import threading
 import time
 import urllib.error
@@ -19,7 +20,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from catenary.codecs.framing import Registered
-from catenary.errors import DefinitionError, RegistryError, SettingsError, UnknownSchemaError
+from catenary.errors import (
+    DefinitionError,
+    RegistryError,
+    SettingsError,
+    StorageError,
+    UnknownSchemaError,
+)
 from catenary.logs.registry.protos import descriptors
 
 if TYPE_CHECKING:
@@ -97,8 +104,8 @@ class HttpRegistry:
         path = f"/subjects/{quote(subject, safe='')}/versions/latest"
         told = self._get(path, f"subject {subject!r}")
         id_ = told.get("id")
-        if not isinstance(id_, int):
-            raise RegistryError(f"the registry's answer has no id: {self._url}{path}")
+        if not isinstance(id_, int) or not 0 <= id_ < 1 << 32:
+            raise RegistryError(f"the registry's answer has no id of 32 bits: {self._url}{path}")
         return self._registered(id_, told)
 
     def _fetched(self, id_: int) -> dict[str, Any]:
@@ -150,15 +157,24 @@ class HttpRegistry:
             told: object = json.loads((self._cache / f"{id_}.json").read_text())
         except (OSError, ValueError):
             return None  # never fetched, or torn by a crash: it is fetched again
-        return cast("dict[str, Any]", told) if isinstance(told, dict) else None
+        return (
+            cast("dict[str, Any]", told) if isinstance(told, dict) and "imports" in told else None
+        )
 
     def _keep(self, id_: int, told: dict[str, Any]) -> None:
         if self._cache is None:
             return
-        self._cache.mkdir(parents=True, exist_ok=True)
-        made = self._cache / f".{id_}.{threading.get_ident()}"
-        made.write_text(json.dumps(told))
-        made.replace(self._cache / f"{id_}.json")
+        made = self._cache / f".{id_}.{os.getpid()}.{threading.get_ident()}"
+        try:
+            self._cache.mkdir(parents=True, exist_ok=True)
+            made.write_text(json.dumps(told))
+            made.replace(self._cache / f"{id_}.json")
+        except OSError as error:
+            raise StorageError(
+                f"a schema cannot be kept: {error}",
+                where=str(self._cache),
+                hint="make room, or set another registry_cache",
+            ) from error
 
     def _get(self, path: str, what: str) -> dict[str, Any]:
         """The object that the server answers with."""
@@ -170,16 +186,16 @@ class HttpRegistry:
                 with urllib.request.urlopen(asked, timeout=self._timeout_s) as answer:
                     told: object = json.loads(answer.read(_MOST_BYTES))
             except urllib.error.HTTPError as error:
-                error.close()
-                if error.code == 404:
-                    raise self._none(what, path) from error
+                with error:
+                    if error.code == 404 and _is_unknown(error.read(_MOST_BYTES)):
+                        raise self._none(what, path) from error
                 if error.code in _REFUSED:
                     raise SettingsError(
                         f"the registry refuses who asks (HTTP {error.code}): {self._url}{path}",
                         hint="write user:password@ before the host, as in http://user:password@host:8081",
                     ) from error
                 why = f"HTTP {error.code}"
-            except (TimeoutError, OSError, http.client.HTTPException) as error:
+            except (OSError, http.client.HTTPException) as error:
                 why = str(getattr(error, "reason", error)) or type(error).__name__
             except ValueError:
                 why = "its answer is no JSON"
@@ -197,3 +213,13 @@ class HttpRegistry:
             f"the registry has no schema of {what}: {self._url}{path}",
             hint="register it, or mend the address; then replay the dead letters",
         )
+
+
+def _is_unknown(data: bytes) -> bool:
+    """Whether a registry says so, and not some other server that knows no such page."""
+    try:
+        told: object = json.loads(data)
+    except ValueError:
+        return False
+    code = cast("dict[str, object]", told).get("error_code") if isinstance(told, dict) else None
+    return isinstance(code, int) and str(code).startswith("404")

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
+import subprocess
+import sys
 import tempfile
-import threading
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from catenary.errors import DefinitionError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_ONE = threading.Lock()
-"""protoc writes to the process's own stderr, which is turned aside for it."""
 
 
 def descriptors(text: str, imports: Mapping[str, str], *, name: str = "schema.proto") -> bytes:
@@ -44,42 +40,26 @@ def descriptors(text: str, imports: Mapping[str, str], *, name: str = "schema.pr
 
 def compiled(file: Path, root: Path) -> bytes:
     """A FileDescriptorSet of a .proto file; imports are looked for in `root`. Raises as `descriptors`."""
-    try:
-        import grpc_tools
-        from grpc_tools import protoc
-    except ImportError as error:
+    if find_spec("grpc_tools") is None:
         raise UnsupportedError(
             "reading .proto files needs the grpcio-tools package",
             hint="pip install 'catenary[protobuf]', or give a set of descriptors made with protoc",
-        ) from error
-    run: Any = protoc.main
-    own = Path(str(grpc_tools.__file__)).parent / "_proto"
+        )
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "set"
-        words = [
-            "protoc", f"-I{root}", f"-I{own}", "--include_imports", f"--descriptor_set_out={made}", str(file),
-        ]  # fmt: skip
-        with _ONE, _said(Path(folder) / "said") as said:
-            code = run(words)
-        if code != 0:
-            line = said.getvalue().strip().replace(f"{root}/", "").splitlines()
+        words = [f"-I{root}", "--include_imports", f"--descriptor_set_out={made}", str(file)]
+        # In a process of its own: what a schema does to protoc, it does not do to a stage.
+        done = subprocess.run(
+            [sys.executable, "-m", "grpc_tools.protoc", *words],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode != 0:
+            said = done.stderr.strip().replace(f"{root}/", "").splitlines()
             raise DefinitionError(
-                f"a Protobuf schema does not compile: {line[0] if line else 'protoc failed'}",
+                f"a Protobuf schema does not compile: {said[0] if said else 'protoc failed'}",
                 where=file.name,
             )
         return made.read_bytes()
-
-
-@contextlib.contextmanager
-def _said(file: Path) -> Any:
-    """What is written to the process's stderr meanwhile, by C++ too."""
-    found = io.StringIO()
-    kept = os.dup(2)
-    try:
-        with file.open("wb") as out:
-            os.dup2(out.fileno(), 2)
-        yield found
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        found.write(file.read_text(errors="replace"))

@@ -27,21 +27,32 @@ BELL: Final = ".bell"
 LONGEST_KEY: Final = 480
 _DATA: Final = "data.mdb"
 _ANEW: Final = "remove its folder, upload again and stream from the upload's frontier"
+_KEPT_COMMITS: Final = 1
 _READERS: Final = 512
 _NO_SPACE_BYTES: Final = 1 << 20
 
 
 class LmdbSnapshot:
-    """Fulfils `ports.Snapshot` within one read transaction, which is as long as its context."""
+    """Fulfils `ports.Snapshot` within one read transaction, which is as long as its context.
 
-    def __init__(self, transaction: Any) -> None:
+    Args:
+        transaction: of the environment.
+        check: told the transaction's commit at the end; it refuses what may not have held so long.
+    """
+
+    def __init__(self, transaction: Any, check: Callable[[int], None] | None = None) -> None:
         self._transaction = transaction  # its methods are typed for memoryviews, too
+        self._check = check
 
     def __enter__(self) -> LmdbSnapshot:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._transaction.abort()
+        try:
+            if self._check is not None:
+                self._check(self._transaction.id())
+        finally:
+            self._transaction.abort()
 
     def get(self, key: bytes) -> bytes | None:
         """The key's value."""
@@ -82,6 +93,7 @@ class LmdbDataset:
 
     Attributes:
         bell: rung after each commit.
+        writable: whether this process may write to the file; if not, it may still read.
     """
 
     is_remote = False
@@ -94,16 +106,11 @@ class LmdbDataset:
         self._committed = committed
         self._folder = folder
         try:
-            self._env = lmdb.open(
-                str(folder),
-                map_size=map_bytes,
-                max_readers=_READERS,
-                sync=power,
-                metasync=power,
-                readahead=False,
-                meminit=False,
-            )
+            self._env, self.writable = _opened(folder, power=power, map_bytes=map_bytes)
             self._env.reader_check()
+            with self._env.begin():
+                # Without a lock file to write to, LMDB knows of no reader, this one included.
+                self._counted = self._env.info()["num_readers"] > 0
             self._file = folder / _DATA
             self._check_length()
         except lmdb.Error as error:
@@ -153,7 +160,23 @@ class LmdbDataset:
 
     def snapshot(self, extent: Extent | None = None) -> LmdbSnapshot:
         """The dataset as of now, all of it."""
-        return LmdbSnapshot(self._env.begin(buffers=False))
+        transaction = self._env.begin(buffers=False)
+        return LmdbSnapshot(transaction, None if self._counted else self._check_untouched)
+
+    def _check_untouched(self, commit: int) -> None:
+        """Refuse what was read without a lock, if a writer may have used its pages again meanwhile.
+
+        A writer keeps the pages of the commit before its own for readers that it does not know.
+
+        Raises:
+            StorageError: if it may.
+        """
+        if self.version() - commit > _KEPT_COMMITS:
+            raise StorageError(
+                f"the store of {self.name} was written to while it was read without its lock",
+                where=str(self._folder),
+                hint="let readers write to lock.mdb, or give them a copy that nobody writes to",
+            )
 
     def commit(
         self,
@@ -164,6 +187,12 @@ class LmdbDataset:
         """Write all of it if every key in `expects` has its value."""
         for key, _ in puts:
             assert len(key) <= LONGEST_KEY, "state keeps its keys short"
+        if not self.writable:
+            raise StorageError(
+                f"the store of {self.name} is read-only here",
+                where=str(self._folder),
+                hint="fetches read it so; stages, uploads and readers that hold a head write to it",
+            )
         self._check_same()
         try:
             with self._env.begin(write=True) as transaction:
@@ -184,6 +213,38 @@ class LmdbDataset:
     def close(self) -> None:
         """Release the file."""
         self._env.close()
+
+
+def _opened(folder: Path, *, power: bool, map_bytes: int) -> tuple[lmdb.Environment, bool]:
+    """The environment, and whether it may be written to.
+
+    Where that is forbidden, it is opened to be read: with its lock, by which writers know of readers, if
+    that may be written; without it, where permissions or a read-only file system forbid that, too.
+    """
+    refused: lmdb.Error | None = None
+    for readonly, lock in ((False, True), (True, True), (True, False)):
+        try:
+            environment = lmdb.open(
+                str(folder),
+                map_size=map_bytes,
+                max_readers=_READERS,
+                sync=power,
+                metasync=power,
+                readahead=False,
+                meminit=False,
+                readonly=readonly,
+                lock=lock,
+            )
+        except lmdb.Error as error:
+            if not (
+                isinstance(error, lmdb.ReadonlyError) or os.strerror(errno.EROFS) in str(error)
+            ):
+                raise
+            refused = refused or error
+        else:
+            return environment, not readonly
+    assert refused is not None, "it returns or is refused"
+    raise refused
 
 
 def _identity(file: Path) -> tuple[int, int]:

@@ -22,6 +22,7 @@ FORMAT: Final = 1
 _FORMAT_FILE: Final = "format"
 _MAP_BYTES: Final = 64 << 30
 _SETTLED_NS: Final = 2_000_000_000
+_LOOK_S: Final = 0.05
 
 # LMDB forbids to open a file twice in one process, so stores of one folder share their datasets.
 _open: dict[str, LmdbDataset] = {}
@@ -115,6 +116,12 @@ class LmdbStore:
     def wait(self, version: int, timeout_s: float, *, dataset: str | None = None) -> bool:
         """Sleep until `version()` differs; if a dataset is named, until it is committed to."""
         meant = None if dataset is None else self.dataset(dataset)
+        if not all(each.writable for each in self._mine.copy().values()):
+            # A waiter is a socket in the store's folder: who may not write there looks now and then.
+            until = time.monotonic() + timeout_s
+            while self.version() == version and (left := until - time.monotonic()) > 0:
+                time.sleep(min(left, _LOOK_S))
+            return self.version() != version
         bell = self._bell if meant is None else meant.bell
         with bell.waiting() as waiter:
             if self.version() == version:

@@ -30,11 +30,12 @@ if TYPE_CHECKING:
 
 SCHEMES: Final = ("redis", "rediss")
 _PREFIX: Final = "catenary"
-_ANSWER_S: Final = 60.0
+_ANSWER_S: Final = 20.0
 _CONNECT_S: Final = 5.0
 _BACKOFF_S: Final = 0.01
 _LONGEST_BACKOFF_S: Final = 0.5
 _EVICTING: Final = "allkeys-"
+_OLDEST: Final = 7
 
 
 @dataclass(frozen=True)
@@ -58,20 +59,19 @@ class Address:
         Raises:
             SettingsError: if it is no such address.
         """
-        hint = "write redis://host:port/0, or rediss:// for TLS; ?prefix= keeps projects apart"
         parts = urlsplit(text)
-        if parts.scheme not in SCHEMES:
-            raise SettingsError(f"store={text!r} is no address of a Redis server", hint=hint)
         options = parse_qs(parts.query, keep_blank_values=True)
-        (prefix,) = options.pop("prefix", [_PREFIX])
+        prefix = options.pop("prefix", [_PREFIX])[-1]
         shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
         try:
-            number = int(parts.path.strip("/") or 0)
-            port = parts.port
+            fits = int(parts.path.strip("/") or 0) >= 0 and parts.port != 0
         except ValueError:
-            number, port = -1, None
-        if options or number < 0 or not prefix or port == 0:
-            raise SettingsError(f"store={shown} is no address of a Redis server", hint=hint)
+            fits = False
+        if parts.scheme not in SCHEMES or options or not prefix or not fits:
+            raise SettingsError(
+                f"store={shown} is no address of a Redis server",
+                hint="write redis://host:port/0, or rediss:// for TLS; ?prefix= keeps projects apart",
+            )
         url = urlunsplit(parts._replace(query=""))
         return Address(url, shown, quote(prefix, safe=""))
 
@@ -207,14 +207,22 @@ class Client:
         """Refuse a server on which rows would not stay, or would not lie together.
 
         Raises:
-            UnsupportedError: for a cluster.
+            UnsupportedError: for a cluster, a sentinel, or a server that is too old.
             StorageError: for one that evicts rows when its memory is full.
         """
         told = self._patiently(lambda: self._redis.execute_command("INFO"))
-        if told.get("redis_mode") == "cluster" or told.get("cluster_enabled"):
+        mode = told.get("redis_mode", "standalone")
+        if mode != "standalone":
+            what = {"cluster": "a node of a cluster"}.get(mode, f"a {mode}")
             raise UnsupportedError(
-                f"{self.address.shown} is a node of a cluster, which this store does not follow",
+                f"{self.address.shown} is {what}, which this store does not follow",
                 hint="name a single server, or a primary with its replicas behind one address",
+            )
+        version = str(told.get("redis_version", ""))
+        if version.partition(".")[0].isdigit() and int(version.partition(".")[0]) < _OLDEST:
+            raise UnsupportedError(
+                f"{self.address.shown} is Redis {version}; its scripts know no flags",
+                hint=f"Redis {_OLDEST}.0 or later, or Valkey",
             )
         policy = str(told.get("maxmemory_policy", ""))
         if policy.startswith(_EVICTING):

@@ -8,21 +8,25 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from catenary.ports import Extent
 from catenary.stores.memory import MemorySnapshot
 from catenary.stores.redis import packing
 from catenary.stores.redis.client import GoneError, Script
 from catenary.stores.redis.snapshot import LeasedSnapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-    from catenary.ports import Extent
     from catenary.stores.redis.client import Client
 
 LEASE_MS: Final = 30_000
 """How long a snapshot is kept after it was last read."""
 REMEMBERED_MS: Final = 300_000
 """How long a commit is known to have been done; more than any call's patience."""
+_AT_ONCE: Final = 1_000
+"""Keys and prefixes of a view that one script reads."""
+_USUAL: Final = 16
+"""Keys that come with a lease."""
 _COMMIT: Final = Script("commit")
 _LEASE: Final = Script("lease")
 _READ: Final = Script("read")
@@ -99,6 +103,7 @@ class RedisDataset:
         self._committed = committed
         self._gone = gone
         self._ended: list[bytes] = []
+        self._usual: tuple[bytes, ...] = ()
         self._lock = threading.Lock()
 
     @contextmanager
@@ -107,9 +112,9 @@ class RedisDataset:
         if extent is not None:
             yield self._view(extent)
             return
-        lease = self._leased()
+        lease, known = self._leased()
         try:
-            yield LeasedSnapshot(lease)
+            yield LeasedSnapshot(lease, known, self._wished)
         finally:
             # The server is told with the next call; should none follow, the lease ends by itself.
             with self._lock:
@@ -149,13 +154,35 @@ class RedisDataset:
         names = self._names
         return self._call(_READ, names[:4], lease, LEASE_MS, names.undo, seen, *wanted)
 
-    def _leased(self) -> Lease:
-        number = os.urandom(12)
-        keys = (self._names.meta, self._names.open)
-        version = self._call(_LEASE, keys, number, LEASE_MS, self._taken())
-        return Lease(self, version, number)
+    def _leased(self) -> tuple[Lease, dict[bytes, bytes | None]]:
+        """A lease, and what the keys that are usually read hold in it."""
+        number, usual = os.urandom(12), list(self._usual)
+        keys = (self._names.meta, self._names.open, self._names.rows)
+        given = (number, LEASE_MS, self._taken(), packing.packed(usual))
+        version, values = self._call(_LEASE, keys, *given)
+        return Lease(self, version, number), dict(zip(usual, values, strict=True))
+
+    def _wished(self, key: bytes) -> None:
+        """Let the key come with the leases to follow, in place of the one that came first."""
+        with self._lock:
+            if key not in self._usual:
+                self._usual = (*self._usual[1 - _USUAL :], key)
 
     def _view(self, extent: Extent) -> MemorySnapshot:
+        """What is asked for: of many entities in parts, so that other clients have their turn in between.
+
+        If a commit came in between, all of it is asked for at once.
+        """
+        parts = list(_parts(extent))
+        rows: dict[bytes, bytes] = {}
+        versions = {self._take(part, rows) for part in parts}
+        if len(versions) > 1:
+            rows.clear()
+            self._take(extent, rows)
+        return MemorySnapshot(rows)
+
+    def _take(self, extent: Extent, rows: dict[bytes, bytes]) -> bytes:
+        """Add what is asked for to rows; the version at which they were read."""
         ranges = [
             bound
             for prefix in extent.prefixes
@@ -163,9 +190,10 @@ class RedisDataset:
         ]
         wanted = list(packing.lists(extent.keys))
         arguments = (len(wanted), *wanted, *packing.lists(ranges))
-        keys, values = self._call(_VIEW, self._names[:3], *arguments)
-        rows = zip(chain.from_iterable(keys), chain.from_iterable(values), strict=True)
-        return MemorySnapshot({key: value for key, value in rows if value is not None})
+        version, keys, values = self._call(_VIEW, self._names[:3], *arguments)
+        found = zip(chain.from_iterable(keys), chain.from_iterable(values), strict=True)
+        rows.update((key, value) for key, value in found if value is not None)
+        return version
 
     def _taken(self) -> bytes:
         """The leases that have ended, for a script that gives them up."""
@@ -179,3 +207,11 @@ class RedisDataset:
         except GoneError:
             self._gone()
             raise
+
+
+def _parts(extent: Extent) -> Iterator[Extent]:
+    """The extent in parts that are read in some milliseconds."""
+    many = max(len(extent.keys), len(extent.prefixes), 1)
+    for first in range(0, many, _AT_ONCE):
+        last = first + _AT_ONCE
+        yield Extent(extent.keys[first:last], extent.prefixes[first:last])

@@ -5,6 +5,7 @@
 What a commit replaced is kept while an older lease lasts. Each answer brings what was replaced since the
 answer before; the oldest value of a key is the snapshot's.
 
+Keys that were read one by one before come with the lease: a stage reads the same small records each time.
 What is known beforehand needs no lease: it is asked for at once, and lies in memory then (``view.lua``).
 """
 
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from catenary.stores.redis import packing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from catenary.stores.redis.dataset import Lease
 
@@ -29,15 +30,24 @@ class LeasedSnapshot:
 
     Args:
         lease: of the version that is shown.
+        known: what some keys hold in it.
+        wished: told of a key that is not among them.
     """
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(
+        self, lease: Lease, known: Mapping[bytes, bytes | None], wished: Callable[[bytes], None]
+    ) -> None:
         self._lease = lease
+        self._known = known
+        self._wished = wished
         self._before: dict[bytes, bytes | None] = {}
         """What keys held that were written since."""
 
     def get(self, key: bytes) -> bytes | None:
         """The key's value."""
+        if key in self._known:
+            return self._known[key]
+        self._wished(key)
         return self.get_many([key])[0]
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:

@@ -3,7 +3,7 @@
 --
 -- KEYS: meta, keys, rows
 -- ARGV: incarnation, how many lists of keys follow, these lists, lists of ranges (from, to, from, …)
--- Returns keys and values, as many lists of each as there was something to say.
+-- Returns {version, keys, values}, as many lists of each as there was something to say.
 if redis.call('HGET', KEYS[1], 'incarnation') ~= ARGV[1] then
     return redis.error_reply('CATENARYGONE')
 end
@@ -26,4 +26,4 @@ for list = 3 + lists, #ARGV do
         end
     end
 end
-return {keys, values}
+return {redis.call('HGET', KEYS[1], 'version'), keys, values}

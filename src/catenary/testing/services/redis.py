@@ -10,7 +10,9 @@ It listens on the loopback interface only, under a port that was free, and keeps
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -110,6 +112,14 @@ class RedisServer:
         self._process.kill()
         self._process.wait()
         self._process = None
+
+    def pause(self) -> None:
+        """Hold it up (SIGSTOP): connections stay, nothing answers."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on (SIGCONT)."""
+        os.kill(self.pid, signal.SIGCONT)
 
     def flush(self) -> None:
         """Remove all that it holds."""

@@ -1,0 +1,36 @@
+"""Remove datasets of definitions as they were: what `catenary status` lists as old.
+
+A changed definition builds a dataset of its own beside the old one, which stays for those who still serve
+it. Once nobody does, it can go, and holds the heads of its parents no more.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from catenary.cli.console import emit, say
+from catenary.cli.opening import Definitions, Json, Root, lived
+from catenary.plan.printing import counted
+
+
+def command(
+    datasets: Annotated[list[str], typer.Argument(help="NAME@FINGERPRINT, as status lists them")],
+    *,
+    current: Annotated[
+        bool, typer.Option("--current", help="also that of a definition as it is now")
+    ] = False,
+    definitions: Definitions = None,
+    root: Root = Path(),
+    json: Json = False,
+) -> None:
+    """Remove what they hold."""
+    from catenary.app.versions import remove
+
+    live = lived(root, definitions=definitions)
+    removed = {name: remove(live, name, current=current) for name in datasets}
+    if json:
+        emit({"removed": removed})
+        return
+    for name, many in removed.items():
+        say(f"{name}: {counted(many, 'key')} removed")

@@ -1,0 +1,113 @@
+"""What `catenary serve` says when it cannot begin, and what it prints without beginning."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from tests.unit.cli.shop import refusal
+from tests.unit.web.serving import SPEND, served
+
+from catenary.cli.main import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.web.serving import Served
+
+
+@pytest.mark.parametrize(
+    ("missing", "words", "said"),
+    [
+        ("granian", ("serve",), "`catenary serve` needs granian"),
+        ("prometheus_client", ("serve", "--metrics"), "a page of metrics needs prometheus_client"),
+        (
+            "prometheus_client",
+            ("stream", "--all", "--metrics-port", "0"),
+            "a page of metrics needs prometheus_client",
+        ),
+        (
+            "opentelemetry.sdk",
+            ("stream", "--all", "--traces", "http://localhost:4318"),
+            "traces needs opentelemetry.sdk",
+        ),
+    ],
+)
+def test_a_library_that_is_not_installed_is_named_with_its_extra(
+    project: Path, missing: str, words: tuple[str, ...], said: str
+) -> None:
+    code = f"""
+import sys
+import time
+sys.modules[{missing!r}] = None
+from catenary.cli.main import main
+sys.exit(main({[*words, "--root", str(project)]!r}))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert said in ended.stderr
+    assert "pip install 'catenary[" in ended.stderr
+
+
+def test_a_port_that_is_taken_is_said_to_be(
+    server: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = server.url.rpartition(":")[2]
+    error = refusal(capsys, server.project, "serve", "--port", taken)
+    assert f":{taken} cannot be listened at" in error["problem"]
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        error = refusal(capsys, server.project, "serve", "--port", str(other.getsockname()[1]))
+    assert error["hint"] == "give another --port; 0 takes any"
+
+
+def test_scopes_and_keys_are_looked_at_before_anything_is_served(
+    project: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    settings = (project / "catenary.toml").read_text()
+    folder = tmp_path / "other"
+    folder.mkdir()
+    for name in ("features.py", "tables"):
+        (folder / name).symlink_to(project / name)
+    key = '[api_keys.a]\nenv = "NO_SUCH_KEY"\n'
+    (folder / "catenary.toml").write_text(settings + key)
+    assert "$NO_SUCH_KEY" in refusal(capsys, folder, "serve")["problem"]
+    (folder / "catenary.toml").write_text(settings + key + 'definitions = ["return_rsik"]\n')
+    assert refusal(capsys, folder, "serve")["hint"] == "did you mean 'return_risk'?"
+
+
+def test_the_description_can_be_had_without_a_server(
+    server: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert main(["serve", "--openapi", "--root", str(server.project)]) == 0
+    assert json.loads(capsys.readouterr().out) == server.get("/openapi.json").json()
+
+
+def test_a_worker_that_is_killed_is_replaced_and_the_sums_go_on(project: Path) -> None:
+    with served(project) as server:
+        assert server.post(SPEND, [{"customer": "ann"}]).is_success
+        children = subprocess.run(
+            ["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True
+        )
+        os.kill(int(children.stdout.split()[-1]), signal.SIGKILL)
+        answer: httpx.Response | None = None
+        until = time.monotonic() + 60
+        while answer is None and time.monotonic() < until:
+            try:
+                answer = server.post(SPEND, [{"customer": "ann"}])
+            except httpx.TransportError:
+                time.sleep(0.05)
+        assert answer is not None
+        assert answer.is_success
+        count = 'catenary_fetch_seconds_count{definition="customer_spend"} 2.0'
+        assert count in server.get("/metrics").text
