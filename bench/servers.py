@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 JARS: Final = Path("build/kafka")
+PATIENT: Final = {"broker.session.timeout.ms": "30000"}
+"""A broker that shares its core is late now and then, which is no reason to take its partitions away."""
 
 
 @contextmanager
@@ -45,7 +47,7 @@ def kafka() -> Generator[KafkaBroker]:
         message = f"the broker's jars cannot be fetched: {fetched.stderr.strip()[-1500:]}"
         raise PeerMissingError(message)
     with TemporaryDirectory(dir=BUILD.absolute(), prefix="kafka-") as folder:
-        broker = KafkaBroker(Path(folder), JARS.absolute())
+        broker = KafkaBroker(Path(folder), JARS.absolute(), settings=PATIENT)
         with on(SERVERS):
             broker.start()
         try:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sys
 import threading
 import time
+import traceback
 from functools import partial
 from pathlib import Path
 
@@ -38,9 +40,16 @@ class Waited:
         self._since = time.perf_counter() if phase == "wait" else None
 
 
+def _ended(failed: threading.ExceptHookArgs) -> None:
+    """A stage that fails ends the process: nobody is to wait for what the others make of it."""
+    traceback.print_exception(failed.exc_value)
+    os._exit(1)
+
+
 def main(address: str, folder: Path, durability: str, name: str) -> None:
     """Run until stdin is closed."""
     stopped = threading.Event()
+    threading.excepthook = _ended
     with KafkaLog(address) as log:
         store = LmdbStore(folder, durability=durability)
         nodes = stages(build([KNOWN[name]], {"t": SCHEMA}.__getitem__))
