@@ -51,7 +51,7 @@ test: check ## everything that CI runs
 	@$(call group,kafka)
 	@$(WITH_JAVA) $(call group,spark)
 
-bench: .venv/.dev ## ratios against peers, half an hour on an idle machine; ROW=NAME for one
+bench: .venv/.dev ## ratios against peers, forty minutes on an idle machine; ROW=NAME for one
 	@$(BIN)/python -m bench $(if $(ROW),--row $(ROW))
 
 crash: .venv/.dev ## kill running stages N times at drawn moments; LOG=kafka, STORE=redis: and these
