@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check crash bench kafka golden chronon format lock clean
+.PHONY: help setup demo demo-kafka test check crash bench kafka golden chronon format lock clean
 
 BIN := .venv/bin
 PYTEST := TZ=UTC $(BIN)/pytest
@@ -19,7 +19,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 .venv/.core: scripts/setup.sh requirements/demo.lock requirements/flights.lock pyproject.toml setup.py $(KERNELS)
 	@scripts/setup.sh core
@@ -34,6 +34,10 @@ setup: .venv/.dev ## create .venv with the locked requirements, the kernels comp
 demo: .venv/.core ## the flights story: a depth-3 chain over a year, checked against SQL
 	@$(BIN)/catenary demo $(ARGS)
 
+demo-kafka: .venv/.dev ## the same story, its topics in a Kafka broker, its state in a Redis server
+	@scripts/kafka.sh
+	@$(BIN)/python -m catenary.demo.servers --jars build/kafka $(ARGS)
+
 check: .venv/.dev ## lint, format, types, spelling and the room map
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
@@ -47,7 +51,7 @@ test: check ## everything that CI runs
 	@$(call group,defects)
 	@$(call group,demo)
 	@$(call group,root)
-	@$(call group,redis)
+	@$(call group,redis and not kafka)
 	@$(call group,kafka)
 	@$(WITH_JAVA) $(call group,spark)
 

@@ -19,7 +19,7 @@ from tests.property.places import Places
 from tests.property.twins import Count, TwinWorld
 
 from catenary.app.settings import Settings
-from catenary.app.workers import EMBEDDED, Worker
+from catenary.app.workers import OF_PROJECT, Worker
 from catenary.plan.stage import StageSpec, streamed_sources
 from catenary.windows import DAY_MS
 
@@ -76,7 +76,7 @@ class Apart:
                 worker = Worker(
                     specs[node.name],
                     list(specs.values()),
-                    opener=EMBEDDED,
+                    opener=OF_PROJECT,
                     folder=world.root,
                     owned=owned,
                     settings=settings,

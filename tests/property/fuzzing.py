@@ -128,9 +128,10 @@ def envelopes(name: str, table: pa.Table, rows: list[dict[str, Any]]) -> Kind:
 
 
 def protobuf(name: str, table: pa.Table, rows: list[dict[str, Any]]) -> Kind:
-    """Written by the `protobuf` package, from a file that is made here."""
+    """Written by the `protobuf` package, from a file that is made here: in proto3, or in proto2."""
     kinds = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(name="t.proto", package="t", syntax="proto3")
+    syntax = "proto2" if name == "protobuf2" else "proto3"
+    file = descriptor_pb2.FileDescriptorProto(name="t.proto", package="t", syntax=syntax)
     file.dependency.append("google/protobuf/timestamp.proto")
     row = file.message_type.add(name="Row")
     place, part = row.nested_type.add(name="Place"), row.nested_type.add(name="Part")
@@ -191,6 +192,7 @@ KINDS: dict[str, Callable[[str, pa.Table, list[dict[str, Any]]], Kind]] = {
     "framed": framed,
     "debezium": envelopes,
     "protobuf": protobuf,
+    "protobuf2": protobuf,
 }
 
 

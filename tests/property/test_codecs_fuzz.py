@@ -15,7 +15,7 @@ import pytest
 
 MANY = int(os.environ.get("CATENARY_TEST_FUZZ", "100000"))
 SEED = os.environ.get("CATENARY_TEST_FUZZ_SEED", "1")
-CODECS = ("avro", "framed", "json", "debezium", "protobuf", "arrow")
+CODECS = ("avro", "framed", "json", "debezium", "protobuf", "protobuf2", "arrow")
 
 
 @pytest.mark.property

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.property
 
-IN_ORDER = (1, 3, 6, 38, 131, 186, 377, 417, 666)
+IN_ORDER = (1, 3, 6, 28, 38, 131, 186, 377, 417, 666)
 LATE = (43,)
 EARLIER = ((0, -3_600_000), (1, -3_600_000))
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.property.chains import COLUMNS, Kind
 from tests.property.happenings import Happenings
 from tests.property.judging import story
+from tests.property.places import Places
 
 from catenary.plan.settings import ChainSettings
 from catenary.testing import differences, events, features
@@ -29,7 +30,7 @@ seeds, shifts = st.integers(0, 2**32), st.sampled_from(SHIFTS)
 
 def compared(seed: int, folder: Path, shift_ms: int) -> tuple[list[str], bool]:
     """How a backfill differs from the oracle; and whether the shift changed any value."""
-    world = Happenings(Random(seed), folder, Kind(), shift_ms)
+    world = Happenings(Random(seed), Places().log(folder), Kind(), shift_ms)
     world.log.close()
     world.history = world.happen(30)
     asks = [

@@ -34,6 +34,7 @@ from catenary.serve.lookup import StoreLookup
 from catenary.state.layouts import dataset_name
 from catenary.state.records import lanes_of, uploads_of
 from catenary.stream.build import children_of, stage_of
+from catenary.stream.lanes import SetBackError
 from catenary.windows import DAY_MS, HOUR_MS, MINUTE_MS
 
 if TYPE_CHECKING:
@@ -193,6 +194,8 @@ class World(Happenings):
                 self.batches += copy.stage.step(self.meanwhile())
             else:
                 self.small_step(copy, self.meanwhile())
+        except SetBackError as error:
+            raise AssertionError("the store of a world loses no commit") from error
         finally:
             self._busy.pop()
 

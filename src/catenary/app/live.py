@@ -166,8 +166,12 @@ class Live:
             wanted |= {each.name for each in below(node)}
         return tuple(node for node in self.stages if node.name in wanted)
 
-    def topics(self) -> dict[str, tuple[str, Schema]]:
-        """Topic name to its address and the columns of its records."""
+    def topics(self) -> Mapping[str, tuple[str, Schema]]:
+        """Topic name to its address and the columns of its records, as they were first asked for."""
+        return self._topics
+
+    @cached_property
+    def _topics(self) -> Mapping[str, tuple[str, Schema]]:
         found: dict[str, tuple[str, Schema]] = {}
         for node in self.stages:
             for _, scan, address in streamed_sources(node):

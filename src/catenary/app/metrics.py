@@ -98,7 +98,8 @@ def stages(live: Live) -> Iterator[Metric]:
     except CatenaryError:
         states = None
     about = "Whether log and store could be asked."
-    yield GaugeMetricFamily("catenary_reachable", about, value=float(states is not None))
+    asked = states is not None and not any(lane.away for each in states for lane in each.lanes)
+    yield GaugeMetricFamily("catenary_reachable", about, value=float(asked))
     if states is not None:
         yield from _lanes(states)
         yield from _stages(states)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from catenary.app.spans import Spans, traced_stage
 from catenary.app.workers import Worker
-from catenary.errors import CatenaryError, FencedError, RunError
+from catenary.errors import FencedError, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from catenary.stream.stage import Stage
 
 _LOOK_S = 0.05
+_WORTH_TELLING_S: Final = 5.0
 _log: Final = logging.getLogger(__name__)
 
 
@@ -31,6 +32,8 @@ class _Said:
 
     def __init__(self, names: Collection[str]) -> None:
         self._aside = dict.fromkeys(names, 0)
+        self._waits: dict[str, tuple[str, float]] = dict.fromkeys(names, ("", 0.0))
+        self._told = dict.fromkeys(names, "")
 
     def began(self) -> None:
         """They all did."""
@@ -45,6 +48,22 @@ class _Said:
             self._aside[name] = many
             said = {"stage": name, "dead_letters": many}
             _log.warning("%s set %d rows or records aside", name, more, extra={"facts": said})
+        if name in self._waits:
+            self._wait(name, str(facts.get("waiting_for", "")))
+
+    def _wait(self, name: str, what: str) -> None:
+        """Tell of what a stage waits for once that has been the same for a while, and when it goes on."""
+        now_s = time.monotonic()
+        before, since_s = self._waits[name]
+        if what != before:
+            self._waits[name] = what, now_s
+        elif what and what != self._told[name] and now_s - since_s > _WORTH_TELLING_S:
+            self._told[name] = what
+            said = {"stage": name, "waiting_for": what}
+            _log.warning("%s waits: %s", name, what, extra={"facts": said})
+        if not what and self._told[name]:
+            self._told[name] = ""
+            _log.info("%s goes on", name, extra={"facts": {"stage": name}})
 
     def ended(self, facts: Mapping[str, Any]) -> None:
         """One stage did."""
@@ -80,7 +99,7 @@ class Here:
             for node in nodes
         }
         self._said = _Said(self.stages)
-        self.failed: CatenaryError | None = None
+        self.failed: Exception | None = None
         self.gone: list[str] = []
         self._lent = frozenset(lent)
         self._stopped = threading.Event()
@@ -96,13 +115,24 @@ class Here:
         for thread in self._threads.values():
             thread.start()
 
-    def finish(self) -> None:
-        """Stop each once nothing is queued and its children have stopped; wait for that."""
+    def finish(self, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Stop each once nothing is queued and its children have stopped; wait for that.
+
+        Raises:
+            RunError: if it was told to stop before.
+        """
+        early = False
         for name in reversed(self._threads):
             self._finishing[name].set()
             while self._threads[name].is_alive():
+                if stopped():
+                    early = True
+                    self._stopped.set()
+                self._look()
                 self._threads[name].join(_LOOK_S)
         self._ended()
+        if early:
+            raise _told_early()
 
     def stop(self) -> None:
         """Stop each after the batch at hand, and wait."""
@@ -114,12 +144,20 @@ class Here:
     def wait(self, stopped: Callable[[], bool]) -> None:
         """Run until told to stop, or until a stage fails."""
         while not stopped() and self.failed is None:
-            for stage in self.stages.values():
-                self._said.look(
-                    {"stage": stage.status.stage, "dead_letters": stage.status.dead_letters}
-                )
+            self._look()
             time.sleep(_LOOK_S)
         self.stop()
+
+    def _look(self) -> None:
+        for stage in self.stages.values():
+            held = stage.status
+            self._said.look(
+                {
+                    "stage": held.stage,
+                    "dead_letters": held.dead_letters,
+                    "waiting_for": held.waiting_for,
+                }
+            )
 
     def _ended(self) -> None:
         for stage in self.stages.values():
@@ -132,7 +170,7 @@ class Here:
     def _run(self, name: str) -> None:
         try:
             self.stages[name].run(self._stopped.is_set, self._finishing[name].is_set)
-        except CatenaryError as error:
+        except Exception as error:  # whatever it is ends them all, and is told by who waits
             if name in self._lent and isinstance(error, FencedError):
                 self.gone.append(name)
                 return
@@ -162,16 +200,35 @@ class Apart:
         self._said = _Said(self.workers)
         self._said.began()
 
-    def finish(self) -> None:
-        """As `Here.finish`."""
+    def finish(self, stopped: Callable[[], bool] = lambda: False) -> None:
+        """As `Here.finish`; where one has failed, the others are not waited for."""
+        early = False
         for worker in reversed(self.workers.values()):
             worker.finish()
-            self._check(worker, worker.join())
+            while worker.running and not (early or any(x.failed for x in self.workers.values())):
+                early = stopped()
+                self._look()
+                time.sleep(_LOOK_S)
+        self.stop()
+        if early:
+            raise _told_early()
 
     def stop(self) -> None:
-        """As `Here.stop`."""
+        """As `Here.stop`.
+
+        Raises:
+            RunError: for those that failed, once all have ended.
+        """
+        failed: list[str] = []
         for worker in reversed(self.workers.values()):
-            self._check(worker, worker.stop())
+            code = worker.stop()
+            if code:
+                problem = worker.complaint.strip() or f"it ended with exit code {code}"
+                failed.append(f"the stage of {worker.name} failed: {problem}")
+            else:
+                self._said.ended(worker.facts)
+        if failed:
+            raise RunError("\n".join(failed))
 
     def kill(self) -> None:
         """End them at once; nothing is lost by it."""
@@ -181,13 +238,17 @@ class Apart:
     def wait(self, stopped: Callable[[], bool]) -> None:
         """As `Here.wait`."""
         while not stopped() and all(each.running for each in self.workers.values()):
-            for each in self.workers.values():
-                self._said.look(each.facts)
+            self._look()
             time.sleep(_LOOK_S)
         self.stop()
 
-    def _check(self, worker: Worker, code: int) -> None:
-        if code:
-            problem = worker.complaint.strip() or f"it ended with exit code {code}"
-            raise RunError(f"the stage of {worker.name} failed: {problem}")
-        self._said.ended(worker.facts)
+    def _look(self) -> None:
+        for each in self.workers.values():
+            self._said.look(each.facts)
+
+
+def _told_early() -> RunError:
+    return RunError(
+        "told to stop before all had caught up",
+        hint="nothing is lost: run it again, and it goes on from there",
+    )

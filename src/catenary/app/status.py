@@ -139,6 +139,9 @@ def stage_states(live: Live) -> list[StageState]:
     """Every GroupBy of the project that is read online: the stages, then those without a topic.
 
     What is damaged of one is told in its place, and takes no figures of another along.
+
+    Raises:
+        UnreachableError: if the store's server is away.
     """
     followed = {node.name for node in live.stages}
     others = [node for node in uploaded(live.plan) if node.name not in followed]
@@ -218,6 +221,8 @@ def _has_ended(owner: str) -> bool:
 def _state(asked: _Asked, node: GroupByNode, *, streamed: bool) -> StageState:
     try:
         return _read(asked, node, streamed=streamed)
+    except UnreachableError:
+        raise  # of all of them
     except CatenaryError as error:
         return StageState(node.name, streamed, error=error)
 

@@ -3,8 +3,8 @@
     parent ──spawn──► python -m catenary.app.workers OPENER ──stdin──► spec, children, partitions
            ◄─stdout── one line of JSON per second: what the stage says of itself
 
-The opener is a function of the topics' addresses that gives a log and a store; `embedded` opens those of
-the project in the current folder, which need not be embedded ones. A worker stops when its stdin closes or it is told SIGTERM: after the
+The opener is a function of the topics' addresses that gives a log and a store; `of_project` opens those of
+the project in the current folder. A worker stops when its stdin closes or it is told SIGTERM: after the
 batch at hand is committed. The word `finish` makes it stop once nothing is queued.
 """
 
@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -36,17 +37,14 @@ if TYPE_CHECKING:
 
     from catenary.ports import Log, SourcePartition, Store
 
-EMBEDDED = "catenary.app.workers:embedded"
+OF_PROJECT = "catenary.app.workers:of_project"
 _TELL_S = 0.5
 
 
-def embedded(topics: Collection[str]) -> tuple[Log, Store]:
+def of_project(topics: Collection[str]) -> tuple[Log, Store]:
     """The log and the store of the project in the current folder."""
     settings = Settings.load()
-    return (
-        open_log(settings, topics),
-        open_store(settings),
-    )
+    return open_log(settings, topics), open_store(settings)
 
 
 def opened(name: str, topics: Collection[str]) -> tuple[Log, Store]:
@@ -63,7 +61,7 @@ class Worker:
         spec: what it computes.
         siblings: specs of the streamed GroupBys that may be chained on it.
         opener: dotted name of what opens log and store there.
-        folder: where it runs; for `embedded`, the project's folder.
+        folder: where it runs; for `of_project`, the project's folder.
         owned: its source partitions; None for all.
         group: of copies, which divides them while they run; None for no group.
         settings: of the project, passed on through the environment.
@@ -74,7 +72,7 @@ class Worker:
         spec: StageSpec,
         siblings: Sequence[StageSpec],
         *,
-        opener: str = EMBEDDED,
+        opener: str = OF_PROJECT,
         folder: Path = Path(),
         owned: Sequence[SourcePartition] | None = None,
         group: str | None = None,
@@ -96,9 +94,7 @@ class Worker:
             "owned": None if owned is None else [list(each) for each in owned],
             "group": group,
         }
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        self._process.stdin.flush()
+        self._tell(json.dumps(order))
         self._errors: list[str] = []
         self._threads = [
             threading.Thread(target=work, args=(pipe,), daemon=True)
@@ -121,25 +117,44 @@ class Worker:
         return self._process.poll() is None
 
     @property
+    def failed(self) -> bool:
+        """Whether it ended, and not as it should."""
+        return bool(self._process.poll())
+
+    @property
     def complaint(self) -> str:
         """What it said on stderr."""
         return "".join(self._errors)
 
     def finish(self) -> None:
         """Ask it to stop once nothing is queued."""
-        if self._process.stdin is not None and not self._process.stdin.closed:
-            self._process.stdin.write(b"finish\n")
-            self._process.stdin.flush()
+        self._tell("finish")
+
+    def _tell(self, words: str) -> None:
+        """Say something to it; if it has ended, its exit code and what it complained of say more."""
+        stdin = self._process.stdin
+        with suppress(BrokenPipeError):
+            if stdin is not None and not stdin.closed:
+                stdin.write(words.encode() + b"\n")
+                stdin.flush()
 
     def stop(self, timeout_s: float = 30.0) -> int:
-        """Ask it to stop after the batch at hand, and wait.
+        """Ask it to stop after the batch at hand, and wait; end it if that takes too long.
 
         Returns:
             Its exit code.
         """
-        if self._process.stdin is not None and not self._process.stdin.closed:
-            self._process.stdin.close()
-        return self.join(timeout_s)
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+        try:
+            return self.join(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._errors.append(
+                f"it did not stop within {timeout_s:g} s and was killed; nothing is lost by that"
+            )
+            self._process.kill()
+            return self.join()
 
     def kill(self) -> None:
         """End it at once."""
@@ -153,7 +168,8 @@ class Worker:
             thread.join(1.0)
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
-                pipe.close()
+                with suppress(BrokenPipeError):
+                    pipe.close()
         return code
 
     def _listen(self, pipe: IO[bytes]) -> None:

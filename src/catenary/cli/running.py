@@ -30,7 +30,7 @@ def ran(
     from catenary.app.running import Apart
 
     if until_caught_up:
-        group.finish()
+        group.finish(stopped.is_set)
     else:
         group.wait(stopped.is_set)
     if isinstance(group, Apart):

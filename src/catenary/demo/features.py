@@ -30,11 +30,12 @@ from catenary.definitions import (
 )
 
 # ── What happened ────────────────────────────────────────────────────────────────────────────────
-# Facts with a time. The topics make everything below temporal: exact to the millisecond.
+# Facts with a time. The topics make everything below temporal: exact to the millisecond. They lie where
+# the setting `log` says: in a folder, or on a Kafka broker.
 
 arrivals = EventSource(
     table="flights.arrivals",
-    topic="log:///flights/arrivals",
+    topic="flights.arrivals",
     query=Query(
         selects={
             "tailnum": "tailnum",
@@ -47,7 +48,7 @@ arrivals = EventSource(
 
 departing_flights = EventSource(
     table="flights.departures",
-    topic="log:///flights/departures",
+    topic="flights.departures",
     query=Query(
         selects=["flight_id", "carrier", "flight", "tailnum", "origin", "dest", "distance"],
         time_column="departed_at",
@@ -56,7 +57,7 @@ departing_flights = EventSource(
 
 labelled_flights = EventSource(
     table="flights.departures",
-    topic="log:///flights/departures",
+    topic="flights.departures",
     query=Query(
         selects=["flight_id", "carrier", "tailnum", "origin", "distance", "dep_delay", "arr_delay"],
         time_column="departed_at",
@@ -65,7 +66,7 @@ labelled_flights = EventSource(
 
 observations = EventSource(
     table="flights.weather",
-    topic="log:///flights/weather",
+    topic="flights.weather",
     query=Query(
         selects=["origin", "temp", "wind_speed", "wind_gust", "precip", "visib"],
         time_column="observed_at",

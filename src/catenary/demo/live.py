@@ -4,13 +4,15 @@
                                │ └── upload 16 Dec, halfway
                                └──► a client that holds a reader: 256 departures at a time
 
-The publisher appends what happened in the order in which it happened, as fast as it can. The client
+The publisher appends what happened in the order in which it happened, as fast as it can, up to ten
+days ahead of the client: answers that come when all is over would say little of a stream. The client
 asks for each departure as of its own time, by the token of all that was published up to it. Every
 answer must equal the backfill's row, and at the end every key's latest value a backfill as of then.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
@@ -23,24 +25,24 @@ import pyarrow.compute as pc
 
 from catenary.app.live import Live
 from catenary.app.running import Apart
-from catenary.app.upload import upload
+from catenary.app.settings import shown
+from catenary.app.upload import upload, uploaded
 from catenary.app.wiring import engine
 from catenary.demo import data
 from catenary.demo.compare import Comparison, compare
 from catenary.demo.features import DEFINITIONS
-from catenary.errors import RunError
+from catenary.errors import DataError, RunError
 from catenary.plan.settings import ChainSettings
-from catenary.ports import Token
+from catenary.ports import SourcePartition, Token
 from catenary.state.layouts import dataset_name
 from catenary.state.records import lanes_of, uploads_of
 from catenary.windows import DAY_MS, HOUR_MS, ds_of, ds_start_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from catenary.app.wiring import Project
     from catenary.plan import GroupByNode, Plan
-    from catenary.ports import SourcePartition
     from catenary.serve.fetcher import ClientReader
     from catenary.state.records import Lane
 
@@ -49,17 +51,16 @@ HUB: Final = "hub_pressure"
 FIRST_CUTOFF_MS: Final = ds_start_ms("2013-12-01")
 SECOND_CUTOFF_MS: Final = ds_start_ms("2013-12-16")
 AT_ONCE: Final = 256
+LEAD_MS: Final = 10 * DAY_MS
+"""How far ahead of the client the publisher gets."""
 _PATIENCE_S: Final = 60.0
 _TIMES: Final = {
     data.ARRIVALS: "arrived_at",
     data.WEATHER: "observed_at",
     data.DEPARTURES: "departed_at",
 }
-_TOPICS: Final = {
-    data.ARRIVALS: "flights/arrivals",
-    data.WEATHER: "flights/weather",
-    data.DEPARTURES: "flights/departures",
-}
+_PARTITIONS: Final = {data.ARRIVALS: 1, data.WEATHER: 1, data.DEPARTURES: 2}
+"""Of the topics, which are named as the tables."""
 
 
 @dataclass
@@ -150,42 +151,71 @@ class LiveStory:
 
 @dataclass
 class _Published:
-    """What the publisher has appended so far; the client waits on it."""
+    """What the publisher has appended so far, and how far the client has come; each waits on the other."""
 
     tokens: dict[int, Token] = field(default_factory=dict[int, Token])
     appended_at: dict[int, float] = field(default_factory=dict[int, float])
     events: int = 0
     ended: bool = False
+    answered_ms: float = FIRST_CUTOFF_MS
     failed: BaseException | None = None
     changed: threading.Condition = field(default_factory=threading.Condition)
 
 
+def december(project: Project, plan: Plan) -> Live:
+    """What runs in December, over the project's log and store; `with` closes it."""
+    # The client lags behind by as much of December as it likes: the heads wait for all of it.
+    chain = ChainSettings(head_limit_ms=60 * DAY_MS)
+    return Live(project, plan, chain, given={each.name or "": each for each in DEFINITIONS})
+
+
+def check_nothing_is_there(live: Live) -> None:
+    """See that log and store hold nothing yet of what December writes.
+
+    Raises:
+        DataError: if they do; whose it is cannot be known, so it is left alone.
+        RunError: if a server does not answer, or refuses.
+    """
+    settings = live.project.settings
+    topics = sorted(set(_PARTITIONS) & set(live.log.topics()))
+    if topics:
+        raise DataError(
+            f"topics are there already: {', '.join(topics)}",
+            where=str(shown(settings.place("log"))),
+            hint="the demo begins afresh, and deletes none: do so yourself, or name another log",
+        )
+    names = {dataset_name(node) for node in uploaded(live.plan)}
+    datasets = sorted(names & set(live.store.datasets()))
+    if datasets:
+        raise DataError(
+            f"datasets are there already: {', '.join(datasets)}",
+            where=str(shown(settings.place("store"))),
+            hint="the demo begins afresh: name another store; redis://host:port/db?prefix=… is one",
+        )
+
+
 def let_december_happen(
-    project: Project, plan: Plan, backfilled: pa.Table, *, without_arrival: int | None = None
+    live: Live, backfilled: pa.Table, *, without_arrival: int | None = None
 ) -> LiveStory:
     """Let December happen.
 
     Args:
-        project: with its tables and its warehouse.
-        plan: of the demo's definitions.
+        live: as `december` gave it.
         backfilled: all rows of `flight_risk`.
         without_arrival: a `flight_id` whose arrival is not published: differences must show.
     """
     began = time.perf_counter()
-    # The client lags behind by as much of December as it likes: the heads wait for all of it.
-    chain = ChainSettings(head_limit_ms=60 * DAY_MS)
-    live = Live(project, plan, chain, given={each.name or "": each for each in DEFINITIONS})
-    live.create_topics({_TOPICS[data.DEPARTURES]: 2})
+    live.create_topics(_PARTITIONS)
     beginning = Token(dict.fromkeys(_places(live), 0))
     upload(
-        project,
-        plan,
+        live.project,
+        live.plan,
         live.store,
         ds=ds_of(FIRST_CUTOFF_MS - 1),
         tail_buffer="full",
         frontier=beginning,
     )
-    events = _december(project, without_arrival)
+    events = _december(live.project, without_arrival)
     wanted = backfilled.filter(pc.greater_equal(backfilled["ts"], FIRST_CUTOFF_MS))
     wanted = wanted.sort_by([("ts", "ascending"), ("flight_id", "ascending")]).combine_chunks()
     nodes = live.stages
@@ -204,6 +234,7 @@ def let_december_happen(
             second.join()
             if published.failed is not None:
                 raise published.failed
+            _eventually(live, lambda: ds_of(SECOND_CUTOFF_MS) in _uploads(live))
             uploads = _uploads(live)
         except BaseException:
             apart.kill()
@@ -219,7 +250,7 @@ def let_december_happen(
         show=("carrier", "origin", "tailnum", "flight_id"),
     )
     end_ms = int(pc.max(events["ts"]).as_py()) + 1
-    story = LiveStory(
+    return LiveStory(
         answers=answers,
         latest=_latest(live, end_ms),
         statuses=client.statuses,
@@ -236,8 +267,6 @@ def let_december_happen(
         uploads=uploads,
         seconds=time.perf_counter() - began,
     )
-    live.close()
-    return story
 
 
 def missed_arrival(backfilled: pa.Table) -> int:
@@ -264,7 +293,13 @@ class _Client:
         self.far_ahead = self.before_end = 0
 
     def run(self, reader: ClientReader) -> None:
-        """Ask about all of them."""
+        """Ask about all of them; whatever comes of it, the publisher waits no longer then."""
+        try:
+            self._run(reader)
+        finally:
+            self._answered(math.inf)
+
+    def _run(self, reader: ClientReader) -> None:
         ids = self._wanted["flight_id"].to_pylist()
         for first in range(0, len(ids), AT_ONCE):
             rows = self._wanted.slice(first, AT_ONCE)
@@ -288,6 +323,12 @@ class _Client:
             self.far_ahead += int((at < passed - HOUR_MS).sum())
             self.before_end += 0 if ended else len(at)
             reader.passed(int(at[-1]))
+            self._answered(int(at[-1]))
+
+    def _answered(self, until_ms: float) -> None:
+        with self._published.changed:
+            self._published.answered_ms = until_ms
+            self._published.changed.notify_all()
 
     def _wait(self, flight_id: int) -> tuple[Token, float]:
         """The token of all that was published up to a departure, once it was."""
@@ -361,7 +402,10 @@ def _publish(live: Live, events: pa.Table, published: _Published) -> None:
             name = names[number]
             some = rows[name].take(places["row"])
             partition = int(places["partition"][0].as_py())
-            token = token.merge(live.publish(_TOPICS[name], some, partition=partition))
+            least_ms = places["ts"][0].as_py() - LEAD_MS
+            with published.changed:
+                published.changed.wait_for(lambda least=least_ms: published.answered_ms >= least)
+            token = token.merge(live.publish(name, some, partition=partition))
             with published.changed:
                 published.events += some.num_rows
                 if name == data.DEPARTURES:
@@ -399,7 +443,7 @@ def _second_upload(live: Live, published: _Published, events: pa.Table) -> None:
     for number, partition in zip(
         before["table"].to_pylist(), before["partition"].to_pylist(), strict=True
     ):
-        positions[live.log.partitions(_TOPICS[names[number]])[partition]] += 1
+        positions[SourcePartition(names[number], partition)] += 1
     try:
         upload(
             live.project,
@@ -454,13 +498,22 @@ def _keys(live: Live, node: GroupByNode) -> pa.Table:
 def _trails(live: Live) -> bool:
     """Whether every lane's floor comes back to its horizon, now that the reader has gone."""
     horizon = live.chain.head_horizon_ms
-    until = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < until:
+
+    def at_horizon() -> bool:
         lanes = [lane for node in live.stages for lane in _lanes(live, node)]
-        if all(lane.floor_ms >= lane.passed_ms - horizon - DAY_MS // 288 for lane in lanes):
-            return True
+        return all(lane.floor_ms >= lane.passed_ms - horizon - DAY_MS // 288 for lane in lanes)
+
+    return _eventually(live, at_horizon)
+
+
+def _eventually(live: Live, true: Callable[[], bool]) -> bool:
+    """Whether stages make it true, in some time."""
+    until = time.monotonic() + _PATIENCE_S
+    while not true():
+        if time.monotonic() > until:
+            return False
         live.store.wait(live.store.version(), 0.2)
-    return False
+    return True
 
 
 def _lanes(live: Live, node: GroupByNode) -> list[Lane]:

@@ -3,10 +3,11 @@
     <folder>/README.txt   what lies here
     <folder>/tables       the flights, a Parquet file a day
     <folder>/warehouse    what Catenary made of them
-    <folder>/log          December's events, as they were published
-    <folder>/store        what the stages made of them
+    <folder>/log          December's events, as they were published, unless a broker has them
+    <folder>/store        what the stages made of them, unless a server has it
 
-A run begins afresh: what an earlier one left in its folder goes first, and nothing else.
+A run begins afresh: what an earlier one left in its folder goes first, and nothing else. Servers that
+hold something of the kind are refused.
 """
 
 from __future__ import annotations
@@ -18,12 +19,17 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from catenary.app.settings import Settings
+from catenary.app.settings import Settings, shown
 from catenary.app.wiring import Project, planned
 from catenary.demo import data
 from catenary.demo.compare import compare
 from catenary.demo.features import DEFINITIONS
-from catenary.demo.live import let_december_happen, missed_arrival
+from catenary.demo.live import (
+    check_nothing_is_there,
+    december,
+    let_december_happen,
+    missed_arrival,
+)
 from catenary.demo.reference import AVERAGES_OF_DOUBLES, Reference
 from catenary.demo.report import Teller, describe, tell_columns, tell_live
 from catenary.errors import DataError
@@ -43,13 +49,13 @@ _ROW: Final = ("carrier", "origin", "tailnum", "flight_id")
 _CARRIED: Final = frozenset(
     {"ts", "carrier", "tailnum", "origin", "distance", "dep_delay", "arr_delay"}
 )
-_README: Final = """\
-Written by `catenary demo`; delete this folder whenever you like.
-
+_SIGNATURE: Final = "Written by `catenary demo`; delete this folder whenever you like.\n"
+_README: Final = f"""\
+{_SIGNATURE}
 tables/     the flights, the weather and the planes of 2013: one Parquet file a day
 warehouse/  what Catenary computed from them: <definition>/<fingerprint>/ds=<day>
-log/        December's events, as they were published
-store/      what the stages made of them, and the uploads
+log/        December's events, as they were published; not here if a broker has them
+store/      what the stages made of them, and the uploads; not here if a server has them
 """
 
 
@@ -81,12 +87,20 @@ class Story:
 
 
 def run_demo(
-    folder: Path, *, json: bool = False, sabotage: bool = False, teller: Teller | None = None
+    folder: Path,
+    *,
+    log: str = "log",
+    store: str = "store",
+    json: bool = False,
+    sabotage: bool = False,
+    teller: Teller | None = None,
 ) -> int:
     """Tell the story.
 
     Args:
         folder: where everything is written; new, empty, or an earlier demo's.
+        log: where December's topics lie: a folder in that one, or `kafka://host:port`.
+        store: where its state lies: a folder in that one, or `redis://host:port/db`.
         json: end with one line of JSON.
         sabotage: take one arrival from the SQL side's input, and one from what is published;
             differences must show.
@@ -96,23 +110,30 @@ def run_demo(
         The exit code: 0 only if no value differs.
 
     Raises:
-        DataError: if the folder holds something else, or a package is missing.
+        DataError: if the folder holds something else, log or store hold what the story writes, or a
+            package is missing.
+        SettingsError: for an address of no known kind.
+        RunError: if a server does not answer, or a stage fails.
     """
     teller = teller or Teller()
     began = time.perf_counter()
     _clear(folder)
-    story = _tell(folder, teller, sabotage=sabotage, began=began)
+    settings = Settings(root=folder).changed("log", log, origin="--log")
+    project = Project(settings.changed("store", store, origin="--store"))
+    story = _tell(project, teller, sabotage=sabotage, began=began)
     if json:
         teller.emit(story.facts())
     return 1 if story.comparison.differing or story.live.failures() else 0
 
 
-def _tell(folder: Path, teller: Teller, *, sabotage: bool, began: float) -> Story:
+def _tell(project: Project, teller: Teller, *, sabotage: bool, began: float) -> Story:
+    folder = project.settings.root
     reference = Reference(folder / "tables")  # first, so that a missing package shows at once
     teller.heading("A year of flights from New York")
     _prepare(folder, teller)
-    project = Project(Settings(root=folder))
     plan = planned(DEFINITIONS, project.tables)
+    with december(project, plan) as live:
+        check_nothing_is_there(live)
     teller.heading(f"Backfilling {len(DEFINITIONS)} definitions, {data.FIRST_DS} to {data.LAST_DS}")
     report = _backfill(project, plan, teller)
     ours = _read(project.warehouse)
@@ -124,9 +145,12 @@ def _tell(folder: Path, teller: Teller, *, sabotage: bool, began: float) -> Stor
     missed = missed_arrival(ours) if sabotage else None
     if missed is not None:
         teller.line(f"  sabotage: the arrival of flight_id={missed} is not published")
-    live = let_december_happen(project, plan, ours, without_arrival=missed)
-    tell_live(teller, live, _CARRIED)
-    story = Story(comparison, report, live, time.perf_counter() - began)
+    for name in ("log", "store"):
+        teller.line(f"  {name:<6} {shown(project.settings.place(name))}")
+    with december(project, plan) as live:
+        happened = let_december_happen(live, ours, without_arrival=missed)
+    tell_live(teller, happened, _CARRIED)
+    story = Story(comparison, report, happened, time.perf_counter() - began)
     _tell_end(teller, folder, plan, story)
     return story
 
@@ -137,7 +161,7 @@ def _clear(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not note.is_file())):
         problem = f"{str(folder)!r} is there already and is no earlier demo's folder"
         raise DataError(problem, hint="name a new folder; the demo overwrites its own only")
-    if note.is_file() and note.read_text(encoding="utf-8") != _README:
+    if note.is_file() and not note.read_text(encoding="utf-8").startswith(_SIGNATURE):
         problem = f"{str(note)!r} was not written by the demo"
         raise DataError(problem, hint="name a new folder; the demo overwrites its own only")
     for own in ("tables", "warehouse", "log", "store"):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import uuid4
 
@@ -101,15 +102,17 @@ class LogConformance:
         self, tmp_path: Path
     ) -> None:
         log, place = self._one(tmp_path, partitions=2)
-        beyond = SourcePartition(place.topic, 2)
-        for act in (
-            lambda: log.append(place.topic, [b"x"], partition=2),
-            lambda: log.ends([beyond]),
-            lambda: _read(log, beyond, 0),
-        ):
-            error = _raised(LogError, act)
-            assert "has no partition 2" in error.problem
-            assert error.hint == "it has 2, counted from 0"
+        for partition in (2, -1):
+            beyond = SourcePartition(place.topic, partition)
+            for act in (
+                partial(log.append, place.topic, [b"x"], partition=partition),
+                partial(log.ends, [beyond]),
+                partial(_read, log, beyond, 0),
+            ):
+                error = _raised(LogError, act)
+                assert f"has no partition {partition}" in error.problem
+                assert error.hint == "it has 2, counted from 0"
+        assert log.ends([place]) == {place: 0}
 
     def test_an_empty_partition_begins_and_ends_at_nothing(self, tmp_path: Path) -> None:
         log, place = self._one(tmp_path)

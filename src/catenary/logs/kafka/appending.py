@@ -10,7 +10,7 @@ from catenary.errors import LogError, UnreachableError
 from catenary.logs.kafka.client import APPEND_S, REQUEST_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from catenary.logs.kafka.client import Client
     from catenary.ports.token import SourcePartition
@@ -31,7 +31,8 @@ class _Sent:
     """A part of one call, until all of it was acknowledged or refused."""
 
     def __init__(self, many: int) -> None:
-        self._left = many
+        self.many = self._left = many
+        self.refused = 0
         self._done = threading.Event()
         self.end: int | None = 0
         self.error: Any = None
@@ -40,6 +41,7 @@ class _Sent:
         """Of one record."""
         if error is not None:
             self.error = error
+            self.refused += 1
         elif self.end is not None:
             # A record that was there already, sent again after its answer was lost, has no offset.
             offset = message.offset()
@@ -48,16 +50,25 @@ class _Sent:
         if not self._left:
             self._done.set()
 
-    def wait(self) -> bool:
-        """Until all were heard of; False if that takes too long."""
-        return self._done.wait(2 * APPEND_S)
+    def wait(self, given_up: Callable[[], object]) -> bool:
+        """Until all were heard of; False if that takes too long, or the producer has given up."""
+        until = time.monotonic() + 2 * APPEND_S
+        while not self._done.wait(_POLL_S):
+            if given_up() or time.monotonic() > until:
+                return False
+        return True
 
 
 class Appender:
-    """The producer, and the thread that hears what became of records."""
+    """The producer, and the thread that hears what became of records.
+
+    Attributes:
+        given_up: why it takes no records any more; empty while it does.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self.given_up = ""
         self._producer: Any = client.made(client.library.Producer, SETTINGS)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._hear, name="kafka-appends", daemon=True)
@@ -72,7 +83,8 @@ class Appender:
         """Append; the offset behind the last record, once all are acknowledged; None if not told.
 
         Raises:
-            LogError: if the broker refuses a record; those before it may stand.
+            LogError: if the broker refuses a record; those before it may stand. If it has lost what
+                it had acknowledged, this producer gives up.
             UnreachableError: if it does not acknowledge in time; what stands is not known.
         """
         end: int | None = 0
@@ -105,28 +117,51 @@ class Appender:
             self._producer.list_topics(place.topic, timeout=REQUEST_S)
             for each in records:
                 each.pop("_error", None)
-        if not sent.wait():
+        if not sent.wait(lambda: self.given_up):
+            if self.given_up:
+                raise self._lost(place)
             raise UnreachableError(
                 f"appending to {place}: nothing was heard of it for {2 * APPEND_S:g} s",
                 where=f"kafka://{self._client.address}",
             )
         if sent.error is not None:
-            raise self._failed(place, sent.error)
+            if self.given_up:
+                raise self._lost(place)
+            raise self._failed(place, sent.error, sent)
         return sent.end
 
     def close(self) -> None:
         """Send what is under way, and end."""
+        if self.given_up:
+            self._producer.purge()
         self._producer.flush(APPEND_S)
         self._closed.set()
         self._producer.poll(0)
         self._thread.join(2 * _POLL_S)
 
-    def _failed(self, place: SourcePartition, error: Any) -> LogError | UnreachableError:
-        return self._client.failed(error, f"appending to {place}")
+    def _failed(
+        self, place: SourcePartition, error: Any, sent: _Sent | None = None
+    ) -> LogError | UnreachableError:
+        many = 1 if sent is None else sent.many
+        some = f" {sent.refused:,} of {many:,} records" if sent and many > 1 else ""
+        return self._client.failed(error, f"appending{some} to {place}")
+
+    def _lost(self, place: SourcePartition) -> LogError:
+        return LogError(
+            f"appending to {place}: the broker has lost records that it had acknowledged:"
+            f" {self.given_up}",
+            where=f"kafka://{self._client.address}",
+            hint="its data is older than it was, or was made anew; what was to be appended now is not"
+            " there, unless other records of the same call are: look, and append it again",
+        )
 
     def _hear(self) -> None:
-        while not self._closed.is_set():
-            self._producer.poll(_POLL_S)
+        try:
+            while not self._closed.is_set():
+                self._producer.poll(_POLL_S)
+        except self._client.library.KafkaException as error:
+            # Only what the producer cannot go on after is raised here.
+            self.given_up = self._client.text(error)
 
 
 def _parts(values: Sequence[bytes | None]) -> Iterator[tuple[int, int]]:

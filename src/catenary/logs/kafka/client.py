@@ -92,7 +92,7 @@ class Client:
             return make(whole)
         except (self.library.KafkaException, ValueError, TypeError) as error:
             raise LogError(
-                f"the client of Kafka refuses its settings: {self._text(error)}",
+                f"the client of Kafka refuses its settings: {self.text(error)}",
                 where=f"kafka://{self.address}",
                 hint="look at the kafka.… options of the address and at the file of kafka_config",
             ) from error
@@ -133,7 +133,8 @@ class Client:
     def _complained(self, error: KafkaError) -> None:
         self._complaint = error.str()
 
-    def _text(self, error: Exception) -> str:
+    def text(self, error: Exception) -> str:
+        """What an exception of the client says."""
         return _inner(error).str() if isinstance(error, self.library.KafkaException) else str(error)
 
 

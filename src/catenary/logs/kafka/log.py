@@ -85,9 +85,9 @@ class KafkaLog:
         """See `catenary.ports.Log.append`."""
         place = SourcePartition(topic, partition)
         # Asked first: a producer's own question would make a topic that is not there.
-        if partition >= self._counts.get(topic, 0):
+        if not 0 <= partition < self._counts.get(topic, 0):
             many = len(self.partitions(topic))
-            if partition >= many:
+            if not 0 <= partition < many:
                 raise missing(place, many, self._client.address)
         listed = _listed(values)
         end = self._appender.append(place, listed, _listed(keys)) if listed else None
@@ -100,6 +100,8 @@ class KafkaLog:
     @property
     def _appender(self) -> Appender:
         with self._lock:
+            if "_appending" in vars(self) and self._appending.given_up:
+                vars(self).pop("_appending").close()
             return self._appending
 
     def read(

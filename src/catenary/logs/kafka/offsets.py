@@ -102,7 +102,7 @@ class Offsets:
         """
         for place in places:
             many = self._directory.topic(place.topic).partitions
-            if place.partition >= many:
+            if not 0 <= place.partition < many:
                 raise missing(place, many, self._client.address)
 
 

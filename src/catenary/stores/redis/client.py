@@ -59,21 +59,26 @@ class Address:
         Raises:
             SettingsError: if it is no such address.
         """
-        parts = urlsplit(text)
+        try:
+            parts = urlsplit(text)
+            host = (parts.hostname or "").encode("idna")
+            fits = bool(host) and int(parts.path.strip("/") or 0) >= 0 and parts.port != 0
+        except ValueError:  # a UnicodeError among them, of a host that no name can be
+            raise _no_address(text.rpartition("@")[2]) from None
         options = parse_qs(parts.query, keep_blank_values=True)
         prefix = options.pop("prefix", [_PREFIX])[-1]
         shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
-        try:
-            fits = int(parts.path.strip("/") or 0) >= 0 and parts.port != 0
-        except ValueError:
-            fits = False
         if parts.scheme not in SCHEMES or options or not prefix or not fits:
-            raise SettingsError(
-                f"store={shown} is no address of a Redis server",
-                hint="write redis://host:port/0, or rediss:// for TLS; ?prefix= keeps projects apart",
-            )
+            raise _no_address(shown)
         url = urlunsplit(parts._replace(query=""))
         return Address(url, shown, quote(prefix, safe=""))
+
+
+def _no_address(shown: str) -> SettingsError:
+    return SettingsError(
+        f"store={shown} is no address of a Redis server",
+        hint="write redis://host:port/0, or rediss:// for TLS; ?prefix= keeps projects apart",
+    )
 
 
 class Script:

@@ -1,0 +1,44 @@
+"""What `store=redis://…` may say; no server is asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from catenary.errors import SettingsError
+from catenary.stores.redis.client import Address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis://[::1/0",
+        "redis://ho..st/0",
+        f"redis://{'h' * 64}/0",
+        "redis:///0",
+        "redis://host:0/0",
+        "redis://host:99999/0",
+        "redis://host/db",
+        "redis://host/-1",
+        "redis://host/0?prefx=shop",
+        "redis://host/0?prefix=",
+        "reddis://host/0",
+    ],
+)
+def test_what_is_no_address_is_refused_with_how_one_is_written(text: str) -> None:
+    with pytest.raises(SettingsError, match="is no address of a Redis server") as told:
+        Address.parse(text)
+    assert "redis://host:port/0" in str(told.value)
+
+
+@pytest.mark.parametrize("text", ["redis://ann:secret@[::1/0", "redis://ann:secret@host/db"])
+def test_a_password_is_not_shown(text: str) -> None:
+    with pytest.raises(SettingsError) as told:
+        Address.parse(text)
+    assert "secret" not in str(told.value)
+
+
+def test_an_address_has_a_prefix_which_keeps_projects_apart() -> None:
+    assert Address.parse("redis://host").prefix == "catenary"
+    found = Address.parse("rediss://ann:secret@[::1]:6380/2?prefix=a%20shop")
+    assert (found.shown, found.prefix) == ("rediss://[::1]:6380/2", "a%20shop")
+    assert found.url == "rediss://ann:secret@[::1]:6380/2"
