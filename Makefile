@@ -55,7 +55,7 @@ test: check ## everything that CI runs
 	@$(call group,kafka)
 	@$(WITH_JAVA) $(call group,spark)
 
-bench: .venv/.dev ## ratios against peers, half an hour on an idle machine; ROW=NAME for one
+bench: .venv/.dev ## ratios against peers, forty minutes on an idle machine; ROW=NAME for one
 	@$(BIN)/python -m bench $(if $(ROW),--row $(ROW))
 
 crash: .venv/.dev ## kill running stages N times at drawn moments; LOG=kafka, STORE=redis: and these
@@ -85,6 +85,8 @@ lock: .venv/.dev ## resolve the requirements anew
 	@$(LOCK) --no-deps requirements/flights.in -o requirements/flights.lock >/dev/null
 	@$(LOCK) --no-deps requirements/zig.in -o requirements/zig.lock >/dev/null
 	@$(LOCK) requirements/feast.in -o requirements/feast.lock >/dev/null
+	@$(LOCK) requirements/quix.in -o requirements/quix.lock >/dev/null
+	@$(LOCK) requirements/bytewax.in -o requirements/bytewax.lock >/dev/null
 	@$(LOCK) requirements/chronon.in -o requirements/chronon.lock >/dev/null
 
 clean: ## remove what was built, .venv too

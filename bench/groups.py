@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from bench import data, peers
-from bench.harness import BUILD, Figure, Run, measure, ratio, run, worker
+from bench import brokered, data, peers
+from bench.harness import BUILD, Figure, Run, measure, ratio, reported_ratio, run, worker
 from bench.rows import ROWS
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def fetch(rounds: int) -> dict[str, Figure]:
         "feast": worker("fetch_feast", answers, python=peers.python("feast")),
     }
     runs = measure(contestants, rounds=rounds)
-    return {"fetch/one": _reported_ratio("p50", runs["feast"], runs["catenary"], runs["catenary"])}
+    return {"fetch/one": reported_ratio("p50", runs["feast"], runs["catenary"], runs["catenary"])}
 
 
 def depth(rounds: int) -> dict[str, Figure]:
@@ -206,7 +206,7 @@ def depth(rounds: int) -> dict[str, Figure]:
     runs = measure(
         {str(stages): worker("depth_catenary", stages, 600) for stages in (1, 4)}, rounds=rounds
     )
-    return {"depth/four": _reported_ratio("p50", runs["4"], runs["1"], runs["4"])}
+    return {"depth/four": reported_ratio("p50", runs["4"], runs["1"], runs["4"])}
 
 
 def restart(rounds: int) -> dict[str, Figure]:
@@ -270,18 +270,12 @@ GROUPS: Final[dict[str, Callable[[int], dict[str, Figure]]]] = {
     "restart": restart,
     "disk": disk,
     "cold": cold,
+    **brokered.GROUPS,
 }
 
 
 def _windows(contestant: str, folder: Path, operations: str = BASIC, *save: object) -> list[str]:
     return worker(f"windows_{contestant}", folder, operations, *save)
-
-
-def _reported_ratio(name: str, top: list[Run], bottom: list[Run], ours: list[Run]) -> Figure:
-    """What `top` reported by that name over what `bottom` did, round by round."""
-    pairs = zip(top, bottom, strict=True)
-    values = tuple(a.reported[name] / b.reported[name] for a, b in pairs)
-    return Figure(values, max(each.peak_bytes for each in ours))
 
 
 def _reported_ratio_of(runs: list[Run], top: str, bottom: str) -> Figure:

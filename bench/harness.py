@@ -55,6 +55,11 @@ def worker(name: str, *arguments: object, python: Path = Path(sys.executable)) -
     ]
 
 
+def pinned(core: int, command: list[str]) -> list[str]:
+    """The command on one core."""
+    return ["taskset", "--cpu-list", str(core), *command]
+
+
 def run(command: list[str], *, cap: bool = True) -> Run:
     """Runs the command to its end; its last line of output is a JSON object of figures.
 
@@ -94,6 +99,13 @@ def ratio(top: list[Run], bottom: list[Run], ours: list[Run]) -> Figure:
     """Seconds of `top` over seconds of `bottom`, round by round."""
     pairs = tuple(a.seconds / b.seconds for a, b in zip(top, bottom, strict=True))
     return Figure(pairs, max(each.peak_bytes for each in ours))
+
+
+def reported_ratio(name: str, top: list[Run], bottom: list[Run], ours: list[Run]) -> Figure:
+    """What `top` reported by that name over what `bottom` did, round by round."""
+    pairs = zip(top, bottom, strict=True)
+    values = tuple(a.reported[name] / b.reported[name] for a, b in pairs)
+    return Figure(values, max(each.peak_bytes for each in ours))
 
 
 def _environment() -> dict[str, str]:

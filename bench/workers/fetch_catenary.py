@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from bench.workers.live_features import KNOWN, SCHEMA, START_MS, WIDE, happened
+from bench.workers.live_features import KNOWN, SCHEMA, START_MS, WIDE, WIDE_MS, happened
 from bench.workers.shape import ENTITIES, WARM, asked
 from catenary.app.live import open_stage
 from catenary.codecs import codec
@@ -29,15 +29,14 @@ from catenary.serve.fetcher import Fetcher
 from catenary.stores.lmdb import LmdbStore
 
 EVENTS = 10 * ENTITIES
-SPAN_MS = 10 * 3_600_000  # the longest window: all of it counts somewhere
-AT_MS = START_MS + SPAN_MS
+AT_MS = START_MS + WIDE_MS
 
 
 def filled(folder: Path) -> Fetcher:
     """Ten events of each entity on average, evenly over the longest window."""
     log = EmbeddedLog(folder / "log", durability="process")
     log.create("t")
-    rows = happened(EVENTS, ENTITIES, START_MS + np.arange(EVENTS) * SPAN_MS // EVENTS)
+    rows = happened(EVENTS, ENTITIES, START_MS + np.arange(EVENTS) * WIDE_MS // EVENTS)
     log.append("t", codec("avro", SCHEMA).encode(rows))
     store = LmdbStore(folder / "store", durability="process")
     plan = build([WIDE], {"t": SCHEMA}.__getitem__)

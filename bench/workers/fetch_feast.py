@@ -10,46 +10,14 @@ import json
 import sys
 import tempfile
 import time
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
-from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
-from feast.types import Float64, Int64
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from bench.workers.feast_store import filled
 from bench.workers.shape import WARM, asked
-
-
-def filled(folder: Path, answers: Path) -> tuple[FeatureStore, list[str]]:
-    """A store that serves those answers, and the references of its features."""
-    held = pq.read_table(answers)
-    rows = held.to_pandas()
-    rows["ts"] = pd.Timestamp.now(tz="UTC")
-    source = FileSource(path=str(answers.resolve()), timestamp_field="ts")
-    features = [
-        Field(name=each.name, dtype=Int64 if str(each.type) == "int64" else Float64)
-        for each in held.schema
-    ]
-    user = Entity(name="user", join_keys=["user"], value_type=ValueType.INT64)
-    view = FeatureView(
-        name="wide", entities=[user], schema=features, source=source, ttl=timedelta(0)
-    )
-    store = FeatureStore(
-        config=RepoConfig(
-            project="bench",
-            provider="local",
-            registry=str(folder / "registry.db"),
-            online_store={"type": "sqlite", "path": str(folder / "online.db")},
-            offline_store={"type": "file"},
-            entity_key_serialization_version=3,
-        )
-    )
-    store.apply([user, view])
-    store.write_to_online_store("wide", rows)
-    return store, [f"wide:{name}" for name in held.column_names if name != "user"]
 
 
 def main(answers: Path) -> None:

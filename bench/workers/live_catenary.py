@@ -13,27 +13,21 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import lmdb
 import numpy as np
 import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from bench.workers.live_features import KNOWN, SCHEMA, START_MS, WIDE, happened
-from catenary.app.live import open_stage
+from bench.workers.catching_up import caught_up, in_commits
+from bench.workers.live_features import SCHEMA, START_MS, WIDE, happened
 from catenary.codecs import codec
 from catenary.logs.embedded import EmbeddedLog
 from catenary.plan import build
-from catenary.plan.settings import ChainSettings
-from catenary.plan.stage import StageSpec, stages
 from catenary.serve.fetcher import Fetcher
 from catenary.state import tiles
 from catenary.state.keys import encode_value
 from catenary.stores.lmdb import LmdbStore
-
-if TYPE_CHECKING:
-    from catenary.ports import Store
 
 SERVED = 1_000
 SERVED_EVENTS = 60_000
@@ -49,30 +43,6 @@ def published(folder: Path, events: int, entities: int, step_ms: int) -> Embedde
     for at in range(0, events, 50_000):
         log.append("t", encoded.encode(rows.slice(at, 50_000)))
     return log
-
-
-def caught_up(log: EmbeddedLog, store: Store, names: list[str]) -> tuple[float, int]:
-    """Seconds until all stages have committed everything, one after the other; commits of the last."""
-    plan = build([KNOWN[name] for name in names], {"t": SCHEMA}.__getitem__)
-    begun, commits = time.perf_counter(), 0
-    for node in stages(plan):
-        spec = StageSpec.of(KNOWN, lambda _: SCHEMA, node.name, ChainSettings())
-        stage = open_stage(spec, log, store, stages(plan))
-        stage.run(lambda: False, lambda: True)
-        commits = store.version()
-    return time.perf_counter() - begun, commits
-
-
-def in_commits(store: Store, commits: int) -> list[list[tuple[bytes, bytes]]]:
-    """The rows of a store's only dataset in any order, in so many parts."""
-    (name,) = store.datasets()
-    dataset = store.dataset(name)
-    assert dataset is not None
-    with dataset.snapshot() as snapshot:
-        held = list(snapshot.scan(b""))
-    order = np.random.default_rng(1).permutation(len(held)).tolist()
-    size = max(1, len(held) // max(1, commits))
-    return [[held[place] for place in order[at : at + size]] for at in range(0, len(held), size)]
 
 
 def put_again(store: LmdbStore, folder: Path, commits: int) -> float:

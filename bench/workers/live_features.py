@@ -1,10 +1,11 @@
-"""The definitions that the live workers stream: one stage, chains on it, one of short windows, a wide one."""
+"""The definitions that the live workers stream: one stage, chains on it, one of short windows, five folds, a wide one."""
 
 from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
 
+from bench.workers.shape import FOLDS, HOUR
 from catenary import Aggregation, EventSource, GroupBy, Join, JoinSource, Operation, Query
 from catenary.schema import BIGINT, DOUBLE, Schema
 
@@ -53,6 +54,15 @@ SHORT = GroupBy(
         Aggregation("n", Operation.COUNT, windows=["1h", "1d"]),
     ],
 )
+FIVE = GroupBy(
+    "five",
+    sources=_SOURCE,
+    keys="user",
+    aggregations=[
+        Aggregation(column, getattr(Operation, operation.upper()), windows=[f"{hours}h"])
+        for column, operation, hours in FOLDS
+    ],
+)
 WIDE = GroupBy(
     "wide",
     sources=_SOURCE,
@@ -69,7 +79,9 @@ WIDE = GroupBy(
         )
     ],
 )
-KNOWN = {each.name: each for each in (FIRST, SECOND, THIRD, FOURTH, SHORT, WIDE)}
+WIDE_MS = 10 * HOUR
+"""Its longest window."""
+KNOWN = {each.name: each for each in (FIRST, SECOND, THIRD, FOURTH, SHORT, FIVE, WIDE)}
 
 
 def happened(events: int, entities: int, ts: np.ndarray, *, seed: int = 0) -> pa.Table:

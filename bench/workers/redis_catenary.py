@@ -17,14 +17,8 @@ import numpy as np
 import redis
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from bench.workers.live_catenary import (
-    SERVED,
-    SERVED_EVENTS,
-    SERVED_STEP_MS,
-    caught_up,
-    in_commits,
-    published,
-)
+from bench.workers.catching_up import caught_up, in_commits
+from bench.workers.live_catenary import SERVED, SERVED_EVENTS, SERVED_STEP_MS, published
 from bench.workers.live_features import SCHEMA, START_MS, WIDE
 from catenary.plan import build
 from catenary.serve.fetcher import Fetcher
@@ -36,10 +30,10 @@ from catenary.testing.services.redis import RedisServer
 ROUNDS = 300
 
 
-def put_again(server: RedisServer, store: RedisStore, commits: int) -> float:
+def put_again(address: str, store: RedisStore, commits: int) -> float:
     """Seconds for redis-py to set the dataset's bytes, in so many pipelines."""
     parts = in_commits(store, commits)
-    with redis.Redis.from_url(server.address()) as client:
+    with redis.Redis.from_url(address) as client:
         begun = time.perf_counter()
         for rows in parts:
             pipeline = client.pipeline(transaction=False)
@@ -89,9 +83,8 @@ def main(events: int, entities: int) -> None:
         with RedisServer(folder / "redis", appendfsync="everysec") as server:
             log = published(folder / "log", events, entities, 20)
             store = RedisStore(server.address(prefix="stage"))
-            stage, _ = caught_up(log, store, ["first"])
-            commits = int(store.version() & 0xFFFFFFFF)
-            puts = put_again(server, store, commits)
+            stage, commits = caught_up(log, store, ["first"])
+            puts = put_again(server.address(), store, commits)
             store.close()
             fetch, gets = fetched(server, folder / "served")
         figures = {"stage": stage, "puts": puts, "fetch": fetch, "gets": gets}

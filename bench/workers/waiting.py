@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -33,19 +33,35 @@ def encoded(batches: int, rows: int) -> list[pa.LargeBinaryArray]:
     return [avro.encode(table.slice(at, rows)) for at in range(0, count, rows)]
 
 
+class Reflected(NamedTuple):
+    """One append: when it began, when a fetch could reflect it, by the clock of all processes; its token."""
+
+    sent_s: float
+    seen_s: float
+    token: Token
+
+
 def waits(log: Log, fetcher: Fetcher, name: str, appends: list[pa.LargeBinaryArray]) -> list[float]:
-    """Seconds from each append's beginning until a fetch of `name` may reflect it, without the first `WARM`.
+    """Seconds from each append's beginning until a fetch of `name` may reflect it; see `reflected`."""
+    return [each.seen_s - each.sent_s for each in reflected(log, fetcher, name, appends)]
+
+
+def reflected(
+    log: Log, fetcher: Fetcher, name: str, appends: list[pa.LargeBinaryArray]
+) -> list[Reflected]:
+    """What became of each append, without the first `WARM`.
 
     The very first append is waited for before the others: the stages that follow have started then.
     """
     fetcher.wait(name, log.append("t", appends[0]), _PATIENCE_S)
     sent: SimpleQueue[tuple[float, Token] | None] = SimpleQueue()
-    found: list[float] = []
+    found: list[Reflected] = []
 
     def follow() -> None:
         while (each := sent.get()) is not None:
-            fetcher.wait(name, each[1], _PATIENCE_S)
-            found.append(time.perf_counter() - each[0])
+            begun, token = each
+            fetcher.wait(name, token, _PATIENCE_S)
+            found.append(Reflected(begun, time.perf_counter(), token))
 
     reader = threading.Thread(target=follow)
     reader.start()
