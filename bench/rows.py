@@ -70,7 +70,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("live/chain", "k/s", True, 50.0, 150.0, "a chain of two at saturation, power-durable: events"),
     Row("live/fetch_many", "x", False, 4.0, 2.0, "100 features of each of 100 entities, some 48 tiles each, into columns: CPU time / that of LMDB gets of the same bytes"),
     Row("redis/stage_puts", "x", True, 0.4, 0.8, "one stage at saturation over Redis: time of redis-py's pipelined sets of the bytes that it leaves / ours"),
-    Row("redis/fetch_one", "x", False, 2.0, 1.0, "100 features of one entity from Redis, p50: ours / redis-py's pipelined gets of the same bytes"),
+    Row("redis/fetch_one", "x", False, 2.0, 1.3, "100 features of one entity from Redis, p50: ours / redis-py's pipelined gets of the same bytes"),
     Row("fresh/power", "ms", False, 30.0, 10.0, "append to readable elsewhere, stage in its own process, 10 k events/s, power-durable: p99"),
     Row("fresh/process", "ms", False, 3.0, 1.5, "the same, process-durable: p99"),
     Row("fresh/chain", "x", False, 2.0, 1.3, "p50 of a stage chained on it, in a third process / the single stage's, power-durable"),
