@@ -16,11 +16,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from catenary.app.logs import makes_topics, open_log, resolve
-from catenary.definitions import Accuracy
 from catenary.errors import DataError, SettingsError, nearest
-from catenary.plan import GroupByNode, JoinNode
+from catenary.plan import GroupByNode
 from catenary.plan.settings import PREFIX, ChainSettings
-from catenary.plan.stage import StageSpec, parents, stages, streamed_sources
+from catenary.plan.stage import StageSpec, below, parents, stages, streamed_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -325,26 +324,6 @@ def open_stage(
     )
 
 
-def below(node: JoinNode | GroupByNode) -> list[GroupByNode]:
-    """All GroupBys that a definition reads, transitively, itself among them; parents first."""
-    found: dict[str, GroupByNode] = {}
-
-    def visit(each: JoinNode | GroupByNode) -> None:
-        if isinstance(each, GroupByNode):
-            for scan in each.sources:
-                if scan.parent is not None:
-                    visit(scan.parent)
-            found.setdefault(each.fingerprint, each)
-            return
-        if each.left.parent is not None:
-            visit(each.left.parent)
-        for part in each.parts:
-            visit(part.group_by)
-
-    visit(node)
-    return list(found.values())
-
-
 def addresses(nodes: Iterable[GroupByNode]) -> list[str]:
     """Of the topics that these and all that they are chained on follow."""
     return [
@@ -353,8 +332,3 @@ def addresses(nodes: Iterable[GroupByNode]) -> list[str]:
         for each in (node, *parents(node))
         for _, _, address in streamed_sources(each)
     ]
-
-
-def temporal(node: GroupByNode) -> bool:
-    """Whether a GroupBy is exact to the millisecond, rather than as of midnight."""
-    return node.accuracy is Accuracy.TEMPORAL

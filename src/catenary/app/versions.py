@@ -97,8 +97,8 @@ def remove(live: Live, name: str, *, current: bool = False) -> int:
         BusyError: if a stage on this machine still runs it.
     """
     store = live.store
-    if name not in store.datasets():
-        known = [each.name for each in old_datasets(live)]
+    known = store.datasets()
+    if name not in known:
         raise DataError(f"the store has no dataset {name!r}", hint=nearest(name, known))
     if name in _current(live) and not current:
         raise DataError(

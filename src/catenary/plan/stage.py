@@ -31,7 +31,7 @@ from catenary.schema import Field, Schema, array, map_of, parse_type, struct
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from catenary.plan.nodes import Plan, ScanNode
+    from catenary.plan.nodes import JoinNode, Plan, ScanNode
     from catenary.schema import Type
 
     Definition = GroupBy | Join
@@ -299,10 +299,29 @@ def parents(node: GroupByNode) -> tuple[GroupByNode, ...]:
 
 def stages(plan: Plan) -> tuple[GroupByNode, ...]:
     """The GroupBys that follow topics and are exact to the millisecond, parents first."""
-    return tuple(
-        each
-        for each in plan.nodes
-        if isinstance(each, GroupByNode)
-        and each.accuracy is Accuracy.TEMPORAL
-        and streamed_sources(each)
-    )
+    return tuple(each for each in plan.nodes if isinstance(each, GroupByNode) and is_stage(each))
+
+
+def below(node: JoinNode | GroupByNode) -> tuple[GroupByNode, ...]:
+    """All GroupBys that a definition reads, transitively, itself among them; parents first."""
+    found: dict[str, GroupByNode] = {}
+
+    def visit(each: JoinNode | GroupByNode) -> None:
+        if isinstance(each, GroupByNode):
+            for scan in each.sources:
+                if scan.parent is not None:
+                    visit(scan.parent)
+            found.setdefault(each.fingerprint, each)
+            return
+        if each.left.parent is not None:
+            visit(each.left.parent)
+        for part in each.parts:
+            visit(part.group_by)
+
+    visit(node)
+    return tuple(found.values())
+
+
+def is_stage(node: GroupByNode) -> bool:
+    """Whether a stream keeps a GroupBy fresh."""
+    return bool(streamed_sources(node)) and node.accuracy is Accuracy.TEMPORAL

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from catenary.definitions import Accuracy
-from catenary.plan.nodes import GroupByNode
-from catenary.plan.stage import streamed_sources
+from catenary.plan.stage import below, is_stage, streamed_sources
 from catenary.ports import SourcePartition, Token
 from catenary.state.ahead import RECORDS
 from catenary.state.layouts import dataset_name
@@ -20,7 +18,7 @@ from catenary.state.records import frontier, lanes_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from catenary.plan.nodes import JoinNode, Node
+    from catenary.plan.nodes import Node
     from catenary.ports import Dataset, Store
 
 Frontier = dict[SourcePartition, int]
@@ -99,31 +97,6 @@ class Below:
             return None
         with found.snapshot(RECORDS) as snapshot:
             return frontier(lanes_of(snapshot))
-
-
-def below(node: JoinNode | GroupByNode) -> tuple[GroupByNode, ...]:
-    """All GroupBys that a definition reads, transitively, itself among them; parents first."""
-    found: dict[str, GroupByNode] = {}
-
-    def visit(each: JoinNode | GroupByNode) -> None:
-        if isinstance(each, GroupByNode):
-            for scan in each.sources:
-                if scan.parent is not None:
-                    visit(scan.parent)
-            found.setdefault(each.fingerprint, each)
-            return
-        if each.left.parent is not None:
-            visit(each.left.parent)
-        for part in each.parts:
-            visit(part.group_by)
-
-    visit(node)
-    return tuple(found.values())
-
-
-def is_stage(node: GroupByNode) -> bool:
-    """Whether a stream keeps a GroupBy fresh."""
-    return bool(streamed_sources(node)) and node.accuracy is Accuracy.TEMPORAL
 
 
 def reflected(frontiers: Sequence[Frontier]) -> Token:

@@ -79,3 +79,17 @@ def test_a_log_that_went_on_as_it_was_and_one_that_forgot_what_was_read_are_foll
         (place,) = log.partitions("t")
         assert log.starts([place])[place] >= 2
     begun_anew(made, folder)
+
+
+def test_a_log_that_was_compacted_behind_the_stage_is_followed(tmp_path: Path) -> None:
+    folder, compacted = tmp_path / "log", tmp_path / "compacted"
+    made = Streamed(folder, COUNTED, ChainSettings())
+    shutil.copytree(folder, compacted)
+    made.publish([("a", 1.0, START_MS)])
+    made.log.close()
+    begun_anew(made, folder)
+    with EmbeddedLog(compacted) as log:
+        log.append_gap("t", 1)
+    appended(compacted, "a")
+    begun_anew(made, compacted)
+    assert made.fetcher.fetch("counted", {"user": "a"}, at=START_MS + 1).x_count == 2
