@@ -12,7 +12,6 @@ answer must equal the backfill's row, and at the end every key's latest value a 
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import Counter
@@ -157,9 +156,15 @@ class _Published:
     appended_at: dict[int, float] = field(default_factory=dict[int, float])
     events: int = 0
     ended: bool = False
-    answered_ms: float = FIRST_CUTOFF_MS
+    answered_ms: int = FIRST_CUTOFF_MS
     failed: BaseException | None = None
     changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def fail(self, error: BaseException) -> None:
+        """One of those who share this fails: the others stop. The first error counts."""
+        with self.changed:
+            self.failed = self.failed or error
+            self.changed.notify_all()
 
 
 def december(project: Project, plan: Plan) -> Live:
@@ -293,11 +298,12 @@ class _Client:
         self.far_ahead = self.before_end = 0
 
     def run(self, reader: ClientReader) -> None:
-        """Ask about all of them; whatever comes of it, the publisher waits no longer then."""
+        """Ask about all of them; should it fail, the others stop."""
         try:
             self._run(reader)
-        finally:
-            self._answered(math.inf)
+        except BaseException as error:
+            self._published.fail(error)
+            raise
 
     def _run(self, reader: ClientReader) -> None:
         ids = self._wanted["flight_id"].to_pylist()
@@ -323,12 +329,9 @@ class _Client:
             self.far_ahead += int((at < passed - HOUR_MS).sum())
             self.before_end += 0 if ended else len(at)
             reader.passed(int(at[-1]))
-            self._answered(int(at[-1]))
-
-    def _answered(self, until_ms: float) -> None:
-        with self._published.changed:
-            self._published.answered_ms = until_ms
-            self._published.changed.notify_all()
+            with self._published.changed:
+                self._published.answered_ms = int(at[-1])
+                self._published.changed.notify_all()
 
     def _wait(self, flight_id: int) -> tuple[Token, float]:
         """The token of all that was published up to a departure, once it was."""
@@ -404,7 +407,13 @@ def _publish(live: Live, events: pa.Table, published: _Published) -> None:
             partition = int(places["partition"][0].as_py())
             least_ms = places["ts"][0].as_py() - LEAD_MS
             with published.changed:
-                published.changed.wait_for(lambda least=least_ms: published.answered_ms >= least)
+                published.changed.wait_for(
+                    lambda least=least_ms: (
+                        published.answered_ms >= least or published.failed is not None
+                    )
+                )
+                if published.failed is not None:
+                    return
             token = token.merge(live.publish(name, some, partition=partition))
             with published.changed:
                 published.events += some.num_rows
@@ -418,9 +427,7 @@ def _publish(live: Live, events: pa.Table, published: _Published) -> None:
             published.ended = True
             published.changed.notify_all()
     except BaseException as error:
-        with published.changed:
-            published.failed = error
-            published.changed.notify_all()
+        published.fail(error)
 
 
 def _appends(events: pa.Table) -> Iterator[tuple[int, pa.Table]]:
@@ -454,9 +461,7 @@ def _second_upload(live: Live, published: _Published, events: pa.Table) -> None:
             frontier=Token(dict(positions)),
         )
     except BaseException as error:
-        with published.changed:
-            published.failed = error
-            published.changed.notify_all()
+        published.fail(error)
 
 
 def _latest(live: Live, end_ms: int) -> Comparison:

@@ -1,6 +1,6 @@
 """The story on real servers of its own: a Kafka broker and a Redis server, which end when it does.
 
-    python -m catenary.demo.servers --jars build/kafka [what `catenary demo` takes]
+    python -m catenary.demo.servers --jars build/kafka
 
 `make demo-kafka` is this; `scripts/kafka.sh` fetches the jars. For servers that run already, name them:
 `catenary demo --log kafka://host:port --store redis://host:port/db`.
@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import signal
-import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from catenary.demo.run import run_demo
 from catenary.errors import CatenaryError
 from catenary.testing.services.kafka import KafkaBroker
 from catenary.testing.services.redis import RedisServer
@@ -51,17 +51,21 @@ def servers(folder: Path, jars: Path) -> Generator[tuple[str, str]]:
 
 def main(argv: Sequence[str]) -> int:
     """Start both, run the demo with them, and stop them whatever happens."""
-    parser = argparse.ArgumentParser(description=__doc__, add_help=False, allow_abbrev=False)
-    parser.add_argument("--jars", type=Path, required=True)
-    given, rest = parser.parse_known_args(argv)
+    parser = argparse.ArgumentParser(description="the flights story on servers of its own")
+    parser.add_argument("--jars", type=Path, required=True, help="the folder with Kafka's jars")
+    parser.add_argument("--folder", type=Path, default=Path("catenary-demo"))
+    for flag in ("sabotage", "json"):
+        parser.add_argument(f"--{flag}", action="store_true", help="as of catenary demo")
+    given = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="catenary-demo-") as folder,
-            servers(Path(folder), given.jars.absolute()) as (log, store),
+            tempfile.TemporaryDirectory(prefix="catenary-demo-") as temporary,
+            servers(Path(temporary), given.jars.absolute()) as (log, store),
         ):
-            words = [sys.executable, "-m", "catenary", "demo", "--log", log, "--store", store]
-            return subprocess.run([*words, *rest], check=False).returncode
+            return run_demo(
+                given.folder, log=log, store=store, json=given.json, sabotage=given.sabotage
+            )
     except CatenaryError as error:
         sys.stderr.write(f"{error}\n")
         return 1
