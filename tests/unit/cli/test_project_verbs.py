@@ -157,12 +157,13 @@ def test_the_starters_own_test_passes(shop: str) -> None:
 def test_demo_passes_its_options_on_and_keeps_the_storys_exit_code(
     code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[tuple[Path, bool, bool]] = []
+    told: list[tuple[object, ...]] = []
 
-    def run_demo(folder: Path, *, json: bool, sabotage: bool) -> int:
-        told.append((folder, json, sabotage))
+    def run_demo(folder: Path, *, log: str, store: str, json: bool, sabotage: bool) -> int:
+        told.append((folder, log, store, json, sabotage))
         return code
 
     monkeypatch.setattr("catenary.demo.run.run_demo", run_demo)
-    assert main(["demo", "--folder", str(tmp_path), "--sabotage", "--json"]) == code
-    assert told == [(tmp_path, True, True)]
+    words = ["demo", "--folder", str(tmp_path), "--log", "kafka://there", "--sabotage", "--json"]
+    assert main(words) == code
+    assert told == [(tmp_path, "kafka://there", "store", True, True)]
