@@ -44,6 +44,8 @@ _RANGES: Final[dict[str, tuple[int, int | None]]] = {
     "sample_percent": (0, 100),
 }
 """The least and the greatest value of numbers."""
+_SERVERS: Final = {"log": "kafka", "store": "redis"}
+"""Settings that name a folder, or a server by an address with this scheme."""
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -267,6 +269,10 @@ def _check(name: str, value: str | float, origin: str) -> None:
             ChainSettings.parse({name: value})
         except SettingsError as error:
             raise SettingsError(error.problem, where=origin, hint=error.hint) from None
+    scheme = _SERVERS.get(name)
+    if scheme and re.fullmatch(r"[\w.-]+:\d+", str(value)):
+        problem = f"{name}={value!r} is a server's host and port, not a folder"
+        raise SettingsError(problem, where=origin, hint=f"write {scheme}://{value}")
     known = _CHOICES.get(name)
     if known is not None and value not in known:
         problem = f"{name}={value!r} is not known"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from catenary.app.requests import followed
@@ -10,13 +11,14 @@ from catenary.errors import DataError
 from catenary.plan import GroupByNode, JoinNode
 from catenary.ports import Job, SilentMeter
 from catenary.state.layouts import dataset_name
+from catenary.state.records import NOWHERE_MS, lanes_of
 from catenary.windows import DAY_MS, ds_of, ds_start_ms, parse_length
 
 if TYPE_CHECKING:
     from catenary.app.live import Live
     from catenary.app.wiring import Project
     from catenary.plan import Plan
-    from catenary.ports import Meter, SourcePartition, Store, Token, UploadReport
+    from catenary.ports import Dataset, Meter, SourcePartition, Store, Token, UploadReport
 
 
 def upload(
@@ -57,8 +59,15 @@ def upload(
         report = engine().upload(job, node, cutoff_ms, dataset, frontier=offsets, tail_ms=tail_ms)
         meter.advance(f"upload {node.name}", 1, report.rows)
         meter.end(f"upload {node.name}")
-        reports.append(report)
+        reports.append(replace(report, unjoined=frontier is None and _began(dataset, cutoff_ms)))
     return reports
+
+
+def _began(dataset: Dataset, cutoff_ms: int) -> bool:
+    """Whether a lane has what came from some instant after the cut-off on, and nothing of before."""
+    with dataset.snapshot() as snapshot:
+        lanes = lanes_of(snapshot).values()
+    return any(cutoff_ms < each.since_ms < NOWHERE_MS for each in lanes)
 
 
 def frontier_of(live: Live, text: str) -> Token:

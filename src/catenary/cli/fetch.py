@@ -75,9 +75,12 @@ def command(
     )
     for row, (values, status) in enumerate(zip(answer.rows(), answer.status, strict=True)):
         if json:
-            emit({"features": values, "status": status, "token": str(answer.token)})
+            told = {"reason": answer.reasons[row]} if row in answer.reasons else {}
+            emit({"features": values, "status": status, **told, "token": str(answer.token)})
             continue
         say(f"{shown(requests[row])}: {status}")
+        if row in answer.reasons:
+            say(f"  {answer.reasons[row]}")
         for feature, value in values.items():
             say(f"  {feature:<48} {shown(value)}")
 

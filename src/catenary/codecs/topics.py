@@ -15,6 +15,7 @@ Schemas are asked for where they are kept: that is passed in.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Protocol
 
 from catenary.codecs import codec
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from catenary.codecs.framing import Headed, Registered, Registry
     from catenary.schema import Schema
 
+OPTIONS: Final = ("codec", "format", "times", "schema", "message", "registry", "subject")
 FORMATS: Final = ("rows", "debezium")
 TIMES: Final = ("ms", "us")
 PROJECT: Final = "project"
@@ -89,11 +91,18 @@ def topic_codec(
         columns: only these are kept.
 
     Raises:
-        UnsupportedError: for a codec or a format that is not known.
+        UnsupportedError: for a codec or a format that is not known, or an option that is nearly one.
         DefinitionError: if schemas do not fit each other or the columns.
     """
     from catenary.codecs.layout import DAYS, MICROS, projected
 
+    for name in options:
+        # Others may belong to the log, or to those who wrote the address for something else.
+        meant = get_close_matches(name, OPTIONS, n=1, cutoff=0.7)
+        if meant and name not in OPTIONS:
+            raise UnsupportedError(
+                f"topic {topic!r} has no option {name!r}", hint=f"did you mean {meant[0]!r}?"
+            )
     form = options.get("format", "rows")
     if form not in FORMATS:
         raise UnsupportedError(f"there is no format {form!r}", hint=nearest(form, FORMATS))

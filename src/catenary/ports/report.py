@@ -104,6 +104,8 @@ class UploadReport:
         null_times: rows of sources without a time, which do not count.
         null_keys: rows of sources without a key, which belong to nobody.
         misplaced: rows in a partition too far from their day, which do not count.
+        unjoined: a stream began after its cut-off, and nobody said which of the stream's records the
+            tables hold: what lies between is not known, and reads that need it are refused.
         missing: by table the days that were needed and are not there; they count as empty.
         seconds: time spent.
     """
@@ -117,6 +119,7 @@ class UploadReport:
     null_times: int = 0
     null_keys: int = 0
     misplaced: int = 0
+    unjoined: bool = False
     missing: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     seconds: float = 0.0
 
@@ -137,8 +140,14 @@ class UploadReport:
             )
         for table, days in self.missing.items():
             text += f"\n  read as empty, {table} lacks: {_few(days)}"
+        if self.unjoined:
+            text += (
+                "\n  reads of now are refused: a stream began later, and what lies between is not known;"
+                " upload with --frontier: '' if the tables hold none of the stream's records, else the"
+                " token of the last that they hold"
+            )
         if self.state != "active":
-            text += "\n  it is read once the running stage has settled what came late"
+            text += "\n  it is read once a stage that runs has settled what came late"
         return text
 
 

@@ -72,6 +72,8 @@ def test_an_unknown_name_is_refused_with_the_nearest_and_where_it_was_written(
         ("tables", 3, "tables=3 \\(int\\) is not text"),
         ("memory_limit", "much", "memory_limit='much' is not a size"),
         ("compression", "zip", "compression='zip' is not known"),
+        ("log", "127.0.0.1:9092", "is a server's host and port"),
+        ("store", "redis.local:6379", "is a server's host and port"),
         ("query_shift_ms", 1, "query_shift_ms=1 is not between"),
     ],
 )

@@ -74,6 +74,26 @@ def test_what_is_streamed_before_an_upload_says_that_the_tables_are_missing(
     assert facts(capsys, project, *clients)["status"] == "missing_upload"
 
 
+def test_an_upload_beside_a_stream_of_which_nobody_says_what_it_holds_says_so(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published(capsys, project)
+    facts(capsys, project, "stream", "--all", "--until-caught-up")
+    capsys.readouterr()
+    assert main(["upload", "--ds", "2024-01-20", "--root", str(project)]) == 0
+    assert "upload with --frontier: ''" in capsys.readouterr().out
+    fetch = ["fetch", "customer_spend", "--key", "customer=ann", "--at", LATER]
+    assert main([*fetch, "--root", str(project)]) == 0
+    out = capsys.readouterr().out
+    assert "before_retention" in out
+    assert "lies before the retained history" in out
+    assert facts(capsys, project, *fetch)["reason"] in out
+    (spend, clients) = facts(capsys, project, "upload", "--ds", "2024-01-20", "--frontier", "")[
+        "uploads"
+    ]
+    assert not (spend["unjoined"] or clients["unjoined"])
+
+
 def test_reads_of_what_no_upload_and_no_stream_holds_say_so(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

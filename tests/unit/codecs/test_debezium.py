@@ -226,3 +226,14 @@ def test_rows_that_are_published_come_back_as_created(name: str) -> None:
 def test_envelopes_are_not_read_from_protobuf() -> None:
     with pytest.raises(UnsupportedError, match="json or avro"):
         reads(codec="protobuf")
+
+
+@pytest.mark.parametrize("slip", ["codce", "schma", "formats", "timez"])
+def test_an_option_that_is_nearly_one_is_refused(slip: str) -> None:
+    with pytest.raises(UnsupportedError, match=f"'orders' has no option '{slip}'"):
+        topic_codec("orders", Schema.of(id=BIGINT), {slip: "x"}, NoSchemas())
+
+
+def test_options_of_others_are_left_alone() -> None:
+    options = {"kafka.security.protocol": "SSL", "serde": "custom", "provider_class": "x.Y"}
+    assert topic_codec("orders", Schema.of(id=BIGINT), options, NoSchemas()) is not None

@@ -57,7 +57,7 @@ class Directory:
                 raise LogError(
                     f"there is no topic {name!r}",
                     where=f"kafka://{self._client.address}",
-                    hint=nearest(name, self.names()),
+                    hint=f"{nearest(name, self.names())}; `--partitions N` makes it, or Kafka's tools",
                 ) from None
             raise self._failed(error, f"asking for topic {name!r}") from error
         id_ = found.topic_id
