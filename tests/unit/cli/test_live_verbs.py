@@ -88,10 +88,8 @@ def test_an_upload_beside_a_stream_of_which_nobody_says_what_it_holds_says_so(
     assert "before_retention" in out
     assert "lies before the retained history" in out
     assert facts(capsys, project, *fetch)["reason"] in out
-    (spend, clients) = facts(capsys, project, "upload", "--ds", "2024-01-20", "--frontier", "")[
-        "uploads"
-    ]
-    assert not (spend["unjoined"] or clients["unjoined"])
+    done = facts(capsys, project, "upload", "--ds", "2024-01-20", "--frontier", "")
+    assert [each["unjoined"] for each in done["uploads"]] == [False, False]
 
 
 def test_reads_of_what_no_upload_and_no_stream_holds_say_so(
