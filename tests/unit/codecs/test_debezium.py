@@ -228,7 +228,7 @@ def test_envelopes_are_not_read_from_protobuf() -> None:
         reads(codec="protobuf")
 
 
-@pytest.mark.parametrize("slip", ["codce", "schma", "formats", "timez"])
+@pytest.mark.parametrize("slip", ["codecs", "shema_", "formats", "timez"])
 def test_an_option_that_is_nearly_one_is_refused(slip: str) -> None:
     with pytest.raises(UnsupportedError, match=f"'orders' has no option '{slip}'"):
         topic_codec("orders", Schema.of(id=BIGINT), {slip: "x"}, NoSchemas())
