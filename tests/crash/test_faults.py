@@ -97,7 +97,7 @@ def test_a_log_that_was_made_anew_behind_a_stage_is_refused_and_a_new_start_reco
         PositionError, match=r"offset 5 of t/0 in incarnation \d+; the log is"
     ) as told:
         place.catch_up()
-    assert "remove dataset visits@" in (told.value.hint or "")
+    assert "`catenary remove --current visits@" in (told.value.hint or "")
     assert place.visits() == 5
     place.store.close()
     shutil.rmtree(tmp_path / "store")
