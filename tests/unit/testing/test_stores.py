@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from unittest import SkipTest
@@ -62,12 +63,13 @@ class Backwards(MemoryDataset):
 
 
 class Torn(MemoryDataset):
-    """Writes one row after the other."""
+    """Writes one row, and the others a moment later."""
 
     def commit(self, expects, puts, deletes=()):
-        written = super().commit(expects, [], deletes)
-        for row in puts if written else ():
-            super().commit({}, [row])
+        written = super().commit(expects, puts[:1], deletes)
+        if written and puts[1:]:
+            time.sleep(0.001)  # readers get their turn
+            super().commit({}, puts[1:])
         return written
 
 
