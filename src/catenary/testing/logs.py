@@ -95,7 +95,7 @@ class LogConformance:
         ):
             error = _raised(LogError, act)
             assert f"there is no topic {wrong!r}" in error.problem
-            assert error.hint == f"did you mean {place.topic!r}?"
+            assert f"did you mean {place.topic!r}?" in (error.hint or "")
         assert wrong not in log.topics()
 
     def test_a_partition_that_is_not_there_is_told_with_those_that_are(
