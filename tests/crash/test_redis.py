@@ -30,7 +30,8 @@ from catenary.state.layouts import dataset_name
 from catenary.state.records import lanes_of
 from catenary.stores.redis import RedisStore
 from catenary.stream.lanes import SetBackError
-from catenary.testing.services.redis import HOST, RedisServer
+from catenary.testing.services.ports import HOST
+from catenary.testing.services.redis import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

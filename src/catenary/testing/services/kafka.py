@@ -22,6 +22,8 @@ import uuid
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Self
 
+from catenary.testing.services.ports import free_ports
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -59,7 +61,7 @@ class KafkaBroker:
             "-cp",
             f"{jars}/*",
         )
-        self._port, controller = _free_ports(2)
+        self._port, controller = free_ports(2)
         self._config = folder / "server.properties"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -162,15 +164,6 @@ class KafkaBroker:
 
     def _said(self) -> IO[bytes]:
         return (self._folder / "broker.log").open("ab")
-
-
-def _free_ports(many: int) -> list[int]:
-    """Ports of the loopback that nobody listens on just now."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(many)]
-    ports = [int(each.getsockname()[1]) for each in held]
-    for each in held:
-        each.close()
-    return ports
 
 
 def _settings(data: Path, port: int, controller: int) -> dict[str, str]:

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import quote
 
 from catenary.errors import UnsupportedError
+from catenary.testing.services.ports import HOST, free_ports
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PROGRAMS: Final = ("redis-server", "valkey-server")
-HOST: Final = "127.0.0.1"
 _STARTS_S: Final = 30.0
 _LOOK_S: Final = 0.01
 
@@ -62,7 +62,7 @@ class RedisServer:
         if appendfsync:
             self._options["appendfsync"] = appendfsync
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        (self.port,) = free_ports(1)
 
     def __enter__(self) -> Self:
         self.start()
@@ -137,10 +137,3 @@ class RedisServer:
             return self.command("PING").startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        found: int = probe.getsockname()[1]
-        return found
