@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -28,7 +28,7 @@ from catenary.state.records import lanes_of
 from catenary.testing.logs import rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from catenary.state.records import Lane
@@ -143,7 +143,19 @@ def own_broker(tmp_path_factory: pytest.TempPathFactory, kafka_jars: Path) -> It
         yield broker
 
 
-def test_stages_wait_for_a_broker_that_was_killed_and_lose_and_double_nothing(
+@contextmanager
+def held_up(broker: KafkaBroker) -> Generator[None]:
+    """It answers nobody for longer than any request is waited for; the block begins with that."""
+    broker.pause()
+    timer = threading.Timer(7.0, broker.resume)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
+
+
+def test_stages_wait_for_a_broker_that_starts_or_was_killed_and_lose_and_double_nothing(
     tmp_path: Path, own_broker: KafkaBroker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shop = Shop(tmp_path, own_broker.address, by_setting=True)
@@ -155,7 +167,8 @@ def test_stages_wait_for_a_broker_that_was_killed_and_lose_and_double_nothing(
         facts(capsys, shop.root, "upload", "--ds", BEFORE, "--frontier", f"{shop.topic}/0:0")
         held = exact(live, orders)
         stages = Here(live, live.stages)
-        stages.start()
+        with held_up(own_broker):
+            stages.start()
         published(live, shop, orders[:third], partitions=2)
         own_broker.kill()
         running = stages.stages.values()
@@ -165,11 +178,8 @@ def test_stages_wait_for_a_broker_that_was_killed_and_lose_and_double_nothing(
         assert {lane["away"] for lane in told} == {f"kafka://{own_broker.address} does not answer"}
         own_broker.start()
         published(live, shop, orders[third : 2 * third], partitions=2)
-        own_broker.pause()
-        timer = threading.Timer(7.0, own_broker.resume)  # longer than any request is waited for
-        timer.start()
-        published(live, shop, orders[2 * third :], partitions=2)
-        timer.join()
+        with held_up(own_broker):
+            published(live, shop, orders[2 * third :], partitions=2)
         stages.finish()
         assert stages.failed is None
         assert sum(lane.rows for lane in lanes(live)) == 2 * len(orders)

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 _IDLE_S: Final = 0.25
 _AWAY_S: Final = 0.2
+_STARTING_S: Final = 30.0
+"""How long servers are waited for that do not answer yet when a stage begins."""
 _TENDED_EVERY_S: Final = 0.1
 _TENDED_AFTER_ROWS: Final = 200_000
 """From one upkeep to the next, while there are batches: small ones are not to wait for it each time."""
@@ -248,12 +250,12 @@ class Stage(Changing, Traced):
 
         Raises:
             FencedError: if another copy took a lane over that is not of the same group.
-            UnreachableError: if the store's server, or the log's, is away from the start.
+            UnreachableError: if the store's server, or the log's, is away from the start, for long.
             RunError: what a log or a store says that cannot go on.
         """
         self.enter()
         try:
-            self.take()
+            self._begin(stopped)
             while True:
                 try:
                     self._follow(stopped, finishing)
@@ -266,6 +268,18 @@ class Stage(Changing, Traced):
                         raise
         finally:
             self.leave()
+
+    def _begin(self, stopped: Callable[[], bool]) -> None:
+        """Take the lanes; servers may be starting, too, and are waited for as long as that may take."""
+        until_s = time.monotonic() + _STARTING_S
+        while True:
+            try:
+                self.take()
+                return
+            except UnreachableError:
+                if stopped() or time.monotonic() > until_s:
+                    raise
+            time.sleep(_AWAY_S)
 
     def _is_back(self, away: RunError, stopped: Callable[[], bool]) -> bool:
         """Wait for the store, and take the lanes as they are there; False if stopped meanwhile."""
