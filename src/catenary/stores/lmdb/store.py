@@ -60,7 +60,7 @@ class LmdbStore:
         if found is not None:
             return _own(found)
         folder = self._folder / _folder_name(name)
-        if not (folder / _FORMAT_FILE).is_file():
+        if not self._is_made(name):
             if not create:
                 return None
             self._make(folder)
@@ -85,9 +85,7 @@ class LmdbStore:
         """Names of all datasets."""
         if not self._folder.is_dir():
             return ()
-        return tuple(
-            sorted(unquote(each.parent.name) for each in self._folder.glob(f"*/{_FORMAT_FILE}"))
-        )
+        return tuple(sorted(each for each in self._named() if self._is_made(each)))
 
     def version(self) -> int:
         """A number that changes with every commit to any dataset, of any process."""
@@ -98,20 +96,29 @@ class LmdbStore:
         """Open the datasets that others made meanwhile: their commits count, too."""
         try:
             changed = os.stat(self._folder).st_mtime_ns
+            if changed == self._met:
+                return
+            named = self._named()
         except FileNotFoundError:
-            return
-        if changed == self._met:
             return
         # A clock's tick may hold two changes, and a folder is there before its format is.
         settled = time.time_ns() - changed > _SETTLED_NS
-        for name in self.datasets():
-            if name not in self._mine:
+        for name in named:
+            if name not in self._mine and self._is_made(name):
                 try:
                     self.dataset(name)
                 except (StorageError, UnreadableError):
                     continue  # whoever asks for that one is told
         if settled:
             self._met = changed
+
+    def _named(self) -> list[str]:
+        """Names of whatever lies in the folder."""
+        return [unquote(each) for each in os.listdir(self._folder)]
+
+    def _is_made(self, name: str) -> bool:
+        """Whether it is a dataset, and whole."""
+        return (self._folder / _folder_name(name) / _FORMAT_FILE).is_file()
 
     def wait(self, version: int, timeout_s: float, *, dataset: str | None = None) -> bool:
         """Sleep until `version()` differs; if a dataset is named, until it is committed to."""
