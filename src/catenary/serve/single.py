@@ -122,7 +122,10 @@ class SinglePath:
             parts[name] = parts.get(name, 0) | status
             reason = reason or lacking
             if part.names is not None:
-                base.update(values)
+                if base:
+                    base.update(values)
+                else:
+                    base = values  # as it is: a part's columns are made for this row
                 continue
             for own, joined in part.columns:
                 base[joined] = values[own]

@@ -11,6 +11,8 @@ Held to account by: ``tests/unit/serve/test_single.py``, which compares the two.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -19,17 +21,17 @@ from catenary.aggregate import tiles as kernel
 from catenary.state import tiles
 from catenary.state.held import of_lanes, of_upload
 from catenary.state.reading import ALL, Known, ends, known_by, lacking, late, nothing, told
-from catenary.state.records import ANCIENT_MS, lanes_of, uploads_of
+from catenary.state.records import ANCIENT_MS, LANES, lanes_in, uploads_in, uploads_of
 from catenary.windows import DAY_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from catenary.aggregate.layout import Layout
     from catenary.ports import Snapshot
     from catenary.state.held import Held, Span
     from catenary.state.reading import Ended
-    from catenary.state.records import Upload
+    from catenary.state.records import Lane, Upload
 
 _ENTITY: Final = np.zeros(1, np.int32)
 
@@ -64,11 +66,10 @@ def read_temporal(layout: Layout, snapshot: Snapshot, entity: bytes, ts: int) ->
         entity: its bytes.
         ts: milliseconds; events strictly before it count.
     """
-    uploads, _ = uploads_of(snapshot)
-    lanes = lanes_of(snapshot)
+    uploads, data = uploads_of(snapshot)
     upload = uploads.newest(ts)
-    known = known_by(upload, uploads, lanes.values())
-    one = _compiled(layout, snapshot, entity, ts, upload, known, lanes=sorted(lanes))
+    lanes, known = _beside(upload and upload.id, data, tuple(snapshot.scan(LANES)))
+    one = _compiled(layout, snapshot, entity, ts, upload, known, lanes=list(lanes))
     if one is None:
         ended = _ends(
             layout,
@@ -77,6 +78,17 @@ def read_temporal(layout: Layout, snapshot: Snapshot, entity: bytes, ts: int) ->
         )
         one = _answer(layout, ended, ts, known)
     return one if lanes or upload is None else one.told(late(ts, upload, holds=False))
+
+
+@lru_cache(maxsize=256)
+def _beside(
+    upload_id: int | None, uploads: bytes | None, lanes: tuple[tuple[bytes, bytes], ...]
+) -> tuple[Mapping[bytes, Lane], Known]:
+    """The lanes of these records, and what is known to reads beside an upload; many reads find the same."""
+    found = lanes_in(lanes)
+    held = uploads_in(uploads)
+    upload = next((each for each in held.active if each.id == upload_id), None)
+    return MappingProxyType(found), known_by(upload, held, found.values())
 
 
 def read_snapshot(

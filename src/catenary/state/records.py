@@ -346,8 +346,13 @@ def uploads_in(data: bytes | None) -> Uploads:
 
 
 def lanes_of(snapshot: Snapshot) -> dict[bytes, Lane]:
-    """All lanes by their three bytes."""
-    return {key[1:]: lane_in(value) for key, value in snapshot.scan(LANES)}
+    """All lanes by their three bytes, ascending."""
+    return lanes_in(snapshot.scan(LANES))
+
+
+def lanes_in(records: Iterable[tuple[bytes, bytes]]) -> dict[bytes, Lane]:
+    """Those that records under `LANES` tell of."""
+    return {key[1:]: lane_in(value) for key, value in records}
 
 
 def told_in(snapshot: Snapshot) -> list[Told]:

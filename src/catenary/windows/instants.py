@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from catenary.errors import DefinitionError
@@ -43,7 +44,13 @@ def ds_of(instant_ms: int) -> str:
         problem = f"a day {side} would be needed ({instant_ms} ms), which no calendar has"
         hint = "days and windows that reach so far cannot be computed: choose others"
         raise DefinitionError(problem, hint=hint)
-    return (_EPOCH + timedelta(days=instant_ms // DAY_MS)).isoformat()
+    return _written(instant_ms // DAY_MS)
+
+
+@lru_cache(maxsize=4096)
+def _written(days: int) -> str:
+    """A day since 1970; most instants that are asked for fall on few."""
+    return (_EPOCH + timedelta(days=days)).isoformat()
 
 
 def ds_start_ms(ds: str) -> int:
