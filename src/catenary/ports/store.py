@@ -61,18 +61,8 @@ class Dataset(Protocol):
         """The dataset's name."""
         ...
 
-    @property
-    def is_remote(self) -> bool:
-        """Whether each read is a round trip, so that it pays to say beforehand what is read."""
-        ...
-
-    def snapshot(self, extent: Extent | None = None) -> AbstractContextManager[Snapshot]:
-        """The dataset as of now.
-
-        Args:
-            extent: all that is read of it, if that is known: what lies outside must not be asked for. A
-                remote dataset brings it in one round trip.
-        """
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """The dataset as of now, all of it."""
         ...
 
     def commit(
@@ -98,6 +88,11 @@ class Dataset(Protocol):
 class Store(Protocol):
     """Datasets by name."""
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether each read is a round trip, so that it pays to say beforehand what is read."""
+        ...
+
     def dataset(self, name: str, *, create: bool = False) -> Dataset | None:
         """The dataset of that name; made if it is not there and `create` is true, else None.
 
@@ -109,6 +104,14 @@ class Store(Protocol):
 
     def datasets(self) -> tuple[str, ...]:
         """Names of all datasets."""
+        ...
+
+    def views(self, wanted: Mapping[str, Extent]) -> dict[str, Snapshot]:
+        """What is asked for of datasets, each as of now; without those that are not there.
+
+        A remote store brings all of it in one round trip. A view lasts for as long as it is held; what lies
+        outside of its extent must not be asked of it.
+        """
         ...
 
     def version(self) -> int:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from catenary.plan.stage import below, is_stage, streamed_sources
 from catenary.ports import SourcePartition, Token
-from catenary.state.ahead import RECORDS
+from catenary.state.ahead import frontiers
 from catenary.state.layouts import dataset_name
-from catenary.state.records import frontier, lanes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,11 +64,11 @@ class Below:
         """
         if self._seen is not None and self._seen[0] == version:
             return self._seen[1:]
-        found = {stage: self._frontier(dataset) for stage, dataset in self._datasets}
-        reached = {stage: {} if have is None else have for stage, have in found.items()}
+        found = frontiers(self._store, [dataset for _, dataset in self._datasets])
+        reached = {stage: found.get(dataset, {}) for stage, dataset in self._datasets}
         token = reflected(list(reached.values()))
         # A store's version tells nothing of datasets that are not there yet.
-        self._seen = None if None in found.values() else (version, reached, token)
+        self._seen = None if len(found) < len(self._datasets) else (version, reached, token)
         return reached, token
 
     def lacking(self, token: Token, reached: dict[str, Frontier]) -> list[Lack]:
@@ -90,13 +89,6 @@ class Below:
         """The stages' datasets; made where a stage has not started yet."""
         found = [self._store.dataset(name, create=True) for _, name in self._datasets]
         return [each for each in found if each is not None]
-
-    def _frontier(self, dataset: str) -> Frontier | None:
-        found = self._store.dataset(dataset)
-        if found is None:
-            return None
-        with found.snapshot(RECORDS) as snapshot:
-            return frontier(lanes_of(snapshot))
 
 
 def reflected(frontiers: Sequence[Frontier]) -> Token:

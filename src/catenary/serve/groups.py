@@ -9,7 +9,8 @@ Nothing here waits; `lookup.py` and `fetcher.py` decide what a late snapshot mea
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +24,7 @@ from catenary.ports import statuses
 from catenary.rows.derive import derived
 from catenary.schema.arrow import schema_to_arrow
 from catenary.serve.guard import guarded, nulls, without
-from catenary.state.ahead import Ahead
+from catenary.state.ahead import Ahead, Reads, views
 from catenary.state.keys import entities
 from catenary.state.layouts import dataset_name, layout_of
 from catenary.state.reading import Read, read_snapshot, read_temporal
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from catenary.plan.nodes import Derivations, GroupByNode
-    from catenary.ports import Dataset, Snapshot, Store
+    from catenary.ports import Snapshot, Store
 
+Brought = Mapping[str, "Snapshot"]
+"""Datasets that lie elsewhere, as of now and as far as they are going to be read; without those that are not there."""
 PREVIOUS: Final = "previous"
 NULL: Final = "null"
 HOLD: Final = "hold"
@@ -109,6 +112,20 @@ class Budget:
         return min(rows, max(_FIRST, self._limit // (_SHARES * each)))
 
 
+def bring(
+    store: Store, groups: Iterable[tuple[Group, Callable[[], Iterable[bytes]]]]
+) -> Brought | None:
+    """What is going to be read of GroupBys, in one round trip; None of a store that is near.
+
+    Args:
+        store: where they lie.
+        groups: with what gives the entities that are going to be read, no others.
+    """
+    if not store.is_remote:
+        return None
+    return views(store, {each.dataset: Reads(each.ahead, known()) for each, known in groups})
+
+
 class Group:
     """One GroupBy, and where it lies.
 
@@ -122,7 +139,7 @@ class Group:
         self.keys = tuple(name for name, _ in node.keys)
         self.dataset = dataset_name(node)
         self._store = store
-        self._ahead = Ahead()
+        self.ahead = Ahead()
         self.is_snapshot = node.accuracy is Accuracy.SNAPSHOT or node.sources[0].is_snapshot
         self.holds = self.is_snapshot and all(each.holds for each in node.sources)
         self.refusals = statuses.BEFORE_RETENTION
@@ -166,32 +183,26 @@ class Group:
         return schema_to_arrow(self.node.schema)
 
     @contextmanager
-    def snapshot(self, known: Callable[[], Iterable[bytes]] = tuple) -> Generator[Snapshot | None]:
+    def snapshot(self, brought: Brought | None) -> Generator[Snapshot | None]:
         """The dataset as of now; None if it is not there yet.
 
         Args:
-            known: gives the entities that are going to be read, no others; asked where it pays.
+            brought: what `bring` says, told of all that is going to be read of it.
 
         Raises:
             UnreadableError: if another release or another definition wrote it.
         """
-        dataset = self.stored()
-        if dataset is None:
-            yield None
-            return
-        with self.opened(dataset, known) as snapshot:
-            self.check(snapshot)
+        with self.opened(brought) as snapshot:
+            if snapshot is not None:
+                self.check(snapshot)
             yield snapshot
 
-    def opened(
-        self, dataset: Dataset, known: Callable[[], Iterable[bytes]]
-    ) -> AbstractContextManager[Snapshot]:
-        """Its dataset as of now, as far as reads of these entities need it; see `snapshot`."""
-        return self._ahead.snapshot(dataset, known()) if dataset.is_remote else dataset.snapshot()
-
-    def stored(self) -> Dataset | None:
-        """Its dataset; None if it is not there yet."""
-        return self._store.dataset(self.dataset)
+    def opened(self, brought: Brought | None) -> AbstractContextManager[Snapshot | None]:
+        """The dataset, before it is checked; see `snapshot`."""
+        if brought is not None:
+            return nullcontext(brought.get(self.dataset))
+        dataset = self._store.dataset(self.dataset)
+        return nullcontext(None) if dataset is None else dataset.snapshot()
 
     def check(self, snapshot: Snapshot) -> None:
         """See that it is this definition's.

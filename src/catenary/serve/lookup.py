@@ -19,7 +19,7 @@ from catenary.ports import Looked, statuses
 from catenary.rows.columns import dates_of
 from catenary.rows.joins import features_of, reads_dates, renamed
 from catenary.schema.arrow import schema_to_arrow
-from catenary.serve.groups import HOLD, NULL, PREVIOUS, Budget, Found, Group
+from catenary.serve.groups import HOLD, NULL, PREVIOUS, Budget, Found, Group, bring
 from catenary.serve.guard import guarded, without
 from catenary.state.keys import entities
 from catenary.windows import DAY_MS, format_instant
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from catenary.plan.nodes import GroupByNode, JoinNode
     from catenary.ports import Store
+    from catenary.serve.groups import Brought
 
 _TIMES: Final = ["ts", "ds"]
 
@@ -148,7 +149,7 @@ class StoreLookup:
         """
         group = self.group(node)
         own = keys.select(list(group.keys))
-        with group.snapshot(lambda: entities(own)[1]) as snapshot:
+        with group.snapshot(self.bring([(group, lambda: entities(own)[1])])) as snapshot:
             wanted = at + self._shift_ms
             if self._late == HOLD:
                 _hold(group, wanted, group.late(snapshot, wanted))
@@ -170,13 +171,19 @@ class StoreLookup:
 
     def groups_ready(self, nodes: Iterable[GroupByNode], at: np.ndarray) -> bool:
         """`ready`, of GroupBys."""
-        for node in nodes:
-            group = self.group(node)
-            if group.is_snapshot:
-                with group.snapshot() as snapshot:
-                    if group.late(snapshot, at + self._shift_ms).any():
-                        return False
+        groups = [group for node in nodes if (group := self.group(node)).is_snapshot]
+        brought = self.bring((each, tuple) for each in groups)
+        for group in groups:
+            with group.snapshot(brought) as snapshot:
+                if group.late(snapshot, at + self._shift_ms).any():
+                    return False
         return True
+
+    def bring(
+        self, groups: Iterable[tuple[Group, Callable[[], Iterable[bytes]]]]
+    ) -> Brought | None:
+        """What is going to be read of GroupBys; see `groups.bring`."""
+        return bring(self._store, groups)
 
     def group(self, node: GroupByNode) -> Group:
         """The GroupBy as it is read; made once."""
@@ -206,17 +213,20 @@ class StoreLookup:
         """Each part's columns; all parts of one GroupBy from one snapshot."""
         found: dict[int, Found] = {}
         budget = Budget(self._limit_bytes, len(at))
-        groups = {part.group_by.fingerprint: self.group(part.group_by) for part in join.parts}
-        for fingerprint, group in groups.items():
-            keys = {
-                place: left.select(list(part.left_keys))
-                for place, part in enumerate(join.parts)
-                if part.group_by.fingerprint == fingerprint
-            }
-            with group.snapshot(partial(_entities, keys.values())) as snapshot:
+        keys = [left.select(list(part.left_keys)) for part in join.parts]
+        alike: dict[str, list[int]] = {}
+        for place, part in enumerate(join.parts):
+            alike.setdefault(part.group_by.fingerprint, []).append(place)
+        groups = [(self.group(join.parts[own[0]].group_by), own) for own in alike.values()]
+        brought = self.bring(
+            (group, partial(_entities, [keys[each] for each in places])) for group, places in groups
+        )
+        for group, places in groups:
+            with group.snapshot(brought) as snapshot:
                 if self._late == HOLD:
                     _hold(group, at, group.late(snapshot, at))
-                for place, own in keys.items():
+                for place in places:
+                    own = keys[place]
                     found[place] = group.read(snapshot, own, at, self._late, times, budget)
                     self.merged.add(found[place])
         return [found[place] for place in range(len(join.parts))]

@@ -96,7 +96,7 @@ class SinglePath:
         alike: dict[str, list[int]] = {}
         for place, part in enumerate(self._parts):
             alike.setdefault(part.group.dataset, []).append(place)
-        self._alike = tuple(map(tuple, alike.values()))
+        self._alike = tuple((self._parts[at[0]].group, tuple(at)) for at in alike.values())
 
     def row(self, given: Mapping[str, object], ts: int) -> Single | None:
         """One row; None if the lookup is to answer it.
@@ -136,16 +136,14 @@ class SinglePath:
     def _groups(self, left: Values, ts: int) -> list[tuple[Values, int, str | None]]:
         """Each part's columns, statuses, and what a refused read would have needed."""
         found: dict[int, tuple[Values, int, str | None]] = {}
-        for places in self._alike:
-            group = self._parts[places[0]].group
-            dataset = group.stored()
-            if dataset is None:
-                for place in places:
-                    found[place] = self._part(self._parts[place], None, left, ts)
-                continue
+        brought = self._lookup.bring(
+            (group, partial(self._entities, group, left)) for group, _ in self._alike
+        )
+        for group, places in self._alike:
             # All parts of one GroupBy are read from one snapshot.
-            with group.opened(dataset, partial(self._entities, group, left)) as snapshot:
-                group.check(snapshot)
+            with group.opened(brought) as snapshot:
+                if snapshot is not None:
+                    group.check(snapshot)
                 for place in places:
                     found[place] = self._part(self._parts[place], snapshot, left, ts)
         return [found[place] for place in range(len(self._parts))]

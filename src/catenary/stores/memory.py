@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-    from catenary.ports import Extent
+    from catenary.ports import Extent, Snapshot, Store
 
 
 class MemorySnapshot:
@@ -55,10 +55,23 @@ class MemorySnapshot:
         return self._sorted
 
 
+def views_of(store: Store, wanted: Mapping[str, Extent]) -> dict[str, Snapshot]:
+    """What `ports.Store.views` gives, read from a snapshot of each dataset and kept beyond its end."""
+    found: dict[str, Snapshot] = {}
+    for name, extent in wanted.items():
+        dataset = store.dataset(name)
+        if dataset is not None:
+            with dataset.snapshot() as snapshot:
+                values = zip(extent.keys, snapshot.get_many(extent.keys), strict=True)
+                held = {key: value for key, value in values if value is not None}
+                for prefix in extent.prefixes:
+                    held.update(snapshot.scan(prefix))
+            found[name] = MemorySnapshot(held)
+    return found
+
+
 class MemoryDataset:
     """Fulfils `ports.Dataset`."""
-
-    is_remote = False
 
     def __init__(self, name: str, store: MemoryStore) -> None:
         self.name = name
@@ -67,7 +80,7 @@ class MemoryDataset:
         self._lock = threading.Lock()
 
     @contextmanager
-    def snapshot(self, extent: Extent | None = None) -> Generator[MemorySnapshot]:
+    def snapshot(self) -> Generator[MemorySnapshot]:
         """The dataset as of now, all of it."""
         yield MemorySnapshot(self._held)
 
@@ -93,6 +106,8 @@ class MemoryDataset:
 class MemoryStore:
     """Fulfils `ports.Store`."""
 
+    is_remote = False
+
     def __init__(self) -> None:
         self._datasets: dict[str, MemoryDataset] = {}
         self._version = 0
@@ -108,6 +123,10 @@ class MemoryStore:
     def datasets(self) -> tuple[str, ...]:
         """Names of all datasets."""
         return tuple(sorted(self._datasets))
+
+    def views(self, wanted: Mapping[str, Extent]) -> dict[str, Snapshot]:
+        """What is asked for of datasets, each as of now."""
+        return views_of(self, wanted)
 
     def version(self) -> int:
         """How many commits there were."""

@@ -105,12 +105,11 @@ def _child(reader: Reader, store: Store, log: Log) -> int | None:
     A lane may ask for what the upload that it began with lacks. That is expected from where the upload's
     tables had come to: before its cut-off, if the day was not over.
     """
-    dataset = store.dataset(reader.name)
-    if dataset is None:
+    view = store.views({reader.name: RECORDS}).get(reader.name)
+    if view is None:
         return ANCIENT_MS
-    with dataset.snapshot(RECORDS) as snapshot:
-        lanes = lanes_of(snapshot)
-        uploads, _ = uploads_of(snapshot)
+    lanes = lanes_of(view)
+    uploads, _ = uploads_of(view)
     if not lanes:
         beginning = uploads.beginning
         return ANCIENT_MS if beginning is None else beginning.reached_ms

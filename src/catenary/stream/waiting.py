@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from catenary.state.ahead import RECORDS
+from catenary.state.ahead import frontiers
 from catenary.state.layouts import dataset_name
-from catenary.state.records import frontier, lanes_of
 
 if TYPE_CHECKING:
     from catenary.plan.nodes import GroupByNode
@@ -88,21 +87,15 @@ class Parents:
         not say that it knows of nothing.
         """
         found: list[Lacking] = []
+        have = frontiers(self._store, [each.dataset for each in self.edges])
         for edge in self.edges:
-            reached = self._frontier(edge)
+            reached = have.get(edge.dataset, {})
             for place, wanted in cut.items():
                 position = reached.get(place)
                 if place.topic in edge.topics and (position is None or position < wanted):
                     name = edge.parent.name
                     found.append(Lacking(name, edge.dataset, place, position, wanted))
         return found
-
-    def _frontier(self, edge: Edge) -> dict[SourcePartition, int]:
-        dataset = self._store.dataset(edge.dataset)
-        if dataset is None:
-            return {}
-        with dataset.snapshot(RECORDS) as snapshot:
-            return frontier(lanes_of(snapshot))
 
 
 def edge_of(parent: GroupByNode, topics: frozenset[str]) -> Edge:

@@ -124,23 +124,37 @@ class StoreConformance:
             assert list(snapshot.scan(b"")) == [(b"left", b"1")]
 
     def test_what_is_asked_for_beforehand_is_read_as_all_is(self, tmp_path: Path) -> None:
-        dataset = self._made(tmp_path)
+        store = self.opened(tmp_path)
+        assert isinstance(store.is_remote, bool)
+        dataset = _there(store.dataset("d", create=True))
         rows = [(b"%c%03d" % (first, at), b"%d" % at) for first in b"abc" for at in range(300)]
         dataset.commit({}, [*rows, (b"\xff", b"last"), (b"\xff\xff", b"")])
         extent = Extent([b"\xff\xff", b"nothing", b"a007"], [b"b00", b"c1", b"d"])
-        with dataset.snapshot(extent) as view:
-            assert view.get_many(extent.keys) == [b"", None, b"7"]
-            assert view.get(b"b009") == b"9"
-            assert [key for key, _ in view.scan(b"b00")] == [b"b%03d" % at for at in range(10)]
-            assert list(view.scan(b"c1")) == [(b"c%03d" % at, b"%d" % at) for at in range(100, 200)]
-            assert list(view.scan(b"d")) == []
-            walk = view.walk()
-            assert next(walk(b"c1505")) == (b"c151", b"151")
-            assert next(walk(b"b00")) == (b"b000", b"0")
-        with dataset.snapshot(Extent((), [b"\xff"])) as view:
-            assert list(view.scan(b"\xff")) == [(b"\xff", b"last"), (b"\xff\xff", b"")]
-        with dataset.snapshot(Extent()) as view:
-            assert isinstance(dataset.is_remote, bool)
+        view = store.views({"d": extent})["d"]
+        assert view.get_many(extent.keys) == [b"", None, b"7"]
+        assert view.get(b"b009") == b"9"
+        assert [key for key, _ in view.scan(b"b00")] == [b"b%03d" % at for at in range(10)]
+        assert list(view.scan(b"c1")) == [(b"c%03d" % at, b"%d" % at) for at in range(100, 200)]
+        assert list(view.scan(b"d")) == []
+        walk = view.walk()
+        assert next(walk(b"c1505")) == (b"c151", b"151")
+        assert next(walk(b"b00")) == (b"b000", b"0")
+        view = store.views({"d": Extent((), [b"\xff"])})["d"]
+        assert list(view.scan(b"\xff")) == [(b"\xff", b"last"), (b"\xff\xff", b"")]
+
+    def test_datasets_are_viewed_together_each_by_itself(self, tmp_path: Path) -> None:
+        store = self.opened(tmp_path)
+        for name in ("d", "e"):
+            _there(store.dataset(name, create=True)).commit({}, [(b"k", name.encode())])
+        own = Extent([b"k"], [b"x"])
+        views = store.views({"e": own, "nothing": own, "d": own})
+        assert {name: view.get(b"k") for name, view in views.items()} == {"d": b"d", "e": b"e"}
+        _there(store.dataset("d")).commit({}, [(b"k", b"2"), (b"x1", b"")])
+        assert views["d"].get(b"k") == b"d"
+        assert list(views["d"].scan(b"x")) == []
+        assert list(store.views({"d": own})["d"].scan(b"x")) == [(b"x1", b"")]
+        assert list(store.views({"d": Extent()})) == ["d"]
+        assert store.views({}) == {}
 
     def test_nothing_is_written_if_one_condition_fails(self, tmp_path: Path) -> None:
         dataset = self._made(tmp_path)
@@ -224,7 +238,8 @@ class StoreConformance:
         child = _forked(write)
         try:
             seen: set[int] = set()
-            dataset = self._made(tmp_path)
+            store = self.opened(tmp_path)
+            dataset = _there(store.dataset("d", create=True))
             until = time.monotonic() + 3 * self.patience_s
             while len(seen) < _LOOKS and time.monotonic() < until:
                 with dataset.snapshot() as snapshot:
@@ -233,9 +248,9 @@ class StoreConformance:
                         _holds(snapshot, int(number))
                         seen.add(int(number))
                 for prefixes in ([b"k"], _EACH):
-                    with dataset.snapshot(Extent([b"number"], prefixes)) as view:
-                        if (number := view.get(b"number")) is not None:
-                            _holds(view, int(number))
+                    view = store.views({"d": Extent([b"number"], prefixes)})["d"]
+                    if (number := view.get(b"number")) is not None:
+                        _holds(view, int(number))
             assert len(seen) == _LOOKS, "the other process does not come on"
         finally:
             os.kill(child, signal.SIGKILL)

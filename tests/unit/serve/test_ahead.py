@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,21 +12,17 @@ from catenary.stores.memory import MemorySnapshot
 from catenary.windows import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
-    from catenary.ports import Dataset, Extent, Snapshot, Store
+    from catenary.ports import Extent, Snapshot, Store
 
 
 class Strict(MemorySnapshot):
     """Holds what was asked for, and refuses to say anything of other keys."""
 
-    def __init__(self, whole: Snapshot, extent: Extent) -> None:
+    def __init__(self, view: Snapshot, extent: Extent) -> None:
+        super().__init__(dict(view.scan(b"")))
         self._extent = extent
-        keys = zip(extent.keys, whole.get_many(extent.keys), strict=True)
-        rows = {key: value for key, value in keys if value is not None}
-        for prefix in extent.prefixes:
-            rows.update(whole.scan(prefix))
-        super().__init__(rows)
 
     def get(self, key):
         known = key in self._extent.keys or key.startswith(tuple(self._extent.prefixes))
@@ -39,32 +34,24 @@ class Strict(MemorySnapshot):
 
 
 class Remote:
-    """Another store's datasets as if they lay on a server."""
+    """Another store as if it were a server: what a fetch reads is asked for beforehand, not from a dataset.
+
+    Attributes:
+        asked: what was asked for, a mapping for each round trip.
+    """
+
+    is_remote = True
 
     def __init__(self, store: Store) -> None:
-        self.asked: list[tuple[str, Extent]] = []
+        self.asked: list[Mapping[str, Extent]] = []
         self.version, self.wait = store.version, store.wait
         self._store = store
 
-    def dataset(self, name, *, create=False):
-        found = self._store.dataset(name, create=create)
-        return None if found is None else RemoteDataset(found, self.asked)
-
-
-class RemoteDataset:
-    is_remote = True
-
-    def __init__(self, held: Dataset, asked: list[tuple[str, Extent]]) -> None:
-        self.name = held.name
-        self._held = held
-        self._asked = asked
-
-    @contextmanager
-    def snapshot(self, extent: Extent | None = None) -> Iterator[Snapshot]:
-        assert extent is not None, "a fetch knows what it is going to read"
-        self._asked.append((self.name.partition("@")[0], extent))
-        with self._held.snapshot() as snapshot:
-            yield Strict(snapshot, extent)
+    def views(self, wanted: Mapping[str, Extent]) -> dict[str, Snapshot]:
+        self.asked.append(wanted)
+        return {
+            name: Strict(view, wanted[name]) for name, view in self._store.views(wanted).items()
+        }
 
 
 @pytest.fixture
@@ -79,9 +66,17 @@ def world(made):
     return found
 
 
-def reads_of(extents: list[tuple[str, Extent]]) -> list[str]:
-    """The datasets of which tiles were asked for; the others were asked how far they have come."""
-    return [name for name, extent in extents if any(x.startswith(b"t") for x in extent.prefixes)]
+def reads_of(asked: list[Mapping[str, Extent]]) -> list[list[str]]:
+    """The datasets of which tiles were asked for, a list for each round trip that asked for some."""
+    found = [
+        sorted(
+            name.partition("@")[0]
+            for name, extent in each.items()
+            if any(prefix.startswith(b"t") for prefix in extent.prefixes)
+        )
+        for each in asked
+    ]
+    return [each for each in found if each]
 
 
 def test_answers_are_those_of_a_store_that_is_near(world) -> None:
@@ -99,14 +94,23 @@ def test_answers_are_those_of_a_store_that_is_near(world) -> None:
                 assert (dict(one), one.status) == (near.rows()[place], near.status[place])
 
 
-def test_each_dataset_is_asked_once_for_all_entities_of_all_parts(world) -> None:
+def test_all_datasets_are_asked_at_once_for_all_entities_of_all_parts(world) -> None:
     remote = Remote(world.store)
     far = Fetcher(world.plan, remote, clock=lambda: world.now)
     far.fetch("offer", [{"user": "ann"}])  # which uploads are active is known from now on
     for requests in ({"user": "bob"}, [{"user": user} for user in ("ann", "bob", "eve")]):
         remote.asked.clear()
         far.fetch("offer", requests)
-        assert sorted(reads_of(remote.asked)) == ["people", "spending"]
+        assert reads_of(remote.asked) == [["people", "spending"]]
+
+
+def test_how_far_stages_have_come_is_asked_at_once_and_only_after_a_commit(world) -> None:
+    remote = Remote(world.store)
+    far = Fetcher(world.plan, remote, clock=lambda: world.now)
+    for asked in (2, 1):
+        remote.asked.clear()
+        far.fetch("spending", {"user": "ann"})
+        assert len(remote.asked) == asked
 
 
 def test_an_upload_that_came_since_is_asked_for_at_once(made, world) -> None:
@@ -118,4 +122,4 @@ def test_an_upload_that_came_since_is_asked_for_at_once(made, world) -> None:
     for asked in (2, 1):
         remote.asked.clear()
         assert far.fetch("people", {"user": "ann"})["age"] == 31
-        assert reads_of(remote.asked) == ["people"] * asked
+        assert reads_of(remote.asked) == [["people"]] * asked

@@ -9,6 +9,7 @@ from unittest import SkipTest
 
 import pytest
 
+from catenary.ports import Extent
 from catenary.stores.memory import MemoryDataset, MemorySnapshot, MemoryStore
 from catenary.testing.stores import StoreConformance
 
@@ -21,7 +22,7 @@ class Live(MemoryDataset):
     """A snapshot shows what is committed while it is open."""
 
     @contextmanager
-    def snapshot(self, extent=None):
+    def snapshot(self):
         dataset = self
 
         class Now(MemorySnapshot):
@@ -77,24 +78,13 @@ class Endless(MemoryDataset):
     """Does not end a scan with its prefix."""
 
     @contextmanager
-    def snapshot(self, extent=None):
+    def snapshot(self):
         class Beyond(MemorySnapshot):
             def scan(self, prefix, *, after=None):
                 begin = prefix if after is None or after < prefix else after + b"\0"
                 return self.walk()(begin)
 
         yield Beyond(self._held)
-
-
-class Short(MemoryDataset):
-    """Does not bring all that is asked for beforehand."""
-
-    @contextmanager
-    def snapshot(self, extent=None):
-        if extent is None:
-            yield MemorySnapshot(self._held)
-            return
-        yield MemorySnapshot({key: each for key, each in self._held.items() if key in extent.keys})
 
 
 class Counted(MemoryDataset):
@@ -112,19 +102,6 @@ class Silent(MemoryDataset):
         return super().commit(expects, puts, deletes)
 
 
-BROKEN = {
-    Live: "test_a_snapshot_stays_as_it_was",
-    Unconditional: "test_nothing_is_written_if_one_condition_fails",
-    Absent: "test_nothing_is_written_if_one_condition_fails",
-    Backwards: "test_deletes_come_before_puts",
-    Torn: "test_no_reader_sees_half_a_commit",
-    Endless: "test_keys_are_read_in_the_order_of_their_bytes",
-    Short: "test_what_is_asked_for_beforehand_is_read_as_all_is",
-    Counted: "test_a_commit_may_put_and_delete_thousands",
-    Silent: "test_a_commit_wakes_who_waits",
-}
-
-
 class Store(MemoryStore):
     """Datasets of one kind."""
 
@@ -138,13 +115,41 @@ class Store(MemoryStore):
         return super().dataset(name)
 
 
-def kit_over(kind: type[MemoryDataset]) -> StoreConformance:
+class Short(MemoryStore):
+    """Does not bring all that is asked for beforehand."""
+
+    def views(self, wanted):
+        return super().views({name: Extent(each.keys) for name, each in wanted.items()})
+
+
+class Lacking(MemoryStore):
+    """Knows nothing of a dataset that is viewed beside another."""
+
+    def views(self, wanted):
+        return super().views(dict(sorted(wanted.items())[:1]))
+
+
+BROKEN = {
+    Live: "test_a_snapshot_stays_as_it_was",
+    Unconditional: "test_nothing_is_written_if_one_condition_fails",
+    Absent: "test_nothing_is_written_if_one_condition_fails",
+    Backwards: "test_deletes_come_before_puts",
+    Torn: "test_no_reader_sees_half_a_commit",
+    Endless: "test_keys_are_read_in_the_order_of_their_bytes",
+    Short: "test_what_is_asked_for_beforehand_is_read_as_all_is",
+    Lacking: "test_datasets_are_viewed_together_each_by_itself",
+    Counted: "test_a_commit_may_put_and_delete_thousands",
+    Silent: "test_a_commit_wakes_who_waits",
+}
+
+
+def kit_over(kind: type[MemoryDataset] | type[MemoryStore]) -> StoreConformance:
     class Kit(StoreConformance):
         of_one_process = True
         patience_s = 0.5
 
-        def opened(self, folder: Path) -> Store:
-            return Store(kind)
+        def opened(self, folder: Path) -> MemoryStore:
+            return kind() if issubclass(kind, MemoryStore) else Store(kind)
 
     return Kit()
 
@@ -165,7 +170,7 @@ def test_a_store_that_keeps_to_the_port_passes(tmp_path: Path) -> None:
     ("kind", "name"), BROKEN.items(), ids=lambda each: getattr(each, "__name__", "")
 )
 def test_a_store_that_breaks_it_fails_by_the_test_of_that_name(
-    kind: type[MemoryDataset], name: str, tmp_path: Path
+    kind: type[MemoryDataset] | type[MemoryStore], name: str, tmp_path: Path
 ) -> None:
     with pytest.raises(AssertionError):
         those_of(kit_over(kind))[name](tmp_path)

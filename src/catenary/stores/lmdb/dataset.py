@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from catenary.ports import Extent
 
 BELL: Final = ".bell"
 LONGEST_KEY: Final = 480
@@ -96,8 +95,6 @@ class LmdbDataset:
         writable: whether this process may write to the file; if not, it may still read.
     """
 
-    is_remote = False
-
     def __init__(
         self, name: str, folder: Path, *, power: bool, map_bytes: int, committed: Callable[[], None]
     ) -> None:
@@ -158,7 +155,7 @@ class LmdbDataset:
         found: int = self._env.info()["last_txnid"]
         return found
 
-    def snapshot(self, extent: Extent | None = None) -> LmdbSnapshot:
+    def snapshot(self) -> LmdbSnapshot:
         """The dataset as of now, all of it."""
         transaction = self._env.begin(buffers=False)
         return LmdbSnapshot(transaction, None if self._counted else self._check_untouched)

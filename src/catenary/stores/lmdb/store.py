@@ -13,10 +13,14 @@ import lmdb
 
 from catenary.errors import StorageError, UnreadableError
 from catenary.stores.lmdb.dataset import BELL, LmdbDataset
+from catenary.stores.memory import views_of
 from catenary.wakes import Bell
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from catenary.ports import Extent, Snapshot
 
 FORMAT: Final = 1
 _FORMAT_FILE: Final = "format"
@@ -37,6 +41,8 @@ class LmdbStore:
         durability: what a commit survives: `power`, a power failure; `process`, a killed process.
         map_bytes: how large each dataset may grow.
     """
+
+    is_remote = False
 
     def __init__(
         self, folder: Path, *, durability: str = "power", map_bytes: int = _MAP_BYTES
@@ -86,6 +92,10 @@ class LmdbStore:
         if not self._folder.is_dir():
             return ()
         return tuple(sorted(each for each in self._named() if self._is_made(each)))
+
+    def views(self, wanted: Mapping[str, Extent]) -> dict[str, Snapshot]:
+        """What is asked for of datasets, each as of now; without those that are not there."""
+        return views_of(self, wanted)
 
     def version(self) -> int:
         """A number that changes with every commit to any dataset, of any process."""

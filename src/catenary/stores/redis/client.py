@@ -193,6 +193,28 @@ class Client:
 
         return self._patiently(ask)
 
+    def calls(self, asked: Sequence[tuple[Script, Sequence[bytes], Sequence[object]]]) -> list[Any]:
+        """What scripts return for their keys and arguments, in one round trip; raises as `call`."""
+
+        def ask() -> list[Any]:
+            pipeline = self._redis.pipeline(transaction=False)
+            for script, keys, arguments in asked:
+                pipeline.execute_command("EVALSHA", script.digest, len(keys), *keys, *arguments)
+            return pipeline.execute(raise_on_error=False)
+
+        def answered() -> list[Any]:
+            found = ask()
+            if any(isinstance(each, self._errors.NoScriptError) for each in found):
+                for text in {script.text for script, _, _ in asked}:
+                    self._redis.execute_command("SCRIPT", "LOAD", text)
+                found = ask()
+            for each in found:
+                if isinstance(each, self._errors.RedisError):
+                    raise each
+            return found
+
+        return self._patiently(answered)
+
     def execute(self, *command: object) -> Any:
         """What a command returns; raises as `call`."""
         return self._patiently(lambda: self._redis.execute_command(*command))

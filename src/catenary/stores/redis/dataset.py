@@ -17,6 +17,7 @@ from catenary.stores.redis.snapshot import LeasedSnapshot
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
+    from catenary.ports import Snapshot
     from catenary.stores.redis.client import Client
 
 LEASE_MS: Final = 30_000
@@ -83,8 +84,6 @@ class RedisDataset:
         gone: called when it is found to be gone.
     """
 
-    is_remote = True
-
     def __init__(
         self,
         name: str,
@@ -107,11 +106,8 @@ class RedisDataset:
         self._lock = threading.Lock()
 
     @contextmanager
-    def snapshot(self, extent: Extent | None = None) -> Generator[LeasedSnapshot | MemorySnapshot]:
-        """The dataset as of now: what is asked for, or all of it, leased."""
-        if extent is not None:
-            yield self._view(extent)
-            return
+    def snapshot(self) -> Generator[LeasedSnapshot]:
+        """The dataset as of now, leased."""
         lease, known = self._leased()
         try:
             yield LeasedSnapshot(lease, known, self._wished)
@@ -168,32 +164,20 @@ class RedisDataset:
             if key not in self._usual:
                 self._usual = (*self._usual[1 - _USUAL :], key)
 
-    def _view(self, extent: Extent) -> MemorySnapshot:
-        """What is asked for: of many entities in parts, so that other clients have their turn in between.
-
-        If a commit came in between, all of it is asked for at once.
-        """
-        parts = list(_parts(extent))
-        rows: dict[bytes, bytes] = {}
-        versions = {self._take(part, rows) for part in parts}
-        if len(versions) > 1:
-            rows.clear()
-            self._take(extent, rows)
-        return MemorySnapshot(rows)
-
-    def _take(self, extent: Extent, rows: dict[bytes, bytes]) -> bytes:
-        """Add what is asked for to rows; the version at which they were read."""
+    def viewing(self, extent: Extent) -> tuple[Script, Sequence[bytes], Sequence[object]]:
+        """The script that reads what is asked for, with its keys and arguments; see ``view.lua``."""
         ranges = [
             bound
             for prefix in extent.prefixes
             for bound in (packing.at_least(prefix), packing.end_of(prefix))
         ]
         wanted = list(packing.lists(extent.keys))
-        arguments = (len(wanted), *wanted, *packing.lists(ranges))
-        version, keys, values = self._call(_VIEW, self._names[:3], *arguments)
-        found = zip(chain.from_iterable(keys), chain.from_iterable(values), strict=True)
-        rows.update((key, value) for key, value in found if value is not None)
-        return version
+        arguments = (self.incarnation, len(wanted), *wanted, *packing.lists(ranges))
+        return _VIEW, self._names[:3], arguments
+
+    def is_gone(self) -> None:
+        """A script did not find the dataset as it was opened."""
+        self._gone()
 
     def _taken(self) -> bytes:
         """The leases that have ended, for a script that gives them up."""
@@ -205,8 +189,44 @@ class RedisDataset:
         try:
             return self._client.call(script, keys, (self.incarnation, *arguments))
         except GoneError:
-            self._gone()
+            self.is_gone()
             raise
+
+
+def views(client: Client, wanted: Sequence[tuple[RedisDataset, Extent]]) -> list[Snapshot]:
+    """What is asked for of datasets, in one round trip.
+
+    What is asked for of many entities is read in parts, so that other clients have their turn in between.
+    If a commit came in between, all of it is asked for at once.
+
+    Raises:
+        GoneError: if one is not there as it was opened.
+    """
+    asked = [(at, part) for at, (_, extent) in enumerate(wanted) for part in _parts(extent)]
+    try:
+        told = client.calls([wanted[at][0].viewing(part) for at, part in asked])
+        found: list[dict[bytes, bytes]] = [{} for _ in wanted]
+        versions: list[set[bytes]] = [set() for _ in wanted]
+        for (at, _), (version, keys, values) in zip(asked, told, strict=True):
+            versions[at].add(version)
+            found[at].update(_rows(keys, values))
+        mixed = [at for at, seen in enumerate(versions) if len(seen) > 1]
+        told = client.calls([wanted[at][0].viewing(wanted[at][1]) for at in mixed])
+        for at, (_, keys, values) in zip(mixed, told, strict=True):
+            found[at] = dict(_rows(keys, values))
+    except GoneError:
+        for dataset, _ in wanted:
+            dataset.is_gone()
+        raise
+    return [MemorySnapshot(each) for each in found]
+
+
+def _rows(
+    keys: list[list[bytes]], values: list[list[bytes | None]]
+) -> Iterator[tuple[bytes, bytes]]:
+    """The rows that a script read, of those that it was asked for."""
+    found = zip(chain.from_iterable(keys), chain.from_iterable(values), strict=True)
+    return ((key, value) for key, value in found if value is not None)
 
 
 def _parts(extent: Extent) -> Iterator[Extent]:

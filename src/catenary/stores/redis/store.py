@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from catenary.errors import StorageError, UnreadableError
 from catenary.stores.redis.client import Address, Client, Script
-from catenary.stores.redis.dataset import Names, RedisDataset
+from catenary.stores.redis.dataset import Names, RedisDataset, views
 from catenary.stores.redis.listener import Listener
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from catenary.ports import Extent, Snapshot
 
 FORMAT: Final = 1
 _PATIENCE_S: Final = 5.0
@@ -27,6 +32,8 @@ class RedisStore:
         SettingsError: for an address that is none.
         UnsupportedError: if the client is not installed.
     """
+
+    is_remote = True
 
     def __init__(self, address: str, *, patience_s: float = _PATIENCE_S) -> None:
         found = Address.parse(address)
@@ -86,6 +93,12 @@ class RedisStore:
     def datasets(self) -> tuple[str, ...]:
         """Names of all datasets."""
         return tuple(sorted(each.decode() for each in self._client.execute("SMEMBERS", self._all)))
+
+    def views(self, wanted: Mapping[str, Extent]) -> dict[str, Snapshot]:
+        """What is asked for of datasets, in one round trip; without those that are not there."""
+        held = {name: found for name in wanted if (found := self.dataset(name)) is not None}
+        asked = [(dataset, wanted[name]) for name, dataset in held.items()]
+        return dict(zip(held, views(self._client, asked), strict=True))
 
     def version(self) -> int:
         """A number that changes with every commit to any dataset; those of others arrive a moment later."""
