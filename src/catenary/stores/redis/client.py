@@ -195,6 +195,8 @@ class Client:
 
     def calls(self, asked: Sequence[tuple[Script, Sequence[bytes], Sequence[object]]]) -> list[Any]:
         """What scripts return for their keys and arguments, in one round trip; raises as `call`."""
+        if not asked:
+            return []
 
         def ask() -> list[Any]:
             pipeline = self._redis.pipeline(transaction=False)

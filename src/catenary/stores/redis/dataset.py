@@ -25,7 +25,7 @@ LEASE_MS: Final = 30_000
 REMEMBERED_MS: Final = 300_000
 """How long a commit is known to have been done; more than any call's patience."""
 _AT_ONCE: Final = 1_000
-"""Keys and prefixes of a view that one script reads."""
+"""As many keys, and as many prefixes, are read in one round trip."""
 _USUAL: Final = 16
 """Keys that come with a lease."""
 _COMMIT: Final = Script("commit")
@@ -196,24 +196,29 @@ class RedisDataset:
 def views(client: Client, wanted: Sequence[tuple[RedisDataset, Extent]]) -> list[Snapshot]:
     """What is asked for of datasets, in one round trip.
 
-    What is asked for of many entities is read in parts, so that other clients have their turn in between.
-    If a commit came in between, all of it is asked for at once.
+    What is asked for of many entities is read in several, so that other clients have their turn in between;
+    if a commit came in between, all of it is asked for at once.
 
     Raises:
         GoneError: if one is not there as it was opened.
     """
-    asked = [(at, part) for at, (_, extent) in enumerate(wanted) for part in _parts(extent)]
-    try:
+    found: list[dict[bytes, bytes]] = [{} for _ in wanted]
+    versions: list[set[bytes]] = [set() for _ in wanted]
+
+    def ask(asked: Sequence[tuple[int, Extent]]) -> None:
         told = client.calls([wanted[at][0].viewing(part) for at, part in asked])
-        found: list[dict[bytes, bytes]] = [{} for _ in wanted]
-        versions: list[set[bytes]] = [set() for _ in wanted]
         for (at, _), (version, keys, values) in zip(asked, told, strict=True):
             versions[at].add(version)
-            found[at].update(_rows(keys, values))
+            rows = zip(chain.from_iterable(keys), chain.from_iterable(values), strict=True)
+            found[at].update((key, value) for key, value in rows if value is not None)
+
+    try:
+        for trip in _trips([extent for _, extent in wanted]):
+            ask(trip)
         mixed = [at for at, seen in enumerate(versions) if len(seen) > 1]
-        told = client.calls([wanted[at][0].viewing(wanted[at][1]) for at in mixed])
-        for at, (_, keys, values) in zip(mixed, told, strict=True):
-            found[at] = dict(_rows(keys, values))
+        for at in mixed:
+            found[at].clear()
+        ask([(at, wanted[at][1]) for at in mixed])
     except GoneError:
         for dataset, _ in wanted:
             dataset.is_gone()
@@ -221,17 +226,20 @@ def views(client: Client, wanted: Sequence[tuple[RedisDataset, Extent]]) -> list
     return [MemorySnapshot(each) for each in found]
 
 
-def _rows(
-    keys: list[list[bytes]], values: list[list[bytes | None]]
-) -> Iterator[tuple[bytes, bytes]]:
-    """The rows that a script read, of those that it was asked for."""
-    found = zip(chain.from_iterable(keys), chain.from_iterable(values), strict=True)
-    return ((key, value) for key, value in found if value is not None)
-
-
-def _parts(extent: Extent) -> Iterator[Extent]:
-    """The extent in parts that are read in some milliseconds."""
-    many = max(len(extent.keys), len(extent.prefixes), 1)
-    for first in range(0, many, _AT_ONCE):
-        last = first + _AT_ONCE
-        yield Extent(extent.keys[first:last], extent.prefixes[first:last])
+def _trips(extents: Sequence[Extent]) -> Iterator[list[tuple[int, Extent]]]:
+    """Parts of extents, by place, that are asked for together: each read takes some milliseconds at most."""
+    trip: list[tuple[int, Extent]] = []
+    size = 0
+    for at, extent in enumerate(extents):
+        many = max(len(extent.keys), len(extent.prefixes), 1)
+        for first in range(0, many, _AT_ONCE):
+            last = first + _AT_ONCE
+            part = Extent(extent.keys[first:last], extent.prefixes[first:last])
+            more = max(len(part.keys), len(part.prefixes))
+            if trip and size + more > _AT_ONCE:
+                yield trip
+                trip, size = [], 0
+            trip.append((at, part))
+            size += more
+    if trip:
+        yield trip
