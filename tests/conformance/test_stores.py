@@ -12,6 +12,7 @@ from catenary.stores.lmdb import LmdbStore
 from catenary.stores.memory import MemoryStore
 from catenary.stores.redis import RedisStore
 from catenary.testing.services.redis import RedisServer
+from catenary.testing.services.redis_cluster import RedisCluster
 from catenary.testing.stores import StoreConformance
 
 if TYPE_CHECKING:
@@ -45,6 +46,22 @@ class TestRedis(StoreConformance):
 
     def opened(self, folder: Path) -> Store:
         return RedisStore(self.server.address(prefix=str(folder)))
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    with RedisCluster(tmp_path_factory.mktemp("cluster")) as found:
+        yield found
+
+
+@pytest.mark.redis
+class TestRedisCluster(StoreConformance):
+    @pytest.fixture(autouse=True)
+    def at(self, cluster: RedisCluster) -> None:
+        self.cluster = cluster
+
+    def opened(self, folder: Path) -> Store:
+        return RedisStore(self.cluster.address(prefix=str(folder)))
 
 
 class TestMemory(StoreConformance):

@@ -8,13 +8,11 @@ import socket
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from tests.crash.test_faults import PLAN, SCHEMA, START_MS, VISITS
+from tests.crash.running import PATIENCE_S, Running
 
-from catenary.app.live import open_stage
 from catenary.errors import (
     SettingsError,
     StorageError,
@@ -22,12 +20,6 @@ from catenary.errors import (
     UnreadableError,
     UnsupportedError,
 )
-from catenary.logs.embedded import EmbeddedLog
-from catenary.plan.settings import ChainSettings
-from catenary.plan.stage import StageSpec
-from catenary.serve.fetcher import Fetcher
-from catenary.state.layouts import dataset_name
-from catenary.state.records import lanes_of
 from catenary.stores.redis import RedisStore
 from catenary.stream.lanes import SetBackError
 from catenary.testing.services.ports import HOST
@@ -38,11 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catenary.ports import Dataset
-    from catenary.stream.stage import Stage
 
 pytestmark = [pytest.mark.crash, pytest.mark.redis]
-
-PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -60,68 +49,6 @@ def made(store: RedisStore, name: str = "d") -> Dataset:
 def value(dataset: Dataset, key: bytes) -> bytes | None:
     with dataset.snapshot() as snapshot:
         return snapshot.get(key)
-
-
-@dataclass
-class Running:
-    """A stage that follows a log of its own into a server, in a thread."""
-
-    folder: Path
-    server: RedisServer
-    published: int = 0
-    failed: list[BaseException] = field(default_factory=list[BaseException])
-
-    def __post_init__(self) -> None:
-        self.log = EmbeddedLog(self.folder / "log", durability="process")
-        self.log.create("t")
-        self.store = RedisStore(self.server.address(), patience_s=0.2)
-
-    def stage(self) -> Stage:
-        spec = StageSpec.of({"visits": VISITS}, lambda _: SCHEMA, "visits", ChainSettings())
-        return open_stage(spec, self.log, self.store, PLAN.nodes)  # pyright: ignore[reportArgumentType]
-
-    def publish(self, count: int) -> None:
-        for at in range(self.published, self.published + count):
-            self.log.append("t", [b'{"user": "u0", "n": 1, "ts": %d}' % (START_MS + at)])
-        self.published += count
-
-    @contextlib.contextmanager
-    def following(self) -> Iterator[Stage]:
-        """Meanwhile a stage runs; at the end it has caught up, unless it failed."""
-        stage, finishing = self.stage(), threading.Event()
-
-        def follow() -> None:
-            try:
-                stage.run(lambda: False, finishing.is_set)
-            except StorageError as error:
-                self.failed.append(error)
-
-        thread = threading.Thread(target=follow)
-        thread.start()
-        try:
-            yield stage
-        finally:
-            finishing.set()
-            thread.join(PATIENCE_S)
-            assert not thread.is_alive()
-
-    def until(self, position: int) -> None:
-        """Wait until a stage has committed so far."""
-        until = time.monotonic() + PATIENCE_S
-        while self.position() < position:
-            assert time.monotonic() < until, "the stage does not come on"
-            time.sleep(0.01)
-
-    def visits(self) -> Any:
-        fetcher = Fetcher(PLAN, RedisStore(self.server.address()))
-        return fetcher.fetch("visits", {"user": "u0"}, at=START_MS + 10**9)["n_count"]
-
-    def position(self) -> int:
-        (node,) = PLAN.nodes
-        dataset = self.store.dataset(dataset_name(node))  # pyright: ignore[reportArgumentType]
-        assert dataset is not None
-        with dataset.snapshot() as snapshot:
-            return sum(lane.position for lane in lanes_of(snapshot).values())
 
 
 @pytest.fixture
@@ -292,14 +219,6 @@ def test_a_server_that_evicts_rows_is_refused(tmp_path: Path) -> None:
     with (
         RedisServer(tmp_path, maxmemory="50mb", maxmemory_policy="allkeys-lru") as server,
         pytest.raises(StorageError, match="set maxmemory-policy noeviction"),
-    ):
-        RedisStore(server.address()).dataset("d")
-
-
-def test_a_cluster_is_refused_by_name(tmp_path: Path) -> None:
-    with (
-        RedisServer(tmp_path, cluster_enabled="yes") as server,
-        pytest.raises(UnsupportedError, match="a node of a cluster"),
     ):
         RedisStore(server.address()).dataset("d")
 

@@ -1,4 +1,4 @@
-"""Calls to one server: scripts by their digests, patience while it is away, errors that say what to do.
+"""Calls to a store's servers: scripts by their digests, patience while it is away, errors that say what to do.
 
     call ──► answered
          ──► away (refused, cut off, loading, a replica now)? ──► again, until patience ends ──► UnreachableError
@@ -9,12 +9,13 @@ Every call may be made twice: reads change nothing, and commits bear a number.
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha1
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 from catenary.errors import (
@@ -24,9 +25,12 @@ from catenary.errors import (
     UnreachableError,
     UnsupportedError,
 )
+from catenary.stores.redis.nodes import Cluster, Command, OneServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from catenary.stores.redis.nodes import Nodes
 
 SCHEMES: Final = ("redis", "rediss")
 _PREFIX: Final = "catenary"
@@ -90,6 +94,26 @@ class Script:
         self.digest = sha1(self.text, usedforsecurity=False).hexdigest()
 
 
+class Run(NamedTuple):
+    """A script's run on keys of one hash tag."""
+
+    script: Script
+    keys: Sequence[bytes]
+    arguments: Sequence[object]
+
+    def by_digest(self) -> Command:
+        """For a server that knows the script, which others refuse."""
+        return self._command("EVALSHA", self.script.digest)
+
+    def by_text(self) -> Command:
+        """For a server that knows the script from then on."""
+        return self._command("EVAL", self.script.text)
+
+    def _command(self, name: str, said: str | bytes) -> Command:
+        words = (name, said, len(self.keys), *self.keys, *self.arguments)
+        return Command(self.keys[0], words)
+
+
 class GoneError(StorageError):
     """A dataset is not the one any more that was opened."""
 
@@ -128,10 +152,10 @@ class Subscription:
 
 
 class Client:
-    """One server.
+    """One server, or the servers of a cluster.
 
     Args:
-        address: of it.
+        address: of the server, or of any of the cluster's.
         patience_s: how long a call waits for a server that is away.
 
     Raises:
@@ -142,8 +166,6 @@ class Client:
         try:
             import redis
             from redis import exceptions
-            from redis.backoff import NoBackoff
-            from redis.retry import Retry
         except ImportError as error:
             raise UnsupportedError(
                 f"store={address.shown} needs the Redis client, which is not installed",
@@ -151,30 +173,27 @@ class Client:
             ) from error
         self.address = address
         self._patience_s = patience_s
+        self._library: Any = redis
         self._errors: Any = exceptions
-        self._redis: Any = redis.Redis.from_url(
-            address.url,
-            protocol=2,
-            socket_timeout=_ANSWER_S,
-            socket_connect_timeout=_CONNECT_S,
-            socket_keepalive=True,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._reached: Nodes | None = None
+        self._reaching = threading.Lock()
 
     @cached_property
     def _away(self) -> tuple[type[Exception], ...]:
-        """What says that the server cannot answer now, and may soon."""
+        """What says that a server cannot answer now, and may soon."""
         held = self._errors
         return (
             held.BusyLoadingError,
+            held.ClusterDownError,
             held.ConnectionError,
             held.TimeoutError,
             held.ReadOnlyError,
+            held.RedisClusterException,
             held.TryAgainError,
             held.MasterDownError,
         )
 
-    def call(self, script: Script, keys: Sequence[bytes], arguments: Sequence[object]) -> Any:
+    def call(self, run: Run) -> Any:
         """What a script returns.
 
         Raises:
@@ -183,69 +202,54 @@ class Client:
             UnreachableError: if the server is away for longer than is waited.
             StorageError: if it refuses.
         """
-        command = ("EVALSHA", script.digest, len(keys), *keys, *arguments)
 
-        def ask() -> Any:
+        def ask(nodes: Nodes) -> Any:
             try:
-                return self._redis.execute_command(*command)
+                return nodes.execute(run.by_digest())
             except self._errors.NoScriptError:
-                return self._redis.execute_command("EVAL", script.text, *command[2:])
+                return nodes.execute(run.by_text())
 
         return self._patiently(ask)
 
-    def calls(self, asked: Sequence[tuple[Script, Sequence[bytes], Sequence[object]]]) -> list[Any]:
-        """What scripts return for their keys and arguments, in one round trip; raises as `call`."""
-        if not asked:
+    def calls(self, runs: Sequence[Run]) -> list[Any]:
+        """What scripts return, in one round trip to each server that has some of the keys; raises as `call`."""
+        if not runs:
             return []
 
-        def ask() -> list[Any]:
-            pipeline = self._redis.pipeline(transaction=False)
-            for script, keys, arguments in asked:
-                pipeline.execute_command("EVALSHA", script.digest, len(keys), *keys, *arguments)
-            return pipeline.execute(raise_on_error=False)
-
-        def answered() -> list[Any]:
-            found = ask()
-            if any(isinstance(each, self._errors.NoScriptError) for each in found):
-                for text in {script.text for script, _, _ in asked}:
-                    self._redis.execute_command("SCRIPT", "LOAD", text)
-                found = ask()
-            for each in found:
-                if isinstance(each, self._errors.RedisError):
-                    raise each
-            return found
-
-        return self._patiently(answered)
-
-    def execute(self, *command: object) -> Any:
-        """What a command returns; raises as `call`."""
-        return self._patiently(lambda: self._redis.execute_command(*command))
-
-    def many(self, commands: Sequence[Sequence[object]]) -> list[Any]:
-        """What commands return, in one round trip; raises as `call`."""
-
-        def ask() -> list[Any]:
-            pipeline = self._redis.pipeline(transaction=False)
-            for each in commands:
-                pipeline.execute_command(*each)
-            return pipeline.execute()
+        def ask(nodes: Nodes) -> list[Any]:
+            found = nodes.pipelined([each.by_digest() for each in runs])
+            for at, answer in enumerate(found):
+                if isinstance(answer, self._errors.NoScriptError):
+                    found[at] = nodes.execute(runs[at].by_text())
+            return self._fine(found)
 
         return self._patiently(ask)
 
+    def execute(self, name: str, key: bytes, *words: object) -> Any:
+        """What a command returns that names one key; raises as `call`."""
+        return self._patiently(lambda nodes: nodes.execute(Command(key, (name, key, *words))))
+
+    def many(self, name: str, asked: Sequence[tuple[bytes, object]]) -> list[Any]:
+        """What a command returns for keys and a word each, in one round trip; raises as `call`."""
+        commands = [Command(key, (name, key, word)) for key, word in asked]
+        return self._patiently(lambda nodes: self._fine(nodes.pipelined(commands)))
+
     def check(self) -> None:
-        """Refuse a server on which rows would not stay, or would not lie together.
+        """Refuse servers on which rows would not stay.
 
         Raises:
-            UnsupportedError: for a cluster, a sentinel, or a server that is too old.
+            UnsupportedError: for a sentinel, or a server that is too old.
             StorageError: for one that evicts rows when its memory is full.
         """
-        told = self._patiently(lambda: self._redis.execute_command("INFO"))
+        for told in self._patiently(lambda nodes: nodes.told()):
+            self._check(told)
+
+    def _check(self, told: Mapping[str, object]) -> None:
         mode = told.get("redis_mode", "standalone")
-        if mode != "standalone":
-            what = {"cluster": "a node of a cluster"}.get(mode, f"a {mode}")
+        if mode not in ("standalone", "cluster"):
             raise UnsupportedError(
-                f"{self.address.shown} is {what}, which this store does not follow",
-                hint="name a single server, or a primary with its replicas behind one address",
+                f"{self.address.shown} is a {mode}, which this store does not follow",
+                hint="name a server or a cluster's, or a primary with its replicas behind one address",
             )
         version = str(told.get("redis_version", ""))
         if version.partition(".")[0].isdigit() and int(version.partition(".")[0]) < _OLDEST:
@@ -264,8 +268,8 @@ class Client:
     def subscribed(self, channel: str) -> Subscription:
         """A subscription to a channel, on a connection of its own; raises as `call`."""
 
-        def ask() -> Any:
-            found = self._redis.pubsub()
+        def ask(nodes: Nodes) -> Any:
+            found = nodes.subscription()
             found.subscribe(channel)
             found.get_message(timeout=_CONNECT_S)  # which says that it is subscribed
             return found
@@ -273,21 +277,60 @@ class Client:
         return Subscription(self._patiently(ask), self._failed)
 
     def close(self) -> None:
-        """Leave the server."""
-        self._redis.close()
+        """Leave the servers; what is asked again connects anew."""
+        with self._reaching:
+            reached, self._reached = self._reached, None
+        if reached is not None:
+            reached.close()
 
-    def _patiently(self, ask: Callable[[], Any]) -> Any:
+    def _nodes(self) -> Nodes:
+        """The servers, found out by asking the one that the address names."""
+        with self._reaching:
+            if self._reached is None:
+                one = self._library.Redis.from_url(self.address.url, **self._settings())
+                if one.execute_command("INFO").get("redis_mode") == "cluster":
+                    one.close()
+                    cluster = self._library.RedisCluster.from_url(
+                        self.address.url, **self._settings()
+                    )
+                    elsewhere = (self._errors.MovedError, self._errors.AskError)
+                    self._reached = Cluster(cluster, elsewhere)
+                else:
+                    self._reached = OneServer(one)
+            return self._reached
+
+    def _settings(self) -> dict[str, Any]:
+        """Of all connections; whether and when to try again is decided here alone."""
+        return {
+            "protocol": 2,
+            "socket_timeout": _ANSWER_S,
+            "socket_connect_timeout": _CONNECT_S,
+            "socket_keepalive": True,
+            "retry": self._library.retry.Retry(self._library.backoff.NoBackoff(), 0),
+        }
+
+    def _fine(self, answers: list[Any]) -> list[Any]:
+        """Answers; raises the first error among them."""
+        for each in answers:
+            if isinstance(each, Exception):
+                raise each
+        return answers
+
+    def _patiently(self, ask: Callable[[Nodes], Any]) -> Any:
         until = time.monotonic() + self._patience_s
         pause_s = 0.0
+        again = False
         while True:
             try:
-                return ask()
-            except self._errors.RedisError as error:
+                nodes = self._nodes()
+                if again:
+                    nodes.look_again()
+                return ask(nodes)
+            except (self._errors.RedisError, self._errors.RedisClusterException) as error:
                 failed = self._failed(error)
                 if not isinstance(failed, UnreachableError) or time.monotonic() + pause_s >= until:
                     raise failed from error
-                # Its other connections have ended as well, or lead to a replica now.
-                self._redis.connection_pool.disconnect(inuse_connections=False)
+            again = True
             time.sleep(pause_s)
             pause_s = min(max(2 * pause_s, _BACKOFF_S), _LONGEST_BACKOFF_S)
 
@@ -320,6 +363,8 @@ class Client:
             hint = "nothing was written; raise maxmemory, or remove datasets of old definitions"
         elif isinstance(error, self._errors.AuthenticationError):
             hint = "write redis://user:password@host:port/0"
+        elif text.startswith("SELECT"):
+            hint = "a cluster has database 0 alone: leave the number out of the address"
         elif text.startswith("MISCONF"):
             hint = "nothing was written; its disk refuses: make room for its snapshots"
         return StorageError(

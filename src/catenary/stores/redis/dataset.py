@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from catenary.ports import Extent
 from catenary.stores.memory import MemorySnapshot
 from catenary.stores.redis import packing
-from catenary.stores.redis.client import GoneError, Script
+from catenary.stores.redis.client import GoneError, Run, Script
 from catenary.stores.redis.snapshot import LeasedSnapshot
 
 if TYPE_CHECKING:
@@ -164,8 +164,8 @@ class RedisDataset:
             if key not in self._usual:
                 self._usual = (*self._usual[1 - _USUAL :], key)
 
-    def viewing(self, extent: Extent) -> tuple[Script, Sequence[bytes], Sequence[object]]:
-        """The script that reads what is asked for, with its keys and arguments; see ``view.lua``."""
+    def viewing(self, extent: Extent) -> Run:
+        """What reads what is asked for; see ``view.lua``."""
         ranges = [
             bound
             for prefix in extent.prefixes
@@ -173,7 +173,7 @@ class RedisDataset:
         ]
         wanted = list(packing.lists(extent.keys))
         arguments = (self.incarnation, len(wanted), *wanted, *packing.lists(ranges))
-        return _VIEW, self._names[:3], arguments
+        return Run(_VIEW, self._names[:3], arguments)
 
     def is_gone(self) -> None:
         """A script did not find the dataset as it was opened."""
@@ -187,7 +187,7 @@ class RedisDataset:
 
     def _call(self, script: Script, keys: Sequence[bytes], *arguments: object) -> Any:
         try:
-            return self._client.call(script, keys, (self.incarnation, *arguments))
+            return self._client.call(Run(script, keys, (self.incarnation, *arguments)))
         except GoneError:
             self.is_gone()
             raise

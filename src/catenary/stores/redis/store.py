@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from catenary.errors import StorageError, UnreadableError
-from catenary.stores.redis.client import Address, Client, Script
+from catenary.stores.redis.client import Address, Client, Run, Script
 from catenary.stores.redis.dataset import Names, RedisDataset, views
 from catenary.stores.redis.listener import Listener
 
@@ -22,7 +22,7 @@ _CREATE: Final = Script("create")
 
 
 class RedisStore:
-    """A store on a Redis or Valkey server. Fulfils `ports.Store`.
+    """A store on a Redis or Valkey server, or a cluster of them. Fulfils `ports.Store`.
 
     Args:
         address: `redis://user:password@host:port/db`, or `rediss://`; `?prefix=` keeps projects apart.
@@ -52,7 +52,7 @@ class RedisStore:
             UnreachableError: if the server is away.
             StorageError: if the server refuses, or would evict rows; if the store was opened before a fork.
             UnreadableError: if another release wrote it.
-            UnsupportedError: for a cluster.
+            UnsupportedError: for a sentinel, or a server that is too old.
         """
         if self._process != os.getpid():
             raise StorageError(
@@ -67,8 +67,10 @@ class RedisStore:
             self._checked = True
         names = Names.of(self._prefix, name)
         if create:
-            arguments = (FORMAT, os.urandom(12), name.encode())
-            held, incarnation = self._client.call(_CREATE, (names.meta, self._all), arguments)
+            held, incarnation = self._client.call(
+                Run(_CREATE, (names.meta,), (FORMAT, os.urandom(12)))
+            )
+            self._client.execute("SADD", self._all, name.encode())
         else:
             held, incarnation = self._client.execute("HMGET", names.meta, "format", "incarnation")
         if held is None:
@@ -138,6 +140,6 @@ class RedisStore:
     def _versions(self) -> dict[str, int]:
         """Each dataset's version, as the server has it."""
         names = self.datasets()
-        metas = (Names.of(self._prefix, name).meta for name in names)
-        found = self._client.many([("HGET", meta, "version") for meta in metas])
+        metas = [Names.of(self._prefix, name).meta for name in names]
+        found = self._client.many("HGET", [(meta, "version") for meta in metas])
         return {name: int(each or 0) for name, each in zip(names, found, strict=True)}

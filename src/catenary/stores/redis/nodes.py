@@ -1,0 +1,147 @@
+"""Where commands go: to one server, or to the one of a cluster that has their keys.
+
+    command, its key ──► the only server
+                    └──► the key's slot ──► whose it is ──► moved? ──► asked again where it lies now
+
+Errors are the client library's. Not here: patience, scripts, what an error means to a user.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Command(NamedTuple):
+    """A command, and one of the keys that it names; all of them lie in one slot."""
+
+    key: bytes
+    words: Sequence[object]
+
+
+class Nodes(Protocol):
+    """One server or several."""
+
+    def execute(self, command: Command) -> Any:
+        """What it returns."""
+        ...
+
+    def pipelined(self, commands: Sequence[Command]) -> list[Any]:
+        """What commands return, errors among it: one round trip to each server that has some of their keys."""
+        ...
+
+    def told(self) -> list[Mapping[str, object]]:
+        """What each server says of itself."""
+        ...
+
+    def subscription(self) -> Any:
+        """Listens to messages that any of them was given."""
+        ...
+
+    def look_again(self) -> None:
+        """After an error: other connections have ended as well, and keys may lie elsewhere."""
+        ...
+
+    def close(self) -> None:
+        """Leave them."""
+        ...
+
+
+class OneServer:
+    """A server by itself. Fulfils `Nodes`.
+
+    Args:
+        redis: the client library's.
+    """
+
+    def __init__(self, redis: Any) -> None:
+        self._redis = redis
+
+    def execute(self, command: Command) -> Any:
+        """What it returns."""
+        return self._redis.execute_command(*command.words)
+
+    def pipelined(self, commands: Sequence[Command]) -> list[Any]:
+        """What commands return, errors among it."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for each in commands:
+            pipeline.execute_command(*each.words)
+        return cast("list[Any]", pipeline.execute(raise_on_error=False))
+
+    def told(self) -> list[Mapping[str, object]]:
+        """What it says of itself."""
+        return [self._redis.execute_command("INFO")]
+
+    def subscription(self) -> Any:
+        """Listens to messages."""
+        return self._redis.pubsub()
+
+    def look_again(self) -> None:
+        """Its other connections have ended as well, or lead to a replica now."""
+        self._redis.connection_pool.disconnect(inuse_connections=False)
+
+    def close(self) -> None:
+        """Leave it."""
+        self._redis.close()
+
+
+class Cluster:
+    """The primaries of a cluster. Fulfils `Nodes`.
+
+    Args:
+        redis: the client library's, which knows whose each slot is.
+        elsewhere: its errors for a slot that has moved, or is moving.
+    """
+
+    def __init__(self, redis: Any, elsewhere: tuple[type[Exception], ...]) -> None:
+        self._redis = redis
+        self._elsewhere = elsewhere
+        self._threads = ThreadPoolExecutor(thread_name_prefix="catenary-shards")
+
+    def execute(self, command: Command) -> Any:
+        """What it returns, wherever its key lies."""
+        try:
+            return self._server(self._redis.get_node_from_key(command.key)).execute(command)
+        except self._elsewhere:
+            return self._redis.execute_command(*command.words)
+
+    def pipelined(self, commands: Sequence[Command]) -> list[Any]:
+        """What commands return, errors among it; the servers are asked side by side."""
+        shares: dict[Any, list[int]] = {}
+        for at, each in enumerate(commands):
+            shares.setdefault(self._redis.get_node_from_key(each.key), []).append(at)
+        asked = [
+            self._threads.submit(self._server(node).pipelined, [commands[at] for at in places])
+            for node, places in shares.items()
+        ]
+        found: dict[int, Any] = {}
+        for places, answers in zip(shares.values(), asked, strict=True):
+            found.update(zip(places, answers.result(), strict=True))
+        for at, answer in found.items():
+            if isinstance(answer, self._elsewhere):
+                found[at] = self._redis.execute_command(*commands[at].words)
+        return [found[at] for at in range(len(commands))]
+
+    def told(self) -> list[Mapping[str, object]]:
+        """What each primary says of itself."""
+        return [self._server(each).told()[0] for each in self._redis.get_primaries()]
+
+    def subscription(self) -> Any:
+        """Listens at one of them to what all were given."""
+        return self._redis.pubsub()
+
+    def look_again(self) -> None:
+        """Find out anew whose each slot is."""
+        self._redis.disconnect_connection_pools()
+        self._redis.nodes_manager.initialize()
+
+    def close(self) -> None:
+        """Leave them."""
+        self._threads.shutdown()
+        self._redis.close()
+
+    def _server(self, node: Any) -> OneServer:
+        return OneServer(self._redis.get_redis_connection(node))
