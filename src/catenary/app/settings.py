@@ -216,7 +216,7 @@ def shown(value: object) -> object:
     """
     if not isinstance(value, str):
         return value
-    return _SECRET.sub(r"\1***", re.sub(r"(://[^@/]*:)[^@/]*@", r"\1***@", value))
+    return _SECRET.sub(r"\1***", re.sub(r"(://[^@/:]*:).*@", r"\1***@", value))
 
 
 def names() -> tuple[str, ...]:
