@@ -279,7 +279,10 @@ class Client:
                 return ask()
             except self._errors.RedisError as error:
                 failed = self._failed(error)
-                if not isinstance(failed, UnreachableError) or time.monotonic() + pause_s >= until:
+                passing = isinstance(failed, UnreachableError) and not isinstance(
+                    failed, LeaseOverError
+                )
+                if not passing or time.monotonic() + pause_s >= until:
                     raise failed from error
                 # Its other connections have ended as well, or lead to a replica now.
                 self._redis.connection_pool.disconnect(inuse_connections=False)
