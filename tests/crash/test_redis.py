@@ -117,6 +117,28 @@ def test_a_stage_goes_on_from_what_a_server_holds_that_has_lost_its_last_commits
     assert (running.visits(), running.position()) == (60, 60)
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_machine_whose_clock_is_an_hour_off_folds_the_same_and_ends_nobodys_lease(
+    hours: int, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.publish(20)
+    with running.following():
+        pass
+    (name,) = running.store.datasets()
+    reading = RedisStore(running.server.address()).dataset(name)
+    assert reading is not None
+    right_ns = time.time_ns
+    with reading.snapshot() as snapshot:
+        before = list(snapshot.scan(b""))
+        monkeypatch.setattr(time, "time_ns", lambda: right_ns() + hours * 3_600_000_000_000)
+        running.publish(20)
+        with running.following():
+            pass
+        assert list(snapshot.scan(b"")) == before
+    assert running.failed == []
+    assert (running.visits(), running.position()) == (40, 40)
+
+
 def test_a_step_by_itself_says_that_commits_were_lost(running: Running) -> None:
     running.publish(1)
     stage = running.stage()
@@ -296,8 +318,9 @@ def test_a_reader_finds_a_dataset_that_was_made_anew(server: RedisServer) -> Non
     assert value(again, b"a") == b"2"
 
 
-def test_a_snapshot_whose_lease_has_ended_says_so(server: RedisServer) -> None:
-    dataset = made(RedisStore(server.address()))
+def test_a_snapshot_whose_lease_has_ended_says_so_at_once(server: RedisServer) -> None:
+    # Were it asked again, this would take an hour: a lease that has ended stays so.
+    dataset = made(RedisStore(server.address(), patience_s=3600.0))
     with dataset.snapshot() as snapshot:
         server.command("DEL", "catenary:{d}:open")
         with pytest.raises(UnreachableError, match="was not read for too long"):

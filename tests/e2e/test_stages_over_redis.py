@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.e2e.test_stages_in_processes import ROUNDS, run, world_of
 from tests.property.places import Places
-from tests.unit.cli.shop import begun, facts
+from tests.unit.cli.shop import LATER, begun, facts, published, refusal
 
 from catenary.app.live import Live
 from catenary.app.wiring import Project
@@ -104,3 +104,24 @@ def test_upload_stream_and_fetch_over_a_server_that_is_killed_give_what_the_back
     (spend, clients) = facts(capsys, shop, "status", "--store", address)["stages"]
     assert spend["lanes"][0]["lag"] == clients["lanes"][0]["lag"] == 0
     assert not (shop / "store").exists()
+
+
+def test_two_projects_of_one_database_whose_definitions_are_the_same_are_told_to_keep_apart(
+    tmp_path: Path, server: RedisServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shops = [begun(tmp_path / name) for name in ("first", "second")]
+    for shop in shops:
+        published(capsys, shop)
+    stream = ("stream", "--all", "--until-caught-up", "--store")
+    shared = server.address()
+    facts(capsys, shops[0], *stream, shared)
+    told = refusal(capsys, shops[1], *stream, shared)
+    assert "the log is in incarnation" in told["problem"]
+    assert "another project's, keep the two apart" in told["hint"]
+    assert "?prefix=" in told["hint"]
+    for number, shop in enumerate(shops):
+        apart = server.address(prefix=f"shop {number}")
+        facts(capsys, shop, *stream, apart)
+        key = ("fetch", "customer_spend", "--key", "customer=ann", "--at", LATER)
+        found = facts(capsys, shop, *key, "--store", apart)
+        assert found["features"]["amount_sum_1d"] == 10.5

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from catenary.app.settings import is_address
+from catenary.app.settings import is_address, shown
 from catenary.errors import DefinitionError, SettingsError, UnsupportedError
 from catenary.logs.addresses import parse
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _KAFKA: Final = "kafka"
 _PREFIX: Final = "kafka."
 _PORT: Final = 9092
+_PROBED: Final = "probe"
+"""Says of a file that the client is to look where such files use to be."""
 
 
 @dataclass(frozen=True)
@@ -97,15 +99,15 @@ def place_of(settings: Settings, address: str) -> Place:
         return _broker(settings, found)
     if found.scheme == _KAFKA and not rest.broker:
         raise SettingsError(
-            f"topic {address!r} names no broker, and the setting log={settings.log!r} none either",
+            f"topic {address!r} names no broker, and the setting log={shown(settings.log)!r} none either",
             hint=f"write kafka://host:port/{found.topic}, or set log = 'kafka://host:port'",
         )
     if found.scheme == "log" and rest.broker:
         raise SettingsError(
-            f"topic {address!r} lies in the embedded log, but log={settings.log!r} is a broker",
+            f"topic {address!r} lies in the embedded log, but log={shown(settings.log)!r} is a broker",
             hint="leave 'log:///' out of the address: the setting then says where it lies",
         )
-    return Place(rest.broker, {**rest.options, **_options(found)})
+    return Place(rest.broker, {**rest.options, **_options(settings, found)})
 
 
 def makes_topics(settings: Settings, address: str) -> bool:
@@ -118,15 +120,18 @@ def _of_settings(settings: Settings) -> Place:
     if not is_address(settings.log):
         return Place()
     where = settings.origins.get("log")
+    # A broker's address is a topic's without the topic.
+    base, _, query = settings.log.partition("?")
+    text = f"{base.rstrip('/')}/_" + (f"?{query}" if query else "")
     try:
-        # A broker's address is a topic's without the topic.
-        base, _, query = settings.log.partition("?")
-        found = parse(f"{base.rstrip('/')}/_" + (f"?{query}" if query else ""), where=where)
+        found = parse(text, where=where)
     except (DefinitionError, UnsupportedError) as error:
-        raise SettingsError(f"log={settings.log!r} names no log", where=where) from error
+        why = error.problem.removeprefix(f"topic {text!r}: ")
+        problem = f"log={shown(settings.log)!r} names no log: {why}"
+        raise SettingsError(problem, where=where, hint=error.hint) from error
     if not (found.scheme == _KAFKA and found.host):
         raise SettingsError(
-            f"log={settings.log!r} names no log",
+            f"log={shown(settings.log)!r} names no log",
             where=where,
             hint="write a folder, or kafka://host:port",
         )
@@ -136,16 +141,23 @@ def _of_settings(settings: Settings) -> Place:
 def _broker(settings: Settings, found: Address) -> Place:
     """The cluster that an address names."""
     port = _PORT if found.port is None else found.port
-    return Place(f"{found.host}:{port}", {**_of_file(settings), **_options(found)})
+    return Place(f"{found.host}:{port}", {**_of_file(settings), **_options(settings, found)})
 
 
-def _options(found: Address) -> dict[str, str]:
+def _options(settings: Settings, found: Address) -> dict[str, str]:
     """The client's, among an address's options."""
     return {
-        name.removeprefix(_PREFIX): value
+        name.removeprefix(_PREFIX): _located(settings, name, value)
         for name, value in found.options.items()
         if name.startswith(_PREFIX)
     }
+
+
+def _located(settings: Settings, name: str, value: str) -> str:
+    """An option's value; a file that it names lies below the project's folder, wherever one stands."""
+    if not name.endswith(".location") or value == _PROBED:
+        return value
+    return str((settings.root / value).resolve())
 
 
 def _of_file(settings: Settings) -> dict[str, str]:
@@ -170,7 +182,7 @@ def _of_file(settings: Settings) -> dict[str, str]:
                 where=f"{path}:{number}",
                 hint="write name=value, such as security.protocol=SASL_SSL",
             )
-        found[name.strip()] = value.strip()
+        found[name.strip()] = _located(settings, name.strip(), value.strip())
     return found
 
 

@@ -46,6 +46,7 @@ _RANGES: Final[dict[str, tuple[int, int | None]]] = {
 """The least and the greatest value of numbers."""
 _SERVERS: Final = {"log": "kafka", "store": "redis"}
 """Settings that name a folder, or a server by an address with this scheme."""
+_SECRET: Final = re.compile(r"((?:password|secret|key\.pem)[\w.]*=)[^&]*", re.IGNORECASE)
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -210,8 +211,12 @@ def shown(value: object) -> object:
 
     >>> shown("redis://me:secret@host/0")
     'redis://me:***@host/0'
+    >>> shown("kafka://host?kafka.sasl.password=secret&kafka.sasl.username=me")
+    'kafka://host?kafka.sasl.password=***&kafka.sasl.username=me'
     """
-    return re.sub(r"(://[^@/]*:)[^@/]*@", r"\1***@", value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return _SECRET.sub(r"\1***", re.sub(r"(://[^@/:]*:).*@", r"\1***@", value))
 
 
 def names() -> tuple[str, ...]:

@@ -265,7 +265,7 @@ class _Asked:
             end = self.live.log.ends([lane.place])[lane.place]
             queued_ms = self._queued_ms(lane) if end > lane.position else 0
         except UnreachableError as error:
-            self._away = f"{error.where} does not answer"
+            self._away = f"{error.where}: {error.problem}"
             return LaneState(lane, None, 0, ended, away=self._away)
         except PositionError as error:
             return LaneState(lane, None, 0, ended, error=error)

@@ -6,11 +6,13 @@
     log:///folder/topic?codec=…          the embedded log; folders are a part of the topic's name
     topic                                whatever log the project has
 
-Options are what the topic's codec and log understand; here they are only told apart from names.
+Options are what the topic's codec and log understand; here they are only told apart from names. No
+password is among them: an address stands in definitions and in messages.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SCHEMES = ("kafka", "log")
+_SECRET = re.compile(r"(kafka\.[\w.]*(?:password|secret|key\.pem)[\w.]*)=", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class _Parser:
         self._where = where
 
     def address(self) -> Address:
+        self._refuse_secrets()
         scheme, separator, rest = self._text.partition("://")
         if not separator:
             scheme, rest = "", self._text
@@ -86,6 +90,23 @@ class _Parser:
         else:
             host, port = "", None
         return self._placed(scheme, host, port, names, options)
+
+    def _refuse_secrets(self) -> None:
+        """Refuse what everybody would see who sees the address; it is not shown here either."""
+        text = unquote(self._text)
+        found = _SECRET.search(text)
+        if found is not None:
+            what = f"an address holds {found[1]}, which is a secret"
+        elif re.match(r"kafka://[^/?]*@", text):
+            what = "an address holds a user before its host, as Kafka's do not"
+        else:
+            return
+        raise DefinitionError(
+            what,
+            where=self._where,
+            hint="write it without kafka. as a line of the file that the setting kafka_config names:"
+            " sasl.username=…, sasl.password=…",
+        )
 
     def _segments(self, path: str, scheme: str) -> tuple[list[str], dict[str, str]]:
         """Names, and Chronon's options behind them."""

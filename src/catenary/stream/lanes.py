@@ -251,7 +251,9 @@ class Lanes:
             raise PositionError(
                 f"{self.node.name} is at offset {lane.position} of {lane.place} in incarnation"
                 f" {lane.incarnation}; the log is in incarnation {held}",
-                hint=f"it is another log, or recovery cut records that were read; {self._anew()}",
+                hint="where that stage is another project's, keep the two apart: a store, or a ?prefix= of"
+                " it, for each; else the log is another one, or recovery cut records that were read:"
+                f" {self._anew()}",
             )
         end = self._log.ends([lane.place])[lane.place]
         if lane.position > end:

@@ -45,6 +45,40 @@ def test_options_of_the_client_come_from_the_address_and_from_a_file(tmp_path: P
         place_of(held, address)
 
 
+def test_files_that_options_name_lie_below_the_project(tmp_path: Path) -> None:
+    (tmp_path / "client.properties").write_text(
+        "ssl.key.location=/etc/key\nssl.ca.location=probe\n"
+    )
+    held = settings(tmp_path, kafka_config="client.properties")
+    found = place_of(held, "kafka://b:2/orders?kafka.ssl.certificate.location=own.pem")
+    own = str((tmp_path / "own.pem").resolve())
+    assert found.options == {
+        "ssl.key.location": "/etc/key",
+        "ssl.ca.location": "probe",
+        "ssl.certificate.location": own,
+    }
+
+
+@pytest.mark.parametrize(
+    ("log", "address"),
+    [
+        ("kafka://a:1?kafka.sasl.password=hush", "orders"),
+        ("kafka://ann:hush@a:1", "orders"),
+        ("log", "kafka://ann:hush@a:1/orders"),
+        ("log", "orders/host=a/kafka.sasl.password=hush"),
+        ("kafka://a:1", "orders?codec=avro&kafka%2Essl.key.pem=hush"),
+        ("kafka://a:1", "orders?kafka.ssl.keystore.password=hush&codec"),
+    ],
+)
+def test_an_address_that_holds_a_secret_is_refused_without_showing_it(
+    log: str, address: str
+) -> None:
+    with pytest.raises((SettingsError, DefinitionError), match="an address holds") as told:
+        place_of(settings(log=log), address)
+    assert "hush" not in str(told.value)
+    assert "a line of the file that the setting kafka_config names" in str(told.value)
+
+
 @pytest.mark.parametrize(
     ("log", "address", "told"),
     [

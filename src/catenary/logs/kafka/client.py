@@ -15,6 +15,7 @@ REQUEST_S: Final = 5.0
 """How long one question to the broker may take."""
 APPEND_S: Final = 30.0
 """How long an append is tried."""
+_WRITTEN: Final = "kafka.… options of the address, and lines of the file that kafka_config names"
 
 # What a broker says, or the client of it, while it starts, stops, moves a partition, or is not there.
 _PASSING: Final = (
@@ -66,7 +67,7 @@ class Client:
         self.address = address
         self.library, self.administration = imported()
         self._options = dict(options)
-        self._complaint = ""
+        self._complaint: KafkaError | None = None
         codes = self.library.KafkaError
         self._passing = _numbers(codes, _PASSING)
         self._gone = _numbers(codes, _GONE)
@@ -94,7 +95,7 @@ class Client:
             raise LogError(
                 f"the client of Kafka refuses its settings: {self.text(error)}",
                 where=f"kafka://{self.address}",
-                hint="look at the kafka.… options of the address and at the file of kafka_config",
+                hint=f"look at the {_WRITTEN}",
             ) from error
 
     def failed(self, error: object, doing: str) -> LogError | UnreachableError:
@@ -114,12 +115,8 @@ class Client:
                 hint="retention, or the loss of a broker, removed what had not been read",
             )
         if code in self._passing or found.retriable():
-            said = f"; last it said: {self._complaint}" if self._complaint else ""
-            return UnreachableError(
-                f"{doing}: the broker does not answer: {found.str()}{said}",
-                where=where,
-                hint="see that it runs, that host and port are right, and that security settings fit",
-            )
+            why, hint = self._why(found)
+            return UnreachableError(f"{doing}: {why}", where=where, hint=hint)
         return LogError(
             f"{doing}: the broker refuses: {found.str()} ({found.name()})",
             where=where,
@@ -130,8 +127,33 @@ class Client:
         """Whether an error says that there is no such topic or partition (any more)."""
         return _inner(error).code() in self._gone
 
+    def _why(self, found: KafkaError) -> tuple[str, str]:
+        """Why nothing comes of asking, and what to do; what the client complained of says more than the error."""
+        told, codes = self._complaint, self.library.KafkaError
+        if told is None:
+            # A name or a port that is wrong is complained of; a listener that wants TLS is silent.
+            spoken = self._options.get("security.protocol", "plaintext")
+            return f"the broker does not answer: {found.str()}", (
+                f"see that it runs, and that its listener speaks security.protocol={spoken}, as this"
+                " client does"
+            )
+        if told.code() == codes._AUTHENTICATION:
+            return f"the broker does not let this client in: {told.str()}", (
+                f"look at sasl.mechanisms, sasl.username and sasl.password: {_WRITTEN}"
+            )
+        if told.code() == codes._SSL:
+            return f"no TLS connection to the broker comes about: {told.str()}", (
+                "look at ssl.ca.location, which names who vouches for the broker's certificate, and at"
+                f" security.protocol: {_WRITTEN}"
+            )
+        return f"the broker does not answer: {found.str()}; last it said: {told.str()}", (
+            "see that it runs, that host and port are right, and that security.protocol fits"
+        )
+
     def _complained(self, error: KafkaError) -> None:
-        self._complaint = error.str()
+        # That all brokers are down follows on each complaint, and says nothing of why.
+        if error.code() != self.library.KafkaError._ALL_BROKERS_DOWN:
+            self._complaint = error
 
     def text(self, error: Exception) -> str:
         """What an exception of the client says."""

@@ -72,7 +72,9 @@ class Directory:
         """
         wanted = self._client.administration.NewTopic(name, partitions, -1)
         try:
-            self._admin.create_topics([wanted], operation_timeout=REQUEST_S)[name].result()
+            self._admin.create_topics(
+                [wanted], operation_timeout=REQUEST_S, request_timeout=REQUEST_S
+            )[name].result()
         except self._failure as error:
             if error.args[0].code() == self._client.library.KafkaError.TOPIC_ALREADY_EXISTS:
                 return False

@@ -38,6 +38,8 @@ _ANSWER_S: Final = 20.0
 _CONNECT_S: Final = 5.0
 _BACKOFF_S: Final = 0.01
 _LONGEST_BACKOFF_S: Final = 0.5
+_RIGHTS: Final = "+@read +@write +@scripting +@pubsub +@connection +info +time"
+"""What a user of the server must be allowed to do."""
 _EVICTING: Final = "allkeys-"
 _OLDEST: Final = 7
 
@@ -50,38 +52,49 @@ class Address:
         url: for the client, with the password.
         shown: for people, without.
         prefix: with which the names of all its keys begin.
+        authority: file with the certificates of who vouches for the server's; empty for the system's.
     """
 
     url: str
     shown: str
     prefix: str
+    authority: str = ""
 
     @staticmethod
     def parse(text: str) -> Address:
-        """Read `redis://user:password@host:port/db?prefix=…`.
+        """Read `redis://user:password@host:port/db?prefix=…`; `&ca=FILE` of `rediss://`.
 
         Raises:
             SettingsError: if it is no such address.
         """
+        # A password may hold what ends a host, unless it is written as %2F and so on: nothing of it is shown.
+        shown = f"{text.partition('://')[0]}://{text.rpartition('@')[2].rpartition('://')[2]}"
         try:
             parts = urlsplit(text)
             host = (parts.hostname or "").encode("idna")
             fits = bool(host) and int(parts.path.strip("/") or 0) >= 0 and parts.port != 0
         except ValueError:  # a UnicodeError among them, of a host that no name can be
-            raise _no_address(text.rpartition("@")[2]) from None
+            raise _no_address(shown) from None
         options = parse_qs(parts.query, keep_blank_values=True)
         prefix = options.pop("prefix", [_PREFIX])[-1]
-        shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+        authority = options.pop("ca", [""])[-1] if parts.scheme == "rediss" else ""
+        fits = fits and "@" not in f"{parts.path}{parts.query}{parts.fragment}"
         if parts.scheme not in SCHEMES or options or not prefix or not fits:
             raise _no_address(shown)
+        if authority and not Path(authority).is_absolute():
+            raise SettingsError(
+                f"store={shown}: ca={authority} is no absolute path",
+                hint="write the whole path: processes of several folders read the setting",
+            )
         url = urlunsplit(parts._replace(query=""))
-        return Address(url, shown, quote(prefix, safe=""))
+        return Address(url, shown.partition("?")[0], quote(prefix, safe=""), authority)
 
 
 def _no_address(shown: str) -> SettingsError:
     return SettingsError(
         f"store={shown} is no address of a Redis server",
-        hint="write redis://host:port/0, or rediss:// for TLS; ?prefix= keeps projects apart",
+        hint="write redis://host:port/0, redis://user:password@host:port/0 (with %2F for a slash in the"
+        " password, %40 for @), or rediss:// for TLS; ?prefix= keeps projects apart",
     )
 
 
@@ -171,6 +184,11 @@ class Client:
                 f"store={address.shown} needs the Redis client, which is not installed",
                 hint="pip install 'catenary[redis]'",
             ) from error
+        if address.authority and not Path(address.authority).is_file():
+            raise SettingsError(
+                f"store={address.shown}: there is no file ca={address.authority}",
+                hint="it holds the certificate, in PEM, of who vouches for the server's",
+            )
         self.address = address
         self._patience_s = patience_s
         self._library: Any = redis
@@ -307,6 +325,7 @@ class Client:
             "socket_connect_timeout": _CONNECT_S,
             "socket_keepalive": True,
             "retry": self._library.retry.Retry(self._library.backoff.NoBackoff(), 0),
+            **({"ssl_ca_certs": self.address.authority} if self.address.authority else {}),
         }
 
     def _fine(self, answers: list[Any]) -> list[Any]:
@@ -328,11 +347,25 @@ class Client:
                 return ask(nodes)
             except (self._errors.RedisError, self._errors.RedisClusterException) as error:
                 failed = self._failed(error)
-                if not isinstance(failed, UnreachableError) or time.monotonic() + pause_s >= until:
+                passing = isinstance(failed, UnreachableError) and not isinstance(
+                    failed, LeaseOverError
+                )
+                if not passing or time.monotonic() + pause_s >= until:
                     raise failed from error
             again = True
             time.sleep(pause_s)
             pause_s = min(max(2 * pause_s, _BACKOFF_S), _LONGEST_BACKOFF_S)
+
+    def _reached_by(self, text: str) -> str:
+        """What to do about a server that cannot be reached."""
+        secured = self.address.url.startswith("rediss:")
+        if "CERTIFICATE_VERIFY_FAILED" in text:
+            return "name who vouches for the server's certificate: rediss://…?ca=/path/to/ca.pem"
+        if secured and ("SSL" in text or "Timeout" in text):
+            return "see that this port speaks TLS, as rediss:// says; else write redis://"
+        if not secured and ("reset by peer" in text or "closed by server" in text):
+            return "see that it runs; where this port speaks TLS, write rediss://"
+        return "start it, or correct store= in catenary.toml; stages go on once it answers"
 
     def _failed(self, error: Exception) -> RunError:
         """What to say of a client's error."""
@@ -343,7 +376,7 @@ class Client:
             return UnreachableError(
                 f"the store's server cannot be reached: {text}",
                 where=self.address.shown,
-                hint="start it, or correct store= in catenary.toml; stages go on once it answers",
+                hint=self._reached_by(text),
             )
         if text.startswith("CATENARYGONE"):
             return GoneError(
@@ -362,7 +395,9 @@ class Client:
         if isinstance(error, self._errors.OutOfMemoryError):
             hint = "nothing was written; raise maxmemory, or remove datasets of old definitions"
         elif isinstance(error, self._errors.AuthenticationError):
-            hint = "write redis://user:password@host:port/0"
+            hint = "write redis://user:password@host:port/0, with that user's password"
+        elif isinstance(error, self._errors.NoPermissionError):
+            hint = f"nothing was written; the user needs ~{self.address.prefix}:* &{self.address.prefix}:* {_RIGHTS}"
         elif text.startswith("SELECT"):
             hint = "a cluster has database 0 alone: leave the number out of the address"
         elif text.startswith("MISCONF"):

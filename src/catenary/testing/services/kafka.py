@@ -22,7 +22,7 @@ import uuid
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Self
 
-from catenary.testing.services.ports import free_ports
+from catenary.testing.services.ports import HOST, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +40,10 @@ class KafkaBroker:
         folder: its settings, data and what it says (`broker.log`); kept when it ends.
         jars: the folder with the broker's jars.
         settings: of the broker, beside those that make one node work.
+        listeners: beside the plain one, by protocol (`SSL`, `SASL_PLAINTEXT`, `SASL_SSL`): the settings
+            of each, without `listener.name.….` before them.
+        formatted: further words for the tool that formats its storage, such as `--add-scram=…`.
+        port: of the plain listener; any that is free unless given.
         heap: the most memory that its heap may have.
     """
 
@@ -49,6 +53,9 @@ class KafkaBroker:
         jars: Path,
         *,
         settings: Mapping[str, str] | None = None,
+        listeners: Mapping[str, Mapping[str, str]] | None = None,
+        formatted: Sequence[str] = (),
+        port: int | None = None,
         heap: str = "512m",
     ) -> None:
         self._folder = folder
@@ -61,20 +68,33 @@ class KafkaBroker:
             "-cp",
             f"{jars}/*",
         )
-        self._port, controller = free_ports(2)
+        others = listeners or {}
+        controller, plain, *ports = free_ports(2 + len(others))
+        self._ports = {"PLAINTEXT": port or plain, **dict(zip(others, ports, strict=True))}
         self._config = folder / "server.properties"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        written = {**_settings(folder / "data", self._port, controller), **(settings or {})}
+        written = _settings(folder / "data", {**self._ports, "CONTROLLER": controller})
+        written |= {
+            f"listener.name.{protocol.lower()}.{name}": each
+            for protocol, held in others.items()
+            for name, each in held.items()
+        }
+        written |= settings or {}
         self._config.write_text("".join(f"{name}={each}\n" for name, each in written.items()))
         identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # A leading dash would be read as an option.
-        self._run("kafka.tools.StorageTool", "format", "-c", str(self._config), f"-t={identity}")
+        words = ("-c", str(self._config), f"-t={identity}", *formatted)
+        self._run("kafka.tools.StorageTool", "format", *words)
 
     @property
     def address(self) -> str:
-        """Host and port."""
-        return f"127.0.0.1:{self._port}"
+        """Host and port of the plain listener."""
+        return self.listening("PLAINTEXT")
+
+    def listening(self, protocol: str) -> str:
+        """Host and port of one of its listeners."""
+        return f"{HOST}:{self._ports[protocol]}"
 
     @property
     def pid(self) -> int:
@@ -147,7 +167,7 @@ class KafkaBroker:
         from confluent_kafka.admin import AdminClient
 
         try:
-            with socket.create_connection(("127.0.0.1", self._port), 1.0):
+            with socket.create_connection((HOST, self._ports["PLAINTEXT"]), 1.0):
                 pass
         except OSError:
             return False
@@ -166,14 +186,17 @@ class KafkaBroker:
         return (self._folder / "broker.log").open("ab")
 
 
-def _settings(data: Path, port: int, controller: int) -> dict[str, str]:
+def _settings(data: Path, ports: Mapping[str, int]) -> dict[str, str]:
     """What makes one node a cluster, quick to start and to clean up."""
+    listeners = {name: f"{name}://{HOST}:{port}" for name, port in ports.items()}
+    protocols = {name: "PLAINTEXT" if name == "CONTROLLER" else name for name in ports}
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
-        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+        "controller.quorum.voters": f"1@{HOST}:{ports['CONTROLLER']}",
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
+        "listeners": ",".join(listeners.values()),
+        "listener.security.protocol.map": ",".join(map(":".join, protocols.items())),
         "log.dirs": str(data),
         "num.network.threads": "2",
         "num.io.threads": "2",
