@@ -199,11 +199,13 @@ class Live:
     def publish(self, topic: str, rows: pa.Table | Frame, *, partition: int = 0) -> Token:
         """Append rows to a topic, in its codec: an Arrow table or a frame, with its columns.
 
+        A timestamp becomes milliseconds where the column is the time of a source and a whole number.
+
         Raises:
             DataError: if no definition follows the topic, or the rows do not fit it or its schema.
             RegistryError: if the registry that tells the schema's id does not answer.
         """
-        from catenary.app.publishing import fitting
+        from catenary.app.publishing import fitting, times_of, warn_of_times
         from catenary.codecs.topics import topic_codec
 
         known = self.topics()
@@ -212,7 +214,9 @@ class Live:
         address, schema = known[topic]
         _, options = resolve(address)
         found = topic_codec(topic, schema, options, self.schemas)
-        given = fitting(rows, topic, schema, lacking="schema" in options)
+        instants = times_of(self, topic)
+        given = fitting(rows, topic, schema, instants, lacking="schema" in options)
+        warn_of_times(given, topic, instants)
         return self.log.append(topic, found.encode(given), partition=partition)
 
     def spec(self, node: Node, *, joins: bool = False) -> StageSpec:

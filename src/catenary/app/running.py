@@ -28,12 +28,13 @@ _log: Final = logging.getLogger(__name__)
 
 
 class _Said:
-    """Says on the log what became of stages: that they began, what they set aside, how they ended."""
+    """Says on the log what became of stages: that they began, what they set aside or doubt, how they ended."""
 
     def __init__(self, names: Collection[str]) -> None:
         self._aside = dict.fromkeys(names, 0)
         self._waits: dict[str, tuple[str, float]] = dict.fromkeys(names, ("", 0.0))
         self._told = dict.fromkeys(names, "")
+        self._remarks: set[tuple[str, str]] = set()
 
     def began(self) -> None:
         """They all did."""
@@ -48,6 +49,11 @@ class _Said:
             self._aside[name] = many
             said = {"stage": name, "dead_letters": many}
             _log.warning("%s set %d rows or records aside", name, more, extra={"facts": said})
+        for text in facts.get("remarks", ()):
+            if (name, text) not in self._remarks:
+                self._remarks.add((name, text))
+                said = {"stage": name, "remark": text}
+                _log.warning("%s: %s", name, text, extra={"facts": said})
         if name in self._waits:
             self._wait(name, str(facts.get("waiting_for", "")))
 
@@ -156,6 +162,7 @@ class Here:
                     "stage": held.stage,
                     "dead_letters": held.dead_letters,
                     "waiting_for": held.waiting_for,
+                    "remarks": tuple(held.remarks.values()),
                 }
             )
 

@@ -315,6 +315,9 @@ def _lines(told: Told) -> list[str]:
         f" {each['longest_ms']:,.0f} ms at most"
         for parent, each in facts["waits"].items()
     ]
+    if facts["null_keys"]:
+        lines.append(f"    {counted(facts['null_keys'], 'row')} without a key")
+    lines += [f"    {text}" for text in facts["remarks"]]
     lines += [f"    rows {edge}: {many:,}" for edge, many in facts["edges"].items()]
     return lines
 

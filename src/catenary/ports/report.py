@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from catenary.plan.printing import counted
-from catenary.windows import format_instant
+from catenary.windows import format_instant, unlikely
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +32,7 @@ class NodeReport:
         null_times: rows of sources without a time, which do not count.
         null_keys: rows of sources without a key, which belong to nobody.
         misplaced: rows in a partition too far from their day, which do not count.
+        unlikely: column of a source to its first time, where all that was read can hardly be milliseconds.
         overflows: column to the number of values out of range, which are null.
         unavailable: partitions that were asked for and that its rows do not have.
         missing: table to the days that were read as empty, because the table lacks them.
@@ -48,6 +49,7 @@ class NodeReport:
     null_times: int = 0
     null_keys: int = 0
     misplaced: int = 0
+    unlikely: Mapping[str, int] = field(default_factory=dict[str, int])
     overflows: Mapping[str, int] = field(default_factory=dict[str, int])
     unavailable: tuple[str, ...] = ()
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
@@ -74,6 +76,7 @@ class NodeReport:
         lines = [text]
         if aside:
             lines.append("set aside: " + ", ".join(aside))
+        lines += [unlikely(name, first) for name, first in self.unlikely.items()]
         if self.unavailable:
             lines.append(f"not computed, its rows lack these days: {_few(self.unavailable)}")
         lines += [
@@ -104,6 +107,7 @@ class UploadReport:
         null_times: rows of sources without a time, which do not count.
         null_keys: rows of sources without a key, which belong to nobody.
         misplaced: rows in a partition too far from their day, which do not count.
+        unlikely: column of a source to its first time, where all that was read can hardly be milliseconds.
         unjoined: a stream began after its cut-off, and nobody said which of the stream's records the
             tables hold: what lies between is not known, and reads that need it are refused.
         missing: by table the days that were needed and are not there; they count as empty.
@@ -119,6 +123,7 @@ class UploadReport:
     null_times: int = 0
     null_keys: int = 0
     misplaced: int = 0
+    unlikely: dict[str, int] = field(default_factory=dict[str, int])
     unjoined: bool = False
     missing: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     seconds: float = 0.0
@@ -138,6 +143,8 @@ class UploadReport:
             text += (
                 f"\n  set aside: {aside:,} rows without a time or a key, or too late for their day"
             )
+        for name, first in self.unlikely.items():
+            text += f"\n  {unlikely(name, first)}"
         for table, days in self.missing.items():
             text += f"\n  read as empty, {table} lacks: {_few(days)}"
         if self.unjoined:

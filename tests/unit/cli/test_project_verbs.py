@@ -6,14 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from catenary.cli import main
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DEFINED = ["customer_spend", "enriched_orders", "return_risk", "shop_clients"]
 
@@ -167,3 +167,22 @@ def test_demo_passes_its_options_on_and_keeps_the_storys_exit_code(
     words = ["demo", "--folder", str(tmp_path), "--log", "kafka://there", "--sabotage", "--json"]
     assert main(words) == code
     assert told == [(tmp_path, "kafka://there", "store", True, True)]
+
+
+def test_seconds_in_tables_of_milliseconds_are_doubted_aloud(
+    shop: str, said: Said, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in Path(shop, "tables").rglob("*.parquet"):
+        rows = pq.ParquetFile(file).read()
+        seconds = pc.divide(rows.column("placed_at"), pa.scalar(1_000))
+        at = rows.column_names.index("placed_at")
+        pq.write_table(rows.set_column(at, "placed_at", seconds), file)
+    for verb, made in (("backfill", "nodes"), ("upload", "uploads")):
+        words = ["--root", shop, *(["--ds", "2024-01-21"] if verb == "upload" else [])]
+        reports = said(verb, *words)[made]
+        doubted = {name for each in reports for name in each["unlikely"]}
+        assert doubted == {"shop.orders.placed_at"}
+    assert main(["upload", "--root", shop, "--ds", "2024-01-21"]) == 0
+    out = capsys.readouterr().out
+    assert "  every shop.orders.placed_at that was read lies before 1971" in out
+    assert "is 1970-01-2" in out
