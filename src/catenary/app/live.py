@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from catenary.app.schemas import ProjectSchemas
     from catenary.app.wiring import Definition, Project
     from catenary.codecs.topics import Schemas
+    from catenary.errors import MissingTableError
     from catenary.plan import Node, Plan
     from catenary.ports import Log, SourcePartition, Store, Token
     from catenary.schema import Schema
@@ -65,18 +66,21 @@ class Live:
         plan: the definitions that run.
         chain: the chain's settings.
         given: the definitions by name, where they do not lie in the project's folder.
+        lacking: those that are left out of the plan, each with the table that it lacks.
     """
 
     project: Project
     plan: Plan
     chain: ChainSettings = field(default_factory=ChainSettings)
     given: Mapping[str, Definition] | None = None
+    lacking: Mapping[str, MissingTableError] = field(default_factory=dict[str, "MissingTableError"])
 
     @staticmethod
     def open(
         root: str | Path = ".",
         names: Iterable[str] | None = None,
         *,
+        needed: Iterable[str] | None = None,
         conf: Mapping[str, object] | None = None,
         **flags: str | float,
     ) -> Live:
@@ -85,6 +89,8 @@ class Live:
         Args:
             root: the folder, with its catenary.toml.
             names: of its definitions; all of them if not given.
+            needed: of all of them, those whose tables must be there; others are left out where they
+                lack one. All must if not given.
             conf: settings of the chain.
             flags: settings of the project, which win over its files and the environment.
 
@@ -92,11 +98,16 @@ class Live:
             SettingsError: for a setting that is unknown or does not fit, or that is the project's and
                 says otherwise there.
             DefinitionError: for definitions that do not fit together.
+            MissingTableError: for a table of theirs that is not there.
         """
         from catenary.app.wiring import Project
 
         project = Project.open(root, **flags)
-        return Live(project, project.plan(names), chain_of(project, conf or {}))
+        chain = chain_of(project, conf or {})
+        if needed is None:
+            return Live(project, project.plan(names), chain)
+        plan, lacking = project.plan_there(needed)
+        return Live(project, plan, chain, lacking=lacking)
 
     def __enter__(self) -> Live:
         return self
@@ -180,6 +191,20 @@ class Live:
                 found[resolve(address)[0]] = (address, type(schema).of(columns))
         return found
 
+    def topic(self, name: str) -> tuple[str, Schema]:
+        """A topic's address and the columns of its records.
+
+        Raises:
+            DataError: if no definition follows it.
+        """
+        known = self.topics()
+        if name in known:
+            return known[name]
+        hint = nearest(name, known)
+        for definition, error in self.lacking.items():
+            hint += f"; {definition} is left out: {error.problem}"
+        raise DataError(f"no definition follows topic {name!r}", hint=hint)
+
     def create_topics(self, partitions: Mapping[str, int] | None = None) -> None:
         """Make the topics that are not there; on a broker, only those that are named here.
 
@@ -208,10 +233,7 @@ class Live:
         from catenary.app.publishing import fitting, times_of, warn_of_times
         from catenary.codecs.topics import topic_codec
 
-        known = self.topics()
-        if topic not in known:
-            raise DataError(f"no definition follows topic {topic!r}", hint=nearest(topic, known))
-        address, schema = known[topic]
+        address, schema = self.topic(topic)
         _, options = resolve(address)
         found = topic_codec(topic, schema, options, self.schemas)
         instants = times_of(self, topic)

@@ -35,10 +35,7 @@ def read_rows(live: Live, topic: str, file: Path) -> pa.Table:
         MissingTableError: if there is no such file.
         UnreadableError: for a file that is damaged, or no Parquet though its name says so.
     """
-    known = live.topics()
-    if topic not in known:
-        raise DataError(f"no definition follows topic {topic!r}", hint=nearest(topic, known))
-    _, schema = known[topic]
+    _, schema = live.topic(topic)
     if file.suffix == ".parquet":
         rows = _parquet(_there(file))
         return fitting(rows, topic, schema, times_of(live, topic), where=str(file))

@@ -138,6 +138,8 @@ class StageState:
 def stage_states(live: Live) -> list[StageState]:
     """Every GroupBy of the project that is read online: the stages, then those without a topic.
 
+    Definitions that lack a table come last, each with what it lacks.
+
     What is damaged of one is told in its place, and takes no figures of another along.
 
     Raises:
@@ -149,6 +151,7 @@ def stage_states(live: Live) -> list[StageState]:
     return [
         *(_state(asked, node, streamed=True) for node in live.stages),
         *(_state(asked, node, streamed=False) for node in others),
+        *(StageState(name, error=error) for name, error in live.lacking.items()),
     ]
 
 

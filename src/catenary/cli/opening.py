@@ -45,13 +45,18 @@ def opened(root: Path, **flags: str | int | None) -> Project:
 
 
 def lived(
-    root: Path, *, names: Sequence[str] | None = None, conf: Sequence[str] = (), **flags: Any
+    root: Path,
+    *,
+    names: Sequence[str] | None = None,
+    needed: Sequence[str] | None = None,
+    conf: Sequence[str] = (),
+    **flags: Any,
 ) -> "Live":
-    """The live half of the project at `root`, of all its definitions or of some."""
+    """The live half of the project at `root`, of all its definitions, or of some: see `Live.open`."""
     from catenary.app.live import Live
 
     given = {name: each for name, each in flags.items() if each is not None}
-    return Live.open(root, names or None, conf=pairs(conf), **given)
+    return Live.open(root, names or None, needed=needed, conf=pairs(conf), **given)
 
 
 def pairs(conf: Sequence[str]) -> dict[str, object]:

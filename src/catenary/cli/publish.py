@@ -27,7 +27,7 @@ def command(
     """Append and print the token."""
     from catenary.app.publishing import read_rows
 
-    with lived(root, definitions=definitions) as live:
+    with lived(root, needed=(), definitions=definitions) as live:
         rows = read_rows(live, topic, file)
         live.create_topics(None if partitions is None else {topic: partitions})
         token = live.publish(topic, rows, partition=partition)

@@ -34,7 +34,7 @@ def command(
     from catenary.app.why import Explainer
     from catenary.windows import parse_instant
 
-    live = lived(root, definitions=definitions, store=store)
+    live = lived(root, needed=[name], definitions=definitions, store=store)
     request = keyed(live.plan, name, key)
     found = Explainer(live).explain(name, feature, request, parse_instant(at), depth=depth)
     if json:
