@@ -254,7 +254,7 @@ class Live:
             node.name,
             self.chain,
             modules(),
-            tabled=isinstance(node, GroupByNode) and self._is_tabled(node),
+            tabled=isinstance(node, GroupByNode) and self.is_tabled(node),
             joins=joins,
         )
 
@@ -263,7 +263,7 @@ class Live:
         """The definitions by name, of which the plan may hold some only."""
         return self.project.definitions if self.given is None else self.given
 
-    def _is_tabled(self, node: GroupByNode) -> bool:
+    def is_tabled(self, node: GroupByNode) -> bool:
         """Whether the tables behind a GroupBy's topics have days, which its topics need not have."""
         tables = self.project.tables
         roots = (scan.root for _, scan, _ in streamed_sources(node))

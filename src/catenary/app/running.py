@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from catenary.app.spans import Spans, traced_stage
+from catenary.app.upload import without_upload
 from catenary.app.workers import Worker
 from catenary.errors import FencedError, RunError
 
@@ -40,6 +41,17 @@ class _Said:
         """They all did."""
         for name in self._aside:
             _log.info("%s begins", name, extra={"facts": {"stage": name}})
+
+    def lacks(self, child: str, parent: str) -> None:
+        """A stage enriches rows with what has no upload yet."""
+        said = {"stage": child, "parent": parent}
+        _log.warning(
+            "%s is chained on %s, which has no upload: rows that it enriches now say missing_upload for"
+            " good. Stop, `catenary upload` first, then stream",
+            child,
+            parent,
+            extra={"facts": said},
+        )
 
     def look(self, facts: Mapping[str, Any]) -> None:
         """What one stage says of itself now."""
@@ -105,6 +117,8 @@ class Here:
             for node in nodes
         }
         self._said = _Said(self.stages)
+        for child, parent in without_upload(live, nodes):
+            self._said.lacks(child, parent)
         self.failed: Exception | None = None
         self.gone: list[str] = []
         self._lent = frozenset(lent)
@@ -205,6 +219,8 @@ class Apart:
             for name, spec in specs.items()
         }
         self._said = _Said(self.workers)
+        for child, parent in without_upload(live, nodes):
+            self._said.lacks(child, parent)
         self._said.began()
 
     def finish(self, stopped: Callable[[], bool] = lambda: False) -> None:

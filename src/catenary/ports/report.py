@@ -110,6 +110,8 @@ class UploadReport:
         unlikely: column of a source to its first time, where all that was read can hardly be milliseconds.
         unjoined: a stream began after its cut-off, and nobody said which of the stream's records the
             tables hold: what lies between is not known, and reads that need it are refused.
+        early: datasets of stages that had enriched rows with this GroupBy before its first upload: such
+            rows go on saying `missing_upload`.
         missing: by table the days that were needed and are not there; they count as empty.
         seconds: time spent.
     """
@@ -125,6 +127,7 @@ class UploadReport:
     misplaced: int = 0
     unlikely: dict[str, int] = field(default_factory=dict[str, int])
     unjoined: bool = False
+    early: tuple[str, ...] = ()
     missing: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     seconds: float = 0.0
 
@@ -152,6 +155,11 @@ class UploadReport:
                 "\n  reads of now are refused: a stream began later, and what lies between is not known;"
                 " upload with --frontier: '' if the tables hold none of the stream's records, else the"
                 " token of the last that they hold"
+            )
+        for name in self.early:
+            text += (
+                f"\n  rows that {name.rpartition('@')[0]} enriched before this upload say missing_upload for"
+                f" good; to enrich them anew, `catenary remove --current {name}`, upload it and stream it"
             )
         if self.state != "active":
             text += "\n  it is read once a stage that runs has settled what came late"

@@ -74,6 +74,48 @@ def test_what_is_streamed_before_an_upload_says_that_the_tables_are_missing(
     assert facts(capsys, project, *clients)["status"] == "missing_upload"
 
 
+def test_who_streams_a_chain_before_its_upload_is_told_what_that_costs_and_how_it_is_mended(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = ["stream", "--all", "--until-caught-up", "--root", str(project)]
+    published(capsys, project)
+    capsys.readouterr()
+    assert main(stream) == 0
+    told = (
+        "shop_clients is chained on customer_spend, which has no upload: rows that it enriches now"
+    )
+    assert told in capsys.readouterr().err
+    upload = ["upload", "--ds", "2024-01-21", "--frontier", ""]
+    capsys.readouterr()
+    assert main([*upload, "--root", str(project)]) == 0
+    mend = "rows that shop_clients enriched before this upload say missing_upload for good"
+    out = capsys.readouterr().out
+    assert mend in out
+    (dataset,) = [each for each in out.split() if each.startswith("shop_clients@")]
+    facts(capsys, project, "stream", "--all", "--until-caught-up")
+    fetch = ("fetch", "shop_clients", "--key", "shop=north", "--at", LATER)
+    assert facts(capsys, project, *fetch)["status"] == "missing_upload"
+    # As it says.
+    facts(capsys, project, "remove", "--current", dataset.rstrip("`,"))
+    assert [each["early"] for each in facts(capsys, project, *upload)["uploads"]] == [[], []]
+    assert main(stream) == 0
+    assert "has no upload" not in capsys.readouterr().err
+    assert facts(capsys, project, *fetch)["status"] == "ok"
+
+
+def test_a_child_waits_until_its_parents_first_upload_is_settled(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published(capsys, project)
+    facts(capsys, project, "stream", "customer_spend", "--until-caught-up")
+    uploads = facts(capsys, project, "upload", "--ds", "2024-01-21", "--frontier", "")["uploads"]
+    assert [each["state"] for each in uploads] == ["landed", "active"]
+    (_, child) = facts(capsys, project, "stream", "--all", "--until-caught-up")["stages"]
+    assert child["edges"] == {"customer_spend:missing": 1}
+    fetch = ("fetch", "shop_clients", "--key", "shop=north", "--at", LATER)
+    assert facts(capsys, project, *fetch)["status"] == "ok"
+
+
 def test_an_upload_beside_a_stream_of_which_nobody_says_what_it_holds_says_so(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
