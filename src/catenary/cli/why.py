@@ -7,6 +7,7 @@ import typer
 
 from catenary.cli.console import emit, say
 from catenary.cli.opening import KEY_HELP, Definitions, Json, Root, StoreAt, lived
+from catenary.plan.printing import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,12 @@ def _lines(why: "Why", most: int) -> list[str]:
         lines += _listed("row", [_event(each) for each in why.rows or ()], most)
         if why.dead_letters:
             lines.append(f"  {why.dead_letters} dead letters: see `catenary dead-letters`")
+    if why.tables_end_ms is not None:
+        many = counted(why.beyond, "record")
+        lines.append(
+            f"  the tables end at {format_instant(why.tables_end_ms)}: {many} beyond that"
+            " the backfill has yet to see"
+        )
     if why.first is not None:
         lines.append(f"  first difference: {_event(why.first)}: {why.first_says}")
     elif why.differs and why.group_by:
