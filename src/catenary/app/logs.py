@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from catenary.app.settings import is_address
-from catenary.errors import DefinitionError, SettingsError, UnsupportedError
-from catenary.logs.addresses import parse
+from catenary.errors import DefinitionError, SettingsError
+from catenary.logs.addresses import parse, parse_broker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -117,20 +117,7 @@ def _of_settings(settings: Settings) -> Place:
     """Where topics lie whose addresses don't say."""
     if not is_address(settings.log):
         return Place()
-    where = settings.origins.get("log")
-    try:
-        # A broker's address is a topic's without the topic.
-        base, _, query = settings.log.partition("?")
-        found = parse(f"{base.rstrip('/')}/_" + (f"?{query}" if query else ""), where=where)
-    except (DefinitionError, UnsupportedError) as error:
-        raise SettingsError(f"log={settings.log!r} names no log", where=where) from error
-    if not (found.scheme == _KAFKA and found.host):
-        raise SettingsError(
-            f"log={settings.log!r} names no log",
-            where=where,
-            hint="write a folder, or kafka://host:port",
-        )
-    return _broker(settings, found)
+    return _broker(settings, parse_broker(settings.log, where=settings.origins.get("log")))
 
 
 def _broker(settings: Settings, found: Address) -> Place:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from catenary.app.settings import is_address
 from catenary.definitions import GroupBy, Join, load
-from catenary.errors import MissingTableError, SettingsError
+from catenary.errors import MissingTableError, SettingsError, UnsupportedError
 from catenary.interop import is_compiled, read_all
 from catenary.ports import Job, Limits, SilentMeter
 from catenary.tables.parquet import ParquetTables, Warehouse
@@ -192,14 +192,25 @@ def planned(
     *,
     query_shift_ms: int = 0,
 ) -> Plan:
-    """A plan over tables that are asked for their columns."""
-    from catenary.plan import build
+    """A plan over tables that are asked for their columns; topics must have addresses that can be read.
+
+    Raises:
+        DefinitionError: for what `build` refuses, and for a topic whose address is none.
+    """
+    from catenary.logs.addresses import parse
+    from catenary.plan import GroupByNode, build
 
     def schemas(table: str) -> Schema:
         return tables.table(table).schema()
 
     targets = None if names is None else tuple(names)
-    return build(definitions, schemas, targets=targets, query_shift_ms=query_shift_ms)
+    plan = build(definitions, schemas, targets=targets, query_shift_ms=query_shift_ms)
+    for node in plan.nodes:
+        for scan in node.sources if isinstance(node, GroupByNode) else (node.left,):
+            if scan.parent is None and scan.topic is not None:
+                with suppress(UnsupportedError):  # a kind of log that is not there: tables are
+                    parse(scan.topic, where=scan.where)
+    return plan
 
 
 def open_store(settings: Settings) -> Store:

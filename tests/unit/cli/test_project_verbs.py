@@ -45,6 +45,18 @@ def said(capsys: pytest.CaptureFixture[str]) -> Said:
     return Said(capsys)
 
 
+@pytest.mark.parametrize("verb", [("plan",), ("backfill",), ("upload", "--ds", "2024-01-21")])
+def test_an_address_of_a_topic_that_is_nearly_right_is_refused_before_anything_is_done(
+    verb: tuple[str, ...], shop: str, said: Said
+) -> None:
+    features = Path(shop, "features.py")
+    features.write_text(features.read_text().replace("log:///shop", "log://shop"))
+    error = said(*verb, "--root", shop, code=1)["error"]
+    assert error["hint"] == "write log:///shop/orders, with three slashes"
+    assert "features.py:" in error["where"]
+    assert not Path(shop, "store").exists()
+
+
 def test_a_second_backfill_computes_nothing(shop: str, said: Said) -> None:
     first = said("backfill", "return_risk", "--root", shop)
     written = {node["name"]: len(node["written"]) for node in first["nodes"]}
