@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catenary.cli.console import emit, say, shown
-from catenary.cli.opening import KEY_HELP, Definitions, Json, Root, StoreAt, lived
+from catenary.cli.opening import AT_HELP, KEY_HELP, Definitions, Json, Root, StoreAt, lived
 
 if TYPE_CHECKING:
     from catenary.app.live import Live
@@ -22,9 +22,7 @@ def command(
     name: Annotated[str | None, typer.Argument(help="a Join or a GroupBy")] = None,
     *,
     key: Annotated[list[str] | None, typer.Option("--key", help=KEY_HELP)] = None,
-    at: Annotated[
-        str | None, typer.Option("--at", help="an instant: 2024-01-31T12:00:00Z, or milliseconds")
-    ] = None,
+    at: Annotated[str | None, typer.Option("--at", help=AT_HELP)] = None,
     token: Annotated[
         str | None, typer.Option("--token", help="what the answer must reflect")
     ] = None,

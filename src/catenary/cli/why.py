@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catenary.cli.console import emit, say
-from catenary.cli.opening import KEY_HELP, Definitions, Json, Root, StoreAt, lived
+from catenary.cli.opening import AT_HELP, KEY_HELP, Definitions, Json, Root, StoreAt, lived
 from catenary.plan.printing import counted
 
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ def command(
     feature: Annotated[str, typer.Argument(help="one of its columns")],
     *,
     key: Annotated[list[str], typer.Option("--key", help=KEY_HELP)],
-    at: Annotated[
-        str, typer.Option("--at", help="an instant: 2024-01-31T12:00:00Z, or milliseconds")
-    ],
+    at: Annotated[str, typer.Option("--at", help=AT_HELP)],
     depth: Annotated[int, typer.Option(help="how many edges of a chain to follow")] = 1,
     events: Annotated[int, typer.Option(help="how many tiles and events to show of each")] = 5,
     definitions: Definitions = None,

@@ -114,6 +114,8 @@ def parse_instant(text: str) -> int:
 
     >>> parse_instant("1970-01-02"), parse_instant("1970-01-01T00:00:01Z"), parse_instant("-5")
     (86400000, 1000, -5)
+    >>> parse_instant("1970-01-01 01:00"), parse_instant("1970-01-01 01:00+01:00")
+    (3600000, 0)
     """
     if text.lstrip("-").isdigit():
         if not FIRST_MS <= int(text) <= LAST_MS:
