@@ -18,6 +18,8 @@ from catenary.stream.letters import letters_of
 from catenary.windows import format_instant
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from catenary.app.live import Live
     from catenary.plan import GroupByNode
     from catenary.state.records import Lane, Reader, Told, Upload
@@ -122,7 +124,7 @@ class StageState:
                 f" {lane.owner or 'nobody yet'}{', which has ended' if each.ended else ''}"
             )
         lines += [line for each in self.told for line in _lines(each)]
-        lines += [_held_by(each) for each in self.readers]
+        lines += [_held_by(each, self.readers) for each in self.readers]
         lines += [
             f"  upload {each.id}: up to {_at(each.cutoff_ms)}, {each.state},"
             f" {counted(each.entities, 'entity', 'entities')}"
@@ -295,10 +297,12 @@ def _facts_of(error: CatenaryError | None) -> dict[str, str | None] | None:
     return None if error is None else {"kind": type(error).__name__, **error.facts()}
 
 
-def _held_by(reader: Reader) -> str:
-    """Who holds the head; a child is named by its dataset, `name@fingerprint`."""
+def _held_by(reader: Reader, all_: Sequence[Reader]) -> str:
+    """Who holds the head; a child by its name, or by its dataset's where another version of it does, too."""
     if reader.child:
-        return f"  the head is held by {reader.name.partition('@')[0]}, which is chained on this"
+        name = reader.name.rpartition("@")[0]
+        alone = sum(each.child and each.name.rpartition("@")[0] == name for each in all_) == 1
+        return f"  the head is held by {name if alone else reader.name}, which is chained on this"
     return f"  the head is held by the client {reader.name}"
 
 

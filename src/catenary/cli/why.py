@@ -63,7 +63,9 @@ def _lines(why: "Why", most: int) -> list[str]:
         lines += _listed("record", [_event(each) for each in why.records], most)
         lines += _listed("row", [_event(each) for each in why.rows or ()], most)
         if why.dead_letters:
-            lines.append(f"  {why.dead_letters} dead letters: see `catenary dead-letters`")
+            lines.append(
+                f"  {counted(why.dead_letters, 'dead letter')}: see `catenary dead-letters`"
+            )
     if why.tables_end_ms is not None:
         many = counted(why.beyond, "record")
         lines.append(
