@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from catenary.app.logs import makes_topics, open_log, resolve
-from catenary.errors import DataError, SettingsError, nearest
+from catenary.errors import CatenaryError, DataError, SettingsError, nearest
 from catenary.plan import GroupByNode
 from catenary.plan.settings import PREFIX, ChainSettings
 from catenary.plan.stage import StageSpec, below, parents, stages, streamed_sources
@@ -144,6 +144,25 @@ class Live:
             self.store,
             on_snapshot_late=self.chain.on_snapshot_late,
             limit_bytes=self.project.settings.fetch_bytes,
+            beyond=self.beyond,
+        )
+
+    def end(self, place: SourcePartition) -> int:
+        """Where the log ends; at 0 of a topic that nothing was published to yet."""
+        return self.log.ends([place])[place] if place.topic in self.log.topics() else 0
+
+    def beyond(self, token: Token) -> str:
+        """Where topics end before a token, in words; empty where none does, or the log does not say."""
+        try:
+            ends = {place: self.end(place) for place in token.positions}
+        except (
+            CatenaryError
+        ):  # it is asked for an error's sake, which is to be told whatever this is
+            return ""
+        return ", ".join(
+            f"{place} ends at {ends[place]}, before {wanted}"
+            for place, wanted in token.positions.items()
+            if wanted > ends[place]
         )
 
     @cached_property

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from catenary.app.live import Live
     from catenary.app.wiring import Project
     from catenary.plan import Plan
-    from catenary.ports import Dataset, Meter, SourcePartition, Store, Token, UploadReport
+    from catenary.ports import Dataset, Meter, Store, Token, UploadReport
 
 
 def upload(
@@ -120,7 +120,7 @@ def frontier_of(live: Live, text: str) -> Token:
     """
     token = followed(live, text)
     for place, offset in token.positions.items():
-        end = _end(live, place)
+        end = live.end(place)
         if offset > end:
             raise DataError(
                 f"the frontier {place}:{offset} lies beyond the log's end, {place}:{end}",
@@ -162,13 +162,6 @@ def _check_day(project: Project, plan: Plan, ds: str) -> None:
             where=newest,
             hint=f"upload --ds {last[newest]}, or write the day's partition first; it may be empty",
         )
-
-
-def _end(live: Live, place: SourcePartition) -> int:
-    """The log's end; 0 of a topic that nothing was published to yet."""
-    if place.topic not in live.log.topics():
-        return 0
-    return live.log.ends([place])[place]
 
 
 def _tail(text: str) -> int | None:

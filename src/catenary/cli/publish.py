@@ -1,7 +1,7 @@
 """Append rows to a topic: JSON lines or Parquet, from a file or from stdin.
 
 Rows are checked against the topic's columns first; if one does not fit, nothing is appended. The token
-that is printed makes `fetch --token` wait until the answer reflects these rows.
+that is printed makes `fetch --min-token` wait until the answer reflects these rows.
 """
 
 from pathlib import Path

@@ -25,9 +25,11 @@ def test_a_published_order_is_in_the_next_answer(
     assert token == "shop/orders/0:1"
     facts(capsys, project, "stream", "--all", "--until-caught-up")
     key = ("--key", "customer=ann")
-    words = ("fetch", "customer_spend", *key, "--at", LATER, "--token", token)
+    words = ("fetch", "customer_spend", *key, "--at", LATER, "--min-token", token)
     answer = facts(capsys, project, *words)
     assert answer["status"] == "ok"
+    unzoned = LATER.replace("T", " ").removesuffix("Z")
+    assert facts(capsys, project, "fetch", "customer_spend", *key, "--at", unzoned) == answer
     assert answer["features"]["amount_sum_1d"] == 10.5
     (spend, clients) = facts(capsys, project, "status")["stages"]
     assert (spend["stage"], spend["lanes"][0]["lag"]) == ("customer_spend", 0)
@@ -160,7 +162,16 @@ def test_how_much_earlier_chains_read_is_one_for_uploads_stages_and_fetches(
     shift = ("--conf", "query_shift_ms=-3600000")
     streamed = facts(capsys, project, "stream", "--all", "--until-caught-up", *shift)["stages"]
     assert [each["edges"] for each in streamed] == [{}, {"customer_spend:missing": 1}]
-    words = ("fetch", "shop_clients", "--key", "shop=north", "--at", LATER, "--token", str(token))
+    words = (
+        "fetch",
+        "shop_clients",
+        "--key",
+        "shop=north",
+        "--at",
+        LATER,
+        "--min-token",
+        str(token),
+    )
     assert facts(capsys, project, *words)["status"] == "ok"
 
 
@@ -375,7 +386,7 @@ def test_many_requests_are_lines_on_stdin(
     [
         (("fetch", "return_risk", "--key", "amount="), "is not double", "amount=null"),
         (
-            ("fetch", "customer_spend", "--key", "customer=a", "--token", "shop/order/0:1"),
+            ("fetch", "customer_spend", "--key", "customer=a", "--min-token", "shop/order/0:1"),
             "'shop/order', which is not followed",
             "shop/orders",
         ),
@@ -450,5 +461,11 @@ def test_a_token_that_is_not_reached_is_said_with_the_stage_that_lags(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ("fetch", "customer_spend", "--key", "customer=ann", "--timeout", "0.1")
-    error = refusal(capsys, project, *words, "--token", "shop/orders/0:7")
+    error = refusal(capsys, project, *words, "--min-token", "shop/orders/0:7")
     assert "customer_spend" in error["problem"]
+    assert error["hint"].startswith(
+        "shop/orders/0 ends at 0, before 7: nothing that far was published"
+    )
+    token = published(capsys, project)
+    error = refusal(capsys, project, *words, "--min-token", token)
+    assert error["hint"] == "`catenary status` shows whether the stage runs, and how far it lags"

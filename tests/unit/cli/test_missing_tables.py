@@ -46,7 +46,8 @@ def test_what_does_not_need_the_table_works_without_it(
     facts(capsys, project, "stream", "return_risk", "--until-caught-up")
     key = ("--key", "customer=ann", "--at", LATER)
     assert (
-        facts(capsys, project, "fetch", "customer_spend", *key, "--token", token)["status"] == "ok"
+        facts(capsys, project, "fetch", "customer_spend", *key, "--min-token", token)["status"]
+        == "ok"
     )
     why = facts(capsys, project, "why", "customer_spend", "amount_sum_1d", *key)
     assert why["value"] == 10.5
