@@ -1,6 +1,6 @@
 """What a run did: per table the partitions, the rows, and the rows that did not count.
 
-Nothing that semantics sets aside is silent: rows without a time (7), without a key (8), in a
+Nothing that does not count is silent: rows without a time (7), without a key (8), in a
 partition too far from their day (4), and sums out of range (14) are counted here.
 """
 
@@ -62,11 +62,11 @@ class NodeReport:
             text += f", {len(self.skipped)} stood already"
         text += f", {self.seconds:.1f} s"
         aside = [
-            f"{count:,} {what}"
+            f"{counted(count, 'source row')} {what}"
             for count, what in (
-                (self.null_times, "source rows without a time"),
-                (self.null_keys, "source rows without a key"),
-                (self.misplaced, "rows too late for their partition"),
+                (self.null_times, "without a time"),
+                (self.null_keys, "without a key"),
+                (self.misplaced, "too far from their partition's day"),
             )
             if count
         ]
@@ -75,7 +75,7 @@ class NodeReport:
         ]
         lines = [text]
         if aside:
-            lines.append("set aside: " + ", ".join(aside))
+            lines.append("did not count: " + ", ".join(aside))
         lines += [unlikely(name, first) for name, first in self.unlikely.items()]
         if self.unavailable:
             lines.append(f"not computed, its rows lack these days: {_few(self.unavailable)}")
@@ -144,7 +144,8 @@ class UploadReport:
         aside = self.null_times + self.null_keys + self.misplaced
         if aside:
             text += (
-                f"\n  set aside: {aside:,} rows without a time or a key, or too late for their day"
+                f"\n  did not count: {counted(aside, 'source row')} without a time or a key, or too far from"
+                " their partition's day"
             )
         for name, first in self.unlikely.items():
             text += f"\n  {unlikely(name, first)}"

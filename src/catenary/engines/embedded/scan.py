@@ -1,4 +1,4 @@
-"""A source's rows: read day by day, filtered, projected, timed; those that do not count set aside.
+"""A source's rows: read day by day, filtered, projected, timed; those that do not count left out.
 
     Table ──► chunks of whole days ──► wheres ──► selects, ts ──► null times, misplaced rows out
 

@@ -25,7 +25,7 @@ _KEPT_BYTES: Final = 512 << 20
 
 @dataclass
 class Account:
-    """What one node set aside; a row that several steps read is counted once."""
+    """What one node did not count; a row that several steps read is counted once."""
 
     null_times: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
     misplaced: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
@@ -34,7 +34,7 @@ class Account:
     unlikely: dict[str, int] = field(default_factory=dict[str, int])
 
     def take(self, source: str, aside: Aside) -> None:
-        """Note what a scan set aside, or doubted."""
+        """Note what a scan did not count, or doubted."""
         self.unlikely.update(aside.unlikely)
         for ours, theirs in (
             (self.null_times, aside.null_times),
