@@ -92,7 +92,7 @@ class Shop:
     def await_(self, conf: Path, token: str) -> None:
         """Until an answer reflects what was published."""
         (key,) = read(conf).definition.keys  # type: ignore[union-attr]
-        words = ("--conf-path", str(conf), "-k", json.dumps({key: "x"}), "--token", token)
+        words = ("--conf-path", str(conf), "-k", json.dumps({key: "x"}), "--min-token", token)
         told("fetch", *words, "--timeout", "60", "--root", str(self.root))
 
     def stream(self, conf: Path, *words: str) -> None:

@@ -340,7 +340,7 @@ def test_the_verbs_work_with_a_topic_in_kafka(
     facts(capsys, shop.root, *upload)
     facts(capsys, shop.root, "stream", "--all", "--until-caught-up")
     words = ("customer_spend", "--key", "customer=ann", "--at", LATER)
-    answer = facts(capsys, shop.root, "fetch", *words, "--token", str(token))
+    answer = facts(capsys, shop.root, "fetch", *words, "--min-token", str(token))
     assert (answer["status"], answer["features"]["amount_sum_1d"]) == ("ok", 10.5)
     told = facts(capsys, shop.root, "dead-letters")
     letters = told["customer_spend"]

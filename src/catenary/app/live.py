@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from catenary.app.logs import makes_topics, open_log, resolve
-from catenary.errors import DataError, SettingsError, nearest
+from catenary.errors import CatenaryError, DataError, SettingsError, nearest
 from catenary.plan import GroupByNode
 from catenary.plan.settings import PREFIX, ChainSettings
 from catenary.plan.stage import StageSpec, below, parents, stages, streamed_sources
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from catenary.app.schemas import ProjectSchemas
     from catenary.app.wiring import Definition, Project
     from catenary.codecs.topics import Schemas
+    from catenary.errors import MissingTableError
     from catenary.plan import Node, Plan
     from catenary.ports import Log, SourcePartition, Store, Token
     from catenary.schema import Schema
@@ -65,18 +66,21 @@ class Live:
         plan: the definitions that run.
         chain: the chain's settings.
         given: the definitions by name, where they do not lie in the project's folder.
+        lacking: those that are left out of the plan, each with the table that it lacks.
     """
 
     project: Project
     plan: Plan
     chain: ChainSettings = field(default_factory=ChainSettings)
     given: Mapping[str, Definition] | None = None
+    lacking: Mapping[str, MissingTableError] = field(default_factory=dict[str, "MissingTableError"])
 
     @staticmethod
     def open(
         root: str | Path = ".",
         names: Iterable[str] | None = None,
         *,
+        needed: Iterable[str] | None = None,
         conf: Mapping[str, object] | None = None,
         **flags: str | float,
     ) -> Live:
@@ -85,6 +89,8 @@ class Live:
         Args:
             root: the folder, with its catenary.toml.
             names: of its definitions; all of them if not given.
+            needed: of all of them, those whose tables must be there; others are left out where they
+                lack one. All must if not given.
             conf: settings of the chain.
             flags: settings of the project, which win over its files and the environment.
 
@@ -92,11 +98,16 @@ class Live:
             SettingsError: for a setting that is unknown or does not fit, or that is the project's and
                 says otherwise there.
             DefinitionError: for definitions that do not fit together.
+            MissingTableError: for a table of theirs that is not there.
         """
         from catenary.app.wiring import Project
 
         project = Project.open(root, **flags)
-        return Live(project, project.plan(names), chain_of(project, conf or {}))
+        chain = chain_of(project, conf or {})
+        if needed is None:
+            return Live(project, project.plan(names), chain)
+        plan, lacking = project.plan_there(needed)
+        return Live(project, plan, chain, lacking=lacking)
 
     def __enter__(self) -> Live:
         return self
@@ -133,6 +144,25 @@ class Live:
             self.store,
             on_snapshot_late=self.chain.on_snapshot_late,
             limit_bytes=self.project.settings.fetch_bytes,
+            beyond=self.beyond,
+        )
+
+    def end(self, place: SourcePartition) -> int:
+        """Where the log ends; at 0 of a topic that nothing was published to yet."""
+        return self.log.ends([place])[place] if place.topic in self.log.topics() else 0
+
+    def beyond(self, token: Token) -> str:
+        """Where topics end before a token, in words; empty where none does, or the log does not say."""
+        try:
+            ends = {place: self.end(place) for place in token.positions}
+        except (
+            CatenaryError
+        ):  # it is asked for an error's sake, which is to be told whatever this is
+            return ""
+        return ", ".join(
+            f"{place} ends at {ends[place]}, before {wanted}"
+            for place, wanted in token.positions.items()
+            if wanted > ends[place]
         )
 
     @cached_property
@@ -180,6 +210,20 @@ class Live:
                 found[resolve(address)[0]] = (address, type(schema).of(columns))
         return found
 
+    def topic(self, name: str) -> tuple[str, Schema]:
+        """A topic's address and the columns of its records.
+
+        Raises:
+            DataError: if no definition follows it.
+        """
+        known = self.topics()
+        if name in known:
+            return known[name]
+        hint = nearest(name, known)
+        for definition, error in self.lacking.items():
+            hint += f"; {definition} is left out: {error.problem}"
+        raise DataError(f"no definition follows topic {name!r}", hint=hint)
+
     def create_topics(self, partitions: Mapping[str, int] | None = None) -> None:
         """Make the topics that are not there; on a broker, only those that are named here.
 
@@ -199,20 +243,21 @@ class Live:
     def publish(self, topic: str, rows: pa.Table | Frame, *, partition: int = 0) -> Token:
         """Append rows to a topic, in its codec: an Arrow table or a frame, with its columns.
 
+        A timestamp becomes milliseconds where the column is the time of a source and a whole number.
+
         Raises:
             DataError: if no definition follows the topic, or the rows do not fit it or its schema.
             RegistryError: if the registry that tells the schema's id does not answer.
         """
-        from catenary.app.publishing import fitting
+        from catenary.app.publishing import fitting, times_of, warn_of_times
         from catenary.codecs.topics import topic_codec
 
-        known = self.topics()
-        if topic not in known:
-            raise DataError(f"no definition follows topic {topic!r}", hint=nearest(topic, known))
-        address, schema = known[topic]
+        address, schema = self.topic(topic)
         _, options = resolve(address)
         found = topic_codec(topic, schema, options, self.schemas)
-        given = fitting(rows, topic, schema, lacking="schema" in options)
+        instants = times_of(self, topic)
+        given = fitting(rows, topic, schema, instants, lacking="schema" in options)
+        warn_of_times(given, topic, instants)
         return self.log.append(topic, found.encode(given), partition=partition)
 
     def spec(self, node: Node, *, joins: bool = False) -> StageSpec:
@@ -228,7 +273,7 @@ class Live:
             node.name,
             self.chain,
             modules(),
-            tabled=isinstance(node, GroupByNode) and self._is_tabled(node),
+            tabled=isinstance(node, GroupByNode) and self.is_tabled(node),
             joins=joins,
         )
 
@@ -237,7 +282,7 @@ class Live:
         """The definitions by name, of which the plan may hold some only."""
         return self.project.definitions if self.given is None else self.given
 
-    def _is_tabled(self, node: GroupByNode) -> bool:
+    def is_tabled(self, node: GroupByNode) -> bool:
         """Whether the tables behind a GroupBy's topics have days, which its topics need not have."""
         tables = self.project.tables
         roots = (scan.root for _, scan, _ in streamed_sources(node))

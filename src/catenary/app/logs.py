@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from catenary.app.settings import is_address, shown
-from catenary.errors import DefinitionError, SettingsError, UnsupportedError
-from catenary.logs.addresses import parse
+from catenary.errors import DefinitionError, SettingsError
+from catenary.logs.addresses import parse, parse_broker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -119,23 +119,7 @@ def _of_settings(settings: Settings) -> Place:
     """Where topics lie whose addresses don't say."""
     if not is_address(settings.log):
         return Place()
-    where = settings.origins.get("log")
-    # A broker's address is a topic's without the topic.
-    base, _, query = settings.log.partition("?")
-    text = f"{base.rstrip('/')}/_" + (f"?{query}" if query else "")
-    try:
-        found = parse(text, where=where)
-    except (DefinitionError, UnsupportedError) as error:
-        why = error.problem.removeprefix(f"topic {text!r}: ")
-        problem = f"log={shown(settings.log)!r} names no log: {why}"
-        raise SettingsError(problem, where=where, hint=error.hint) from error
-    if not (found.scheme == _KAFKA and found.host):
-        raise SettingsError(
-            f"log={shown(settings.log)!r} names no log",
-            where=where,
-            hint="write a folder, or kafka://host:port",
-        )
-    return _broker(settings, found)
+    return _broker(settings, parse_broker(settings.log, where=settings.origins.get("log")))
 
 
 def _broker(settings: Settings, found: Address) -> Place:

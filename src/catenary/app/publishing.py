@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from catenary.app.frames import times
 from catenary.errors import DataError, MissingTableError, nearest
+from catenary.plan.stage import streamed_sources
+from catenary.rows.columns import normal_column, unlikely_time
+from catenary.windows import unlikely
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from catenary.app.live import Live
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
     from catenary.stream.letters import Letter
 
 _SHOWN = 3
+_log: Final = logging.getLogger(__name__)
 
 
 def read_rows(live: Live, topic: str, file: Path) -> pa.Table:
@@ -29,12 +35,10 @@ def read_rows(live: Live, topic: str, file: Path) -> pa.Table:
         MissingTableError: if there is no such file.
         UnreadableError: for a file that is damaged, or no Parquet though its name says so.
     """
-    known = live.topics()
-    if topic not in known:
-        raise DataError(f"no definition follows topic {topic!r}", hint=nearest(topic, known))
-    _, schema = known[topic]
+    _, schema = live.topic(topic)
     if file.suffix == ".parquet":
-        return fitting(_parquet(_there(file)), topic, schema, where=str(file))
+        rows = _parquet(_there(file))
+        return fitting(rows, topic, schema, times_of(live, topic), where=str(file))
     from catenary.codecs import codec
 
     data = sys.stdin.buffer.read() if str(file) == "-" else _there(file).read_bytes()
@@ -51,8 +55,36 @@ def read_rows(live: Live, topic: str, file: Path) -> pa.Table:
     return decoded.rows
 
 
+def times_of(live: Live, topic: str) -> frozenset[str]:
+    """The columns of a topic that are, as they stand, the time of a source which follows it."""
+    from catenary.app.logs import resolve
+
+    found = (
+        scan.root.time.bare_column
+        for node in live.stages
+        for _, scan, address in streamed_sources(node)
+        if resolve(address)[0] == topic and scan.root.time is not None
+    )
+    return frozenset(name for name in found if name is not None)
+
+
+def warn_of_times(rows: pa.Table, topic: str, columns: Iterable[str]) -> None:
+    """Say on the log which columns of instants hold what can hardly be milliseconds."""
+    for name in sorted(columns):
+        if name in rows.column_names and pa.types.is_integer(rows.schema.field(name).type):
+            first = unlikely_time(rows.column(name))
+            if first is not None:
+                _log.warning("%s: %s", topic, unlikely(name, first))
+
+
 def fitting(
-    rows: object, topic: str, schema: Schema, *, lacking: bool = False, where: str | None = None
+    rows: object,
+    topic: str,
+    schema: Schema,
+    instants: Collection[str],
+    *,
+    lacking: bool = False,
+    where: str | None = None,
 ) -> pa.Table:
     """Rows in the form that a topic's columns have.
 
@@ -60,14 +92,13 @@ def fitting(
         rows: an Arrow table or a frame.
         topic: whose rows they are to be.
         schema: its columns.
+        instants: those that are times; timestamps become milliseconds where these are whole numbers.
         lacking: whether columns may be missing, as a schema of its own has defaults for them.
         where: to name in errors.
 
     Raises:
         DataError: for anything else, a missing column, or values that do not fit; nothing is appended.
     """
-    from catenary.rows.columns import normal_column
-
     if not hasattr(rows, "__arrow_c_stream__"):
         raise DataError(
             f"rows for {topic} are {type(rows).__name__}, not a table",
@@ -80,7 +111,10 @@ def fitting(
             raise DataError(problem, where=where, hint=nearest(name, given.column_names))
     for at, name in enumerate(given.column_names):
         if name in schema:
-            column = normal_column(given.column(at), schema[name], name)
+            column = given.column(at)
+            if name in instants and schema[name].is_integer and pa.types.is_temporal(column.type):
+                column = times(column, name)
+            column = normal_column(column, schema[name], name)
             given = given.set_column(at, name, column)
     return given
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from catenary.app.spans import Spans, traced_stage
+from catenary.app.upload import without_upload
 from catenary.app.workers import Worker
 from catenary.errors import FencedError, RunError
 
@@ -28,17 +29,29 @@ _log: Final = logging.getLogger(__name__)
 
 
 class _Said:
-    """Says on the log what became of stages: that they began, what they set aside, how they ended."""
+    """Says on the log what became of stages: that they began, what they set aside or doubt, how they ended."""
 
     def __init__(self, names: Collection[str]) -> None:
         self._aside = dict.fromkeys(names, 0)
         self._waits: dict[str, tuple[str, float]] = dict.fromkeys(names, ("", 0.0))
         self._told = dict.fromkeys(names, "")
+        self._remarks: set[tuple[str, str]] = set()
 
     def began(self) -> None:
         """They all did."""
         for name in self._aside:
             _log.info("%s begins", name, extra={"facts": {"stage": name}})
+
+    def lacks(self, child: str, parent: str) -> None:
+        """A stage enriches rows with what has no upload yet."""
+        said = {"stage": child, "parent": parent}
+        _log.warning(
+            "%s is chained on %s, which has no upload: rows that it enriches now say missing_upload for"
+            " good. Stop, `catenary upload` first, then stream",
+            child,
+            parent,
+            extra={"facts": said},
+        )
 
     def look(self, facts: Mapping[str, Any]) -> None:
         """What one stage says of itself now."""
@@ -48,6 +61,11 @@ class _Said:
             self._aside[name] = many
             said = {"stage": name, "dead_letters": many}
             _log.warning("%s set %d rows or records aside", name, more, extra={"facts": said})
+        for text in facts.get("remarks", ()):
+            if (name, text) not in self._remarks:
+                self._remarks.add((name, text))
+                said = {"stage": name, "remark": text}
+                _log.warning("%s: %s", name, text, extra={"facts": said})
         if name in self._waits:
             self._wait(name, str(facts.get("waiting_for", "")))
 
@@ -99,6 +117,8 @@ class Here:
             for node in nodes
         }
         self._said = _Said(self.stages)
+        for child, parent in without_upload(live, nodes):
+            self._said.lacks(child, parent)
         self.failed: Exception | None = None
         self.gone: list[str] = []
         self._lent = frozenset(lent)
@@ -156,6 +176,7 @@ class Here:
                     "stage": held.stage,
                     "dead_letters": held.dead_letters,
                     "waiting_for": held.waiting_for,
+                    "remarks": tuple(held.remarks.values()),
                 }
             )
 
@@ -198,6 +219,8 @@ class Apart:
             for name, spec in specs.items()
         }
         self._said = _Said(self.workers)
+        for child, parent in without_upload(live, nodes):
+            self._said.lacks(child, parent)
         self._said.began()
 
     def finish(self, stopped: Callable[[], bool] = lambda: False) -> None:

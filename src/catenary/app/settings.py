@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from catenary.app.api_keys import TABLE, ApiKey, parse
-from catenary.errors import SettingsError, nearest
+from catenary.errors import DefinitionError, SettingsError, UnsupportedError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -278,6 +278,18 @@ def _check(name: str, value: str | float, origin: str) -> None:
     if scheme and re.fullmatch(r"[\w.-]+:\d+", str(value)):
         problem = f"{name}={value!r} is a server's host and port, not a folder"
         raise SettingsError(problem, where=origin, hint=f"write {scheme}://{value}")
+    if scheme and re.match(rf"{scheme}s?:(?!//)", str(value)):
+        problem = f"{name}={value!r} is neither a folder nor a server's address"
+        raise SettingsError(problem, where=origin, hint=f"write {scheme}://host:port")
+    if name == "log" and is_address(str(value)):
+        from catenary.logs.addresses import parse_broker
+
+        try:
+            parse_broker(str(value))
+        except (DefinitionError, UnsupportedError) as error:
+            problem = f"log={shown(value)!r} names no log: {error.problem}"
+            hint = error.hint or "write a folder, or kafka://host:port"
+            raise SettingsError(problem, where=origin, hint=hint) from None
     known = _CHOICES.get(name)
     if known is not None and value not in known:
         problem = f"{name}={value!r} is not known"

@@ -18,6 +18,8 @@ from catenary.stream.letters import letters_of
 from catenary.windows import format_instant
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from catenary.app.live import Live
     from catenary.plan import GroupByNode
     from catenary.state.records import Lane, Reader, Told, Upload
@@ -122,7 +124,7 @@ class StageState:
                 f" {lane.owner or 'nobody yet'}{', which has ended' if each.ended else ''}"
             )
         lines += [line for each in self.told for line in _lines(each)]
-        lines += [_held_by(each) for each in self.readers]
+        lines += [_held_by(each, self.readers) for each in self.readers]
         lines += [
             f"  upload {each.id}: up to {_at(each.cutoff_ms)}, {each.state},"
             f" {counted(each.entities, 'entity', 'entities')}"
@@ -138,6 +140,8 @@ class StageState:
 def stage_states(live: Live) -> list[StageState]:
     """Every GroupBy of the project that is read online: the stages, then those without a topic.
 
+    Definitions that lack a table come last, each with what it lacks.
+
     What is damaged of one is told in its place, and takes no figures of another along.
 
     Raises:
@@ -149,6 +153,7 @@ def stage_states(live: Live) -> list[StageState]:
     return [
         *(_state(asked, node, streamed=True) for node in live.stages),
         *(_state(asked, node, streamed=False) for node in others),
+        *(StageState(name, error=error) for name, error in live.lacking.items()),
     ]
 
 
@@ -292,10 +297,12 @@ def _facts_of(error: CatenaryError | None) -> dict[str, str | None] | None:
     return None if error is None else {"kind": type(error).__name__, **error.facts()}
 
 
-def _held_by(reader: Reader) -> str:
-    """Who holds the head; a child is named by its dataset, `name@fingerprint`."""
+def _held_by(reader: Reader, all_: Sequence[Reader]) -> str:
+    """Who holds the head; a child by its name, or by its dataset's where another version of it does, too."""
     if reader.child:
-        return f"  the head is held by {reader.name.partition('@')[0]}, which is chained on this"
+        name = reader.name.rpartition("@")[0]
+        alone = sum(each.child and each.name.rpartition("@")[0] == name for each in all_) == 1
+        return f"  the head is held by {name if alone else reader.name}, which is chained on this"
     return f"  the head is held by the client {reader.name}"
 
 
@@ -315,6 +322,9 @@ def _lines(told: Told) -> list[str]:
         f" {each['longest_ms']:,.0f} ms at most"
         for parent, each in facts["waits"].items()
     ]
+    if facts["null_keys"]:
+        lines.append(f"    {counted(facts['null_keys'], 'row')} without a key")
+    lines += [f"    {text}" for text in facts["remarks"]]
     lines += [f"    rows {edge}: {many:,}" for edge, many in facts["edges"].items()]
     return lines
 

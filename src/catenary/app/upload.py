@@ -9,16 +9,19 @@ from catenary.app.requests import followed
 from catenary.app.wiring import engine
 from catenary.errors import DataError
 from catenary.plan import GroupByNode, JoinNode
+from catenary.plan.stage import parents
 from catenary.ports import Job, SilentMeter
 from catenary.state.layouts import dataset_name
-from catenary.state.records import NOWHERE_MS, lanes_of
+from catenary.state.records import NOWHERE_MS, lanes_of, readers_of, uploads_of
 from catenary.windows import DAY_MS, ds_of, ds_start_ms, parse_length
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from catenary.app.live import Live
     from catenary.app.wiring import Project
     from catenary.plan import Plan
-    from catenary.ports import Dataset, Meter, SourcePartition, Store, Token, UploadReport
+    from catenary.ports import Dataset, Meter, Store, Token, UploadReport
 
 
 def upload(
@@ -56,11 +59,50 @@ def upload(
         meter.begin(f"upload {node.name}", 1)
         dataset = store.dataset(dataset_name(node), create=True)
         assert dataset is not None, "a store makes what it is asked to make"
+        early = _enriched_without(store, dataset)
         report = engine().upload(job, node, cutoff_ms, dataset, frontier=offsets, tail_ms=tail_ms)
         meter.advance(f"upload {node.name}", 1, report.rows)
         meter.end(f"upload {node.name}")
-        reports.append(replace(report, unjoined=frontier is None and _began(dataset, cutoff_ms)))
+        unjoined = frontier is None and _began(dataset, cutoff_ms)
+        reports.append(replace(report, unjoined=unjoined, early=early))
     return reports
+
+
+def without_upload(live: Live, nodes: Sequence[GroupByNode]) -> list[tuple[str, str]]:
+    """Which of these stages are chained on a GroupBy that has tables and no upload yet, and on which.
+
+    Rows that they enrich before it has one say `missing_upload` for good.
+    """
+    found: list[tuple[str, str]] = []
+    for node in nodes:
+        for parent in parents(node):
+            dataset = live.store.dataset(dataset_name(parent))
+            if not (live.is_tabled(parent) and (dataset is None or not _has_upload(dataset))):
+                continue
+            found.append((node.name, parent.name))
+    return found
+
+
+def _has_upload(dataset: Dataset) -> bool:
+    with dataset.snapshot() as snapshot:
+        return any(each.state != "loading" for each in uploads_of(snapshot)[0].held)
+
+
+def _enriched_without(store: Store, dataset: Dataset) -> tuple[str, ...]:
+    """The datasets of children that have enriched rows with a GroupBy before its first upload."""
+    if _has_upload(dataset):
+        return ()
+    with dataset.snapshot() as snapshot:
+        held = readers_of(snapshot)[0].held.values()
+    children = sorted(each.name for each in held if each.child)
+    return tuple(name for name in children if _has_rows(store.dataset(name)))
+
+
+def _has_rows(dataset: Dataset | None) -> bool:
+    if dataset is None:
+        return False
+    with dataset.snapshot() as snapshot:
+        return any(lane.rows for lane in lanes_of(snapshot).values())
 
 
 def _began(dataset: Dataset, cutoff_ms: int) -> bool:
@@ -78,7 +120,7 @@ def frontier_of(live: Live, text: str) -> Token:
     """
     token = followed(live, text)
     for place, offset in token.positions.items():
-        end = _end(live, place)
+        end = live.end(place)
         if offset > end:
             raise DataError(
                 f"the frontier {place}:{offset} lies beyond the log's end, {place}:{end}",
@@ -120,13 +162,6 @@ def _check_day(project: Project, plan: Plan, ds: str) -> None:
             where=newest,
             hint=f"upload --ds {last[newest]}, or write the day's partition first; it may be empty",
         )
-
-
-def _end(live: Live, place: SourcePartition) -> int:
-    """The log's end; 0 of a topic that nothing was published to yet."""
-    if place.topic not in live.log.topics():
-        return 0
-    return live.log.ends([place])[place]
 
 
 def _tail(text: str) -> int | None:

@@ -28,7 +28,7 @@ from catenary.state.records import (
 from catenary.windows import format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from catenary.app.live import Live
     from catenary.ports import Dataset, Store
@@ -62,10 +62,10 @@ class OldDataset:
 
 def old_datasets(live: Live) -> list[OldDataset]:
     """The datasets that hold something and belong to none of the project's definitions."""
-    current = _current(live)
+    is_current = _current(live)
     found: list[OldDataset] = []
     for name in live.store.datasets():
-        if name in current:
+        if is_current(name):
             continue
         with _dataset(live.store, name).snapshot() as snapshot:
             if snapshot.get(FORMAT_KEY) is None:  # it was removed
@@ -100,7 +100,7 @@ def remove(live: Live, name: str, *, current: bool = False) -> int:
     known = store.datasets()
     if name not in known:
         raise DataError(f"the store has no dataset {name!r}", hint=nearest(name, known))
-    if name in _current(live) and not current:
+    if _current(live)(name) and not current:
         raise DataError(
             f"{name} is the dataset of {name.rpartition('@')[0]} as it is defined now",
             hint="with --current it is removed all the same, and must be uploaded anew",
@@ -122,10 +122,16 @@ def remove(live: Live, name: str, *, current: bool = False) -> int:
     return many + 1
 
 
-def _current(live: Live) -> set[str]:
-    """The datasets of all of the project's definitions, not only of those that were asked for."""
-    plan = live.plan if live.given is not None else live.project.plan()
-    return {dataset_name(node) for node in plan.nodes if isinstance(node, GroupByNode)}
+def _current(live: Live) -> Callable[[str], bool]:
+    """Whether a dataset is of one of the project's definitions as it is, asked for or not.
+
+    Where one lacks a table, it is not known which dataset is its own: those of all names that are not
+    of other definitions may be.
+    """
+    plan, lacking = (live.plan, {}) if live.given is not None else live.project.plan_there()
+    nodes = [node for node in plan.nodes if isinstance(node, GroupByNode)]
+    names, datasets = {node.name for node in nodes}, {dataset_name(node) for node in nodes}
+    return lambda name: name in datasets or (bool(lacking) and name.rpartition("@")[0] not in names)
 
 
 def _dataset(store: Store, name: str) -> Dataset:

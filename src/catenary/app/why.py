@@ -24,7 +24,7 @@ from catenary.app.wiring import engine
 from catenary.definitions import Accuracy
 from catenary.errors import CatenaryError, DataError, LogError, nearest
 from catenary.plan import GroupByNode, JoinNode
-from catenary.plan.stage import enriching
+from catenary.plan.stage import enriching, streamed_sources
 from catenary.ports import SourcePartition, statuses
 from catenary.serve.requests import Asked
 from catenary.state.keys import encode_key
@@ -32,7 +32,7 @@ from catenary.state.layouts import dataset_name, inputs_of, layout_of
 from catenary.state.records import ANCIENT_MS
 from catenary.state.tracing import packed, trace
 from catenary.stream.traced import ORIGIN
-from catenary.windows import DAY_MS, floor_ms, format_instant, window_start_ms
+from catenary.windows import DAY_MS, ds_start_ms, floor_ms, format_instant, window_start_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -81,7 +81,8 @@ class Why:
         statuses: what it says of the answer, the worst first; empty when all is well.
         backfill: what the engine computes from the tables.
         backfill_error: why it cannot, if so.
-        differs: whether the two do.
+        differs: whether the two do; where the tables end before events that the stream has, whether
+            they do in what both could have.
         made_of: the columns that a derivation reads, explained; empty for a column of a GroupBy.
         group_by: whose column it is; empty for a derivation.
         start_ms: where the window begins; None without a window.
@@ -89,6 +90,9 @@ class Why:
         tiles: of the store, in the window, by time.
         records: the events of the log behind it, with topic, partition and offset, by time.
         rows: the events of the tables, by time; None if the engine cannot tell.
+        tables_end_ms: where the tables behind its topics end, if events of the stream lie beyond: the
+            backfill has yet to see these.
+        beyond: how many of `records` they are.
         dead_letters: how many records of the GroupBy's topics are set aside.
         log_error: why the log has no records of it, if so.
         first: the first event that one side has and the other has not; None if there is none.
@@ -112,6 +116,8 @@ class Why:
     tiles: tuple[Tile, ...] = ()
     records: tuple[Event, ...] = ()
     rows: tuple[Event, ...] | None = None
+    tables_end_ms: int | None = None
+    beyond: int = 0
     dead_letters: int = 0
     log_error: str = ""
     first: Event | None = None
@@ -217,13 +223,15 @@ class Explainer:
                 self._explain(read, each, depth) for each in sorted(derived & columns.keys())
             )
             said = sorted({word for each in parts for word in each.statuses})
+            if any(each.beyond for each in parts):
+                seen["differs"] = any(each.differs for each in parts)
             return Why(**seen, statuses=tuple(said), made_of=parts)
         return self._of_column(columns[feature], seen, read, depth)
 
     def _of_column(
         self,
         column: _Column,
-        seen: Mapping[str, Any],
+        seen: dict[str, Any],
         read: _Read,
         depth: int,
     ) -> Why:
@@ -241,7 +249,13 @@ class Explainer:
         since = min([start_ms, *(each.start_ms for each in tiles)])
         records, letters, lacking = self._records(node, entity, since, at_ms)
         rows = self._rows(node, entity, since, at_ms)
-        first, says = (None, "") if rows is None else _parting(node, upload, tiles, records, rows)
+        ends = self._ends(node)
+        both = [each for each in records if each["ts"] < ends.get(each["source"], each["ts"] + 1)]
+        first, says = (None, "") if rows is None else _parting(node, upload, tiles, both, rows)
+        shown = [each for each in records if each["ts"] >= start_ms]
+        beyond = len(shown) - sum(each["ts"] >= start_ms for each in both)
+        if beyond and not read.error:
+            seen["differs"] = first is not None
         last = records[-1] if records else None
         followed = first if first is not None and "offset" in first else last
         return Why(
@@ -254,8 +268,10 @@ class Explainer:
                 Tile(x.origin, x.start_ms, x.end_ms, statuses.listed(x.status), x.collapsed)
                 for x in tiles
             ),
-            records=tuple(each for each in records if each["ts"] >= start_ms),
+            records=tuple(shown),
             rows=None if rows is None else tuple(x for x in rows if x["ts"] >= start_ms),
+            tables_end_ms=min(ends.values(), default=None) if beyond else None,
+            beyond=beyond,
             dead_letters=letters,
             log_error=lacking,
             first=first,
@@ -296,6 +312,17 @@ class Explainer:
         except CatenaryError:
             return None  # the same that `backfill_error` tells
         return [each for each in rows if each["ts"] >= start_ms]
+
+    def _ends(self, node: GroupByNode) -> dict[int, int]:
+        """Of each source that follows a topic, where its table's days end; none of one without days."""
+        found: dict[int, int] = {}
+        for source, scan, _ in streamed_sources(node):
+            root = scan.root
+            tables = self._live.project.tables
+            days = tables.table(root.table, partition_column=root.partition_column).partitions()
+            if days:
+                found[source] = ds_start_ms(days[-1]) + DAY_MS
+        return found
 
     def _parents(self, node: GroupByNode, event: Event, depth: int) -> tuple[Why, ...]:
         """What a row of a chain read, as of its own time; the first Join on its way."""

@@ -7,6 +7,7 @@ The only place that chooses adapters.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from catenary.app.settings import is_address
 from catenary.definitions import GroupBy, Join, load
-from catenary.errors import SettingsError
+from catenary.errors import MissingTableError, SettingsError, UnsupportedError
 from catenary.interop import is_compiled, read_all
 from catenary.ports import Job, Limits, SilentMeter
 from catenary.tables.parquet import ParquetTables, Warehouse
@@ -83,9 +84,41 @@ class Project:
         return Limits(held.memory_bytes, held.threads, held.step_days or None, spill)
 
     def plan(self, names: Iterable[str] | None = None) -> Plan:
-        """The checked plan of some definitions of the folder, or of all."""
+        """The checked plan of some definitions of the folder, or of all.
+
+        Raises:
+            MissingTableError: if one that they read is not there.
+            DefinitionError: for definitions that do not fit together.
+        """
         shift_ms = self.settings.query_shift_ms
-        return planned(self.definitions, self.tables, names, query_shift_ms=shift_ms)
+        try:
+            return planned(self.definitions, self.tables, names, query_shift_ms=shift_ms)
+        except MissingTableError as error:
+            if names is not None:
+                raise
+            hint = f"{error.hint}; or name the definitions that are wanted: theirs must be there"
+            raise MissingTableError(error.problem, where=error.where, hint=hint) from None
+
+    def plan_there(
+        self, needed: Iterable[str] = ()
+    ) -> tuple[Plan, Mapping[str, MissingTableError]]:
+        """The plan of all definitions whose tables are there, and what the others lack.
+
+        Raises:
+            MissingTableError: if one of those that are needed lacks a table.
+            DefinitionError: for definitions that do not fit together, or one of no such name.
+        """
+        with suppress(MissingTableError):
+            return self.plan(), {}
+        wanted, lacking = tuple(needed), dict[str, MissingTableError]()
+        for name in self.definitions:
+            try:
+                self.plan([name])
+            except MissingTableError as error:
+                lacking[name] = error
+        self.plan(wanted)
+        there = [name for name in self.definitions if name not in lacking]
+        return self.plan(there), lacking
 
     def work(
         self, plan: Plan, *, start: str | None = None, end: str | None = None, force: bool = False
@@ -159,14 +192,25 @@ def planned(
     *,
     query_shift_ms: int = 0,
 ) -> Plan:
-    """A plan over tables that are asked for their columns."""
-    from catenary.plan import build
+    """A plan over tables that are asked for their columns; topics must have addresses that can be read.
+
+    Raises:
+        DefinitionError: for what `build` refuses, and for a topic whose address is none.
+    """
+    from catenary.logs.addresses import parse
+    from catenary.plan import GroupByNode, build
 
     def schemas(table: str) -> Schema:
         return tables.table(table).schema()
 
     targets = None if names is None else tuple(names)
-    return build(definitions, schemas, targets=targets, query_shift_ms=query_shift_ms)
+    plan = build(definitions, schemas, targets=targets, query_shift_ms=query_shift_ms)
+    for node in plan.nodes:
+        for scan in node.sources if isinstance(node, GroupByNode) else (node.left,):
+            if scan.parent is None and scan.topic is not None:
+                with suppress(UnsupportedError):  # a kind of log that is not there: tables are
+                    parse(scan.topic, where=scan.where)
+    return plan
 
 
 def open_store(settings: Settings) -> Store:

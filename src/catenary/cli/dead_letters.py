@@ -37,7 +37,7 @@ def command(
     if replay and to is not None:
         raise DataError("--replay and --to do two things", hint="append them first, then replay")
 
-    live = lived(root, definitions=definitions, store=store)
+    live = lived(root, needed=names or (), definitions=definitions, store=store)
     if not (names or live.stages or json):
         say("nothing here follows a topic, so nothing can be set aside")
     nodes = [live.group_by(name) for name in names] if names else list(live.stages)

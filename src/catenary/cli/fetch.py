@@ -1,7 +1,7 @@
 """Features for keys, now or as of an instant: one row by --key, or many from stdin.
 
 On stdin each line is a request, a JSON object such as {"customer": "c0", "amount": null}. Bytes are
-base64, in requests as in answers. --token waits until the answer reflects what was published. Chronon's
+base64, in requests as in answers. --min-token waits until the answer reflects what was published. Chronon's
 flags are taken, too: --conf-path, --name, --type, --key-json or --key-json-file, and --at-millis.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catenary.cli.console import emit, say, shown
-from catenary.cli.opening import KEY_HELP, Definitions, Json, Root, StoreAt, lived
+from catenary.cli.opening import AT_HELP, KEY_HELP, Definitions, Json, Root, StoreAt, lived
 
 if TYPE_CHECKING:
     from catenary.app.live import Live
@@ -22,13 +22,11 @@ def command(
     name: Annotated[str | None, typer.Argument(help="a Join or a GroupBy")] = None,
     *,
     key: Annotated[list[str] | None, typer.Option("--key", help=KEY_HELP)] = None,
-    at: Annotated[
-        str | None, typer.Option("--at", help="an instant: 2024-01-31T12:00:00Z, or milliseconds")
+    at: Annotated[str | None, typer.Option("--at", help=AT_HELP)] = None,
+    min_token: Annotated[
+        str | None, typer.Option(help="what the answer must reflect, as `publish` prints it")
     ] = None,
-    token: Annotated[
-        str | None, typer.Option("--token", help="what the answer must reflect")
-    ] = None,
-    timeout: Annotated[float, typer.Option(help="seconds to wait for the token")] = 10.0,
+    timeout: Annotated[float, typer.Option(help="seconds to wait for that")] = 10.0,
     conf_path: Annotated[
         Path | None, typer.Option("--conf-path", help="a compiled definition of Chronon's")
     ] = None,
@@ -70,7 +68,7 @@ def command(
         name,
         requests,
         at=None if at is None else parse_instant(at),
-        min_token=None if token is None else followed(live, token),
+        min_token=None if min_token is None else followed(live, min_token),
         timeout_s=timeout,
     )
     for row, (values, status) in enumerate(zip(answer.rows(), answer.status, strict=True)):

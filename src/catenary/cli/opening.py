@@ -20,6 +20,7 @@ StoreAt = Annotated[
     str | None,
     typer.Option("--store", help="where state lies: a folder, or redis://host:port/db"),
 ]
+AT_HELP = "an instant: 2024-01-31T12:00:00Z, or milliseconds since 1970; UTC where it names no zone"
 Start = Annotated[str | None, typer.Option("--start", help="first day, such as 2024-01-31")]
 End = Annotated[str | None, typer.Option("--end", help="last day, included")]
 Partitions = Annotated[
@@ -45,13 +46,18 @@ def opened(root: Path, **flags: str | int | None) -> Project:
 
 
 def lived(
-    root: Path, *, names: Sequence[str] | None = None, conf: Sequence[str] = (), **flags: Any
+    root: Path,
+    *,
+    names: Sequence[str] | None = None,
+    needed: Sequence[str] | None = None,
+    conf: Sequence[str] = (),
+    **flags: Any,
 ) -> "Live":
-    """The live half of the project at `root`, of all its definitions or of some."""
+    """The live half of the project at `root`, of all its definitions, or of some: see `Live.open`."""
     from catenary.app.live import Live
 
     given = {name: each for name, each in flags.items() if each is not None}
-    return Live.open(root, names or None, conf=pairs(conf), **given)
+    return Live.open(root, names or None, needed=needed, conf=pairs(conf), **given)
 
 
 def pairs(conf: Sequence[str]) -> dict[str, object]:

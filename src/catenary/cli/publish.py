@@ -1,7 +1,7 @@
 """Append rows to a topic: JSON lines or Parquet, from a file or from stdin.
 
 Rows are checked against the topic's columns first; if one does not fit, nothing is appended. The token
-that is printed makes `fetch --token` wait until the answer reflects these rows.
+that is printed makes `fetch --min-token` wait until the answer reflects these rows.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ def command(
     """Append and print the token."""
     from catenary.app.publishing import read_rows
 
-    with lived(root, definitions=definitions) as live:
+    with lived(root, needed=(), definitions=definitions) as live:
         rows = read_rows(live, topic, file)
         live.create_topics(None if partitions is None else {topic: partitions})
         token = live.publish(topic, rows, partition=partition)

@@ -27,7 +27,7 @@ def command(
     """Remove what they hold."""
     from catenary.app.versions import remove
 
-    live = lived(root, definitions=definitions)
+    live = lived(root, needed=(), definitions=definitions)
     removed = {name: remove(live, name, current=current) for name in datasets}
     if json:
         emit({"removed": removed})

@@ -45,6 +45,7 @@ def report_facts(report: RunReport) -> dict[str, object]:
             "null_times": each.null_times,
             "null_keys": each.null_keys,
             "misplaced": each.misplaced,
+            "unlikely": dict(each.unlikely),
             "overflows": dict(each.overflows),
             "seconds": round(each.seconds, 3),
         }

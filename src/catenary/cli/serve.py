@@ -6,7 +6,7 @@ docs/serving.md. Needs the extra `serve`; the page of metrics needs `observe`.
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -67,7 +67,7 @@ def command(
         "traces": traces,
         "definitions": definitions,
     }
-    flags = {name: value for name, value in given.items() if value is not None}
+    flags: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if openapi:
         emit(described(lived(root, names=names, conf=conf or (), **flags)))
         return

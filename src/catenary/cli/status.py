@@ -22,7 +22,7 @@ def command(
     from catenary.app.status import stage_states
     from catenary.app.versions import old_datasets
 
-    live = lived(root, definitions=definitions, store=store)
+    live = lived(root, needed=(), definitions=definitions, store=store)
     states, old = stage_states(live), old_datasets(live)
     if json:
         emit(

@@ -69,7 +69,14 @@ def command(
 
     if bool(names) == all_:
         raise DataError("say which stages run", hint="name Joins or GroupBys, or give --all")
-    live = lived(root, definitions=definitions, conf=conf or (), store=store, traces=traces)
+    live = lived(
+        root,
+        needed=names or None,
+        definitions=definitions,
+        conf=conf or (),
+        store=store,
+        traces=traces,
+    )
     live.create_topics(None if partitions is None else dict.fromkeys(live.topics(), partitions))
     nodes = live.stages if all_ else live.chain_of(names or ())
     if not nodes:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catenary.cli.console import emit, say
-from catenary.cli.opening import KEY_HELP, Definitions, Json, Root, StoreAt, lived
+from catenary.cli.opening import AT_HELP, KEY_HELP, Definitions, Json, Root, StoreAt, lived
+from catenary.plan.printing import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +20,7 @@ def command(
     feature: Annotated[str, typer.Argument(help="one of its columns")],
     *,
     key: Annotated[list[str], typer.Option("--key", help=KEY_HELP)],
-    at: Annotated[
-        str, typer.Option("--at", help="an instant: 2024-01-31T12:00:00Z, or milliseconds")
-    ],
+    at: Annotated[str, typer.Option("--at", help=AT_HELP)],
     depth: Annotated[int, typer.Option(help="how many edges of a chain to follow")] = 1,
     events: Annotated[int, typer.Option(help="how many tiles and events to show of each")] = 5,
     definitions: Definitions = None,
@@ -34,7 +33,7 @@ def command(
     from catenary.app.why import Explainer
     from catenary.windows import parse_instant
 
-    live = lived(root, definitions=definitions, store=store)
+    live = lived(root, needed=[name], definitions=definitions, store=store)
     request = keyed(live.plan, name, key)
     found = Explainer(live).explain(name, feature, request, parse_instant(at), depth=depth)
     if json:
@@ -64,7 +63,15 @@ def _lines(why: "Why", most: int) -> list[str]:
         lines += _listed("record", [_event(each) for each in why.records], most)
         lines += _listed("row", [_event(each) for each in why.rows or ()], most)
         if why.dead_letters:
-            lines.append(f"  {why.dead_letters} dead letters: see `catenary dead-letters`")
+            lines.append(
+                f"  {counted(why.dead_letters, 'dead letter')}: see `catenary dead-letters`"
+            )
+    if why.tables_end_ms is not None:
+        many = counted(why.beyond, "record")
+        lines.append(
+            f"  the tables end at {format_instant(why.tables_end_ms)}: {many} beyond that"
+            " the backfill has yet to see"
+        )
     if why.first is not None:
         lines.append(f"  first difference: {_event(why.first)}: {why.first_says}")
     elif why.differs and why.group_by:

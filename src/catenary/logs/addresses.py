@@ -64,6 +64,28 @@ def parse(text: str, *, where: str | None = None) -> Address:
     return _Parser(text, where).address()
 
 
+def parse_broker(text: str, *, where: str | None = None) -> Address:
+    """Read a broker's address, which is a topic's without the topic.
+
+    Raises:
+        DefinitionError: if it is none, or names no broker.
+        UnsupportedError: for a kind of log that is not known.
+
+    >>> parse_broker("kafka://broker:9092").host
+    'broker'
+    """
+    base, _, query = text.partition("?")
+    topic = f"{base.rstrip('/')}/_" + (f"?{query}" if query else "")
+    try:
+        found = parse(topic, where=where)
+    except (DefinitionError, UnsupportedError) as error:
+        why = error.problem.removeprefix(f"topic {topic!r}: ")
+        raise type(error)(why, where=where, hint=error.hint) from None
+    if not (found.scheme == "kafka" and found.host):
+        raise DefinitionError("it names no broker", where=where)
+    return found
+
+
 class _Parser:
     """One address; every error shows it whole."""
 
@@ -76,6 +98,7 @@ class _Parser:
         scheme, separator, rest = self._text.partition("://")
         if not separator:
             scheme, rest = "", self._text
+            self._check_plain(rest)
         elif scheme not in _SCHEMES:
             raise UnsupportedError(
                 f"topic {self._text!r} lies in a {scheme!r} log, which is not known",
@@ -108,11 +131,26 @@ class _Parser:
             " sasl.username=…, sasl.password=…",
         )
 
+    def _check_plain(self, text: str) -> None:
+        """Refuse what has no `://` and looks as if it should have."""
+        first, _, rest = text.partition("?")[0].partition("/")
+        head, colon, tail = first.partition(":")
+        if not colon or "=" in first:
+            return
+        rest = "/".join(each for each in (tail, rest.lstrip("/")) if each)
+        if head in _SCHEMES:
+            slashes = "//" if head == "kafka" else "///"
+            raise self._wrong("it is nearly an address", f"write {head}:{slashes}{rest}")
+        raise self._wrong("a name has no colon", f"if {head!r} is a broker, write kafka://{text}")
+
     def _segments(self, path: str, scheme: str) -> tuple[list[str], dict[str, str]]:
         """Names, and Chronon's options behind them."""
         if scheme == "log":
             if not path.startswith("/"):
-                raise self._wrong("an embedded log has no host", "write log:///folder/topic")
+                meant = f"log:///{path}"
+                raise self._wrong(
+                    "an embedded log has no host", f"write {meant}, with three slashes"
+                )
             path = path[1:]
         segments = path.split("/")
         named = next((at for at, each in enumerate(segments) if "=" in each), len(segments))

@@ -104,8 +104,9 @@ def _input(source: Source, schemas: Callable[[str], Schema], parent: JoinNode | 
     try:
         found = schemas(table)
     except MissingTableError as error:
-        where = error.where or source.where
-        raise MissingTableError(error.problem, where=where, hint=error.hint) from None
+        place = "" if error.where is None else f" in {error.where}"
+        problem = f"{error.problem}{place}"
+        raise MissingTableError(problem, where=source.where, hint=error.hint) from None
     left_out = {*RESERVED, source.partition_column}
     columns = {name: type_ for name, type_ in found.items() if name not in left_out}
     readable = Schema.of({source.partition_column: STRING, **found})

@@ -1,6 +1,6 @@
 """What a run did: per table the partitions, the rows, and the rows that did not count.
 
-Nothing that semantics sets aside is silent: rows without a time (7), without a key (8), in a
+Nothing that does not count is silent: rows without a time (7), without a key (8), in a
 partition too far from their day (4), and sums out of range (14) are counted here.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from catenary.plan.printing import counted
-from catenary.windows import format_instant
+from catenary.windows import format_instant, unlikely
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +32,7 @@ class NodeReport:
         null_times: rows of sources without a time, which do not count.
         null_keys: rows of sources without a key, which belong to nobody.
         misplaced: rows in a partition too far from their day, which do not count.
+        unlikely: column of a source to its first time, where all that was read can hardly be milliseconds.
         overflows: column to the number of values out of range, which are null.
         unavailable: partitions that were asked for and that its rows do not have.
         missing: table to the days that were read as empty, because the table lacks them.
@@ -48,6 +49,7 @@ class NodeReport:
     null_times: int = 0
     null_keys: int = 0
     misplaced: int = 0
+    unlikely: Mapping[str, int] = field(default_factory=dict[str, int])
     overflows: Mapping[str, int] = field(default_factory=dict[str, int])
     unavailable: tuple[str, ...] = ()
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
@@ -60,11 +62,11 @@ class NodeReport:
             text += f", {len(self.skipped)} stood already"
         text += f", {self.seconds:.1f} s"
         aside = [
-            f"{count:,} {what}"
+            f"{counted(count, 'source row')} {what}"
             for count, what in (
-                (self.null_times, "source rows without a time"),
-                (self.null_keys, "source rows without a key"),
-                (self.misplaced, "rows too late for their partition"),
+                (self.null_times, "without a time"),
+                (self.null_keys, "without a key"),
+                (self.misplaced, "too far from their partition's day"),
             )
             if count
         ]
@@ -73,7 +75,8 @@ class NodeReport:
         ]
         lines = [text]
         if aside:
-            lines.append("set aside: " + ", ".join(aside))
+            lines.append("did not count: " + ", ".join(aside))
+        lines += [unlikely(name, first) for name, first in self.unlikely.items()]
         if self.unavailable:
             lines.append(f"not computed, its rows lack these days: {_few(self.unavailable)}")
         lines += [
@@ -104,8 +107,11 @@ class UploadReport:
         null_times: rows of sources without a time, which do not count.
         null_keys: rows of sources without a key, which belong to nobody.
         misplaced: rows in a partition too far from their day, which do not count.
+        unlikely: column of a source to its first time, where all that was read can hardly be milliseconds.
         unjoined: a stream began after its cut-off, and nobody said which of the stream's records the
             tables hold: what lies between is not known, and reads that need it are refused.
+        early: datasets of stages that had enriched rows with this GroupBy before its first upload: such
+            rows go on saying `missing_upload`.
         missing: by table the days that were needed and are not there; they count as empty.
         seconds: time spent.
     """
@@ -119,7 +125,9 @@ class UploadReport:
     null_times: int = 0
     null_keys: int = 0
     misplaced: int = 0
+    unlikely: dict[str, int] = field(default_factory=dict[str, int])
     unjoined: bool = False
+    early: tuple[str, ...] = ()
     missing: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     seconds: float = 0.0
 
@@ -136,8 +144,11 @@ class UploadReport:
         aside = self.null_times + self.null_keys + self.misplaced
         if aside:
             text += (
-                f"\n  set aside: {aside:,} rows without a time or a key, or too late for their day"
+                f"\n  did not count: {counted(aside, 'source row')} without a time or a key, or too far from"
+                " their partition's day"
             )
+        for name, first in self.unlikely.items():
+            text += f"\n  {unlikely(name, first)}"
         for table, days in self.missing.items():
             text += f"\n  read as empty, {table} lacks: {_few(days)}"
         if self.unjoined:
@@ -145,6 +156,11 @@ class UploadReport:
                 "\n  reads of now are refused: a stream began later, and what lies between is not known;"
                 " upload with --frontier: '' if the tables hold none of the stream's records, else the"
                 " token of the last that they hold"
+            )
+        for name in self.early:
+            text += (
+                f"\n  rows that {name.rpartition('@')[0]} enriched before this upload say missing_upload for"
+                f" good; to enrich them anew, `catenary remove --current {name}`, upload it and stream it"
             )
         if self.state != "active":
             text += "\n  it is read once a stage that runs has settled what came late"

@@ -15,12 +15,12 @@ import pyarrow.compute as pc
 from catenary.errors import DataError
 from catenary.schema.arrow import to_arrow
 from catenary.schema.floats import clean_floats, holds_floats
-from catenary.windows import DAY_MS
+from catenary.windows import DAY_MS, LIKELY_MS, UNLIKELY_MS
 
 if TYPE_CHECKING:
     from catenary.schema import Schema, Type
 
-_US_PER_MS = 1_000
+_PER_MS = {"ms": 1, "us": 1_000, "ns": 1_000_000}
 
 
 def normalised(rows: pa.Table, schema: Schema) -> pa.Table:
@@ -37,6 +37,11 @@ def normal_column(column: pa.ChunkedArray, type_: Type, name: str) -> pa.Chunked
     """
     wanted = to_arrow(type_)
     if column.type != wanted:
+        if pa.types.is_temporal(column.type) and pa.types.is_integer(wanted):
+            raise DataError(
+                f"column {name!r} ({column.type}) does not fit {type_}",
+                hint="nobody knows in which unit its numbers are: cast it to integers before",
+            )
         try:
             if pa.types.is_timestamp(column.type) and column.type.tz is None:
                 column = column.cast(pa.timestamp(column.type.unit, tz="UTC"))
@@ -48,7 +53,7 @@ def normal_column(column: pa.ChunkedArray, type_: Type, name: str) -> pa.Chunked
 
 
 def instants(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Times as milliseconds since the epoch; a timestamp's microseconds are floored."""
+    """Times as milliseconds since the epoch; what a timestamp has beside them is floored."""
     if pa.types.is_timestamp(column.type):
         chunks = [_floored(chunk) for chunk in column.chunks]
         return pa.chunked_array(chunks, type=pa.int64())
@@ -56,10 +61,26 @@ def instants(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _floored(chunk: pa.Array) -> pa.Array:
-    micros = chunk.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
-    values = micros.fill_null(0).to_numpy() // _US_PER_MS
-    mask = micros.is_null().to_numpy(zero_copy_only=False) if micros.null_count else None
+    unit = chunk.type.unit
+    if unit == "s":
+        chunk, unit = chunk.cast(pa.timestamp("ms", tz=chunk.type.tz)), "ms"
+    ticks = chunk.cast(pa.int64())
+    values = ticks.fill_null(0).to_numpy() // _PER_MS[unit]
+    mask = ticks.is_null().to_numpy(zero_copy_only=False) if ticks.null_count else None
     return pa.array(values, mask=mask)
+
+
+def unlikely_time(times: pa.ChunkedArray) -> int | None:
+    """The first of these instants if all of them lie before 1971 or after 2200; None otherwise."""
+    if not len(times):
+        return None
+    first = times[0].as_py()
+    if first is not None and LIKELY_MS <= first < UNLIKELY_MS:  # as nearly always
+        return None
+    known, _ = int64_values(times.drop_null())
+    if not len(known) or ((known >= LIKELY_MS) & (known < UNLIKELY_MS)).any():
+        return None
+    return int(known[0])
 
 
 def int64_values(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:

@@ -72,6 +72,7 @@ class Fetcher:
         topic: a topic's name in tokens, from its address.
         horizon_ms: how far head floors trail; readers tell of their progress in a tenth of it.
         limit_bytes: memory that the features of one answer may take; None for any.
+        beyond: says of a token that was not reached where its topics end before it; empty if nowhere.
 
     Example:
         row = fetcher.fetch("flight_risk", {"carrier": "UA", "origin": "EWR", "tailnum": "N24211"})
@@ -88,7 +89,9 @@ class Fetcher:
         topic: Callable[[str], str] = topic_of,
         horizon_ms: int = HORIZON_MS,
         limit_bytes: int | None = LIMIT_BYTES,
+        beyond: Callable[[Token], str] = lambda _: "",
     ) -> None:
+        self.beyond = beyond
         self.lookup = StoreLookup(store, on_snapshot_late=on_snapshot_late, limit_bytes=limit_bytes)
         self._store = store
         self._clock = clock
@@ -295,7 +298,8 @@ class Fetcher:
                 return token
             left = until - time.monotonic()
             if left <= 0:
-                raise not_yet(target.node.name, timeout_s, str(_words(lacking)))
+                beyond = "" if wanted is None else self.beyond(wanted)
+                raise not_yet(target.node.name, timeout_s, str(_words(lacking)), beyond)
             # Each of them has to come on, so it is enough to hear of the last in the chain.
             self._store.wait(version, min(left, _PATIENCE_S), dataset=lacking[-1].dataset)
 
@@ -311,11 +315,13 @@ class Fetcher:
             self._store.wait(version, min(left, _PATIENCE_S))
 
 
-def not_yet(name: str, timeout_s: float, lacking: str) -> NotYetError:
-    """The error of a token that was not reflected in time."""
+def not_yet(name: str, timeout_s: float, lacking: str, beyond: str = "") -> NotYetError:
+    """The error of a token that was not reflected in time; `beyond` is where topics end before it."""
+    hint = "`catenary status` shows whether the stage runs, and how far it lags"
+    if beyond:
+        hint = f"{beyond}: nothing that far was published; is the token of another log?"
     return NotYetError(
-        f"{name} does not reflect the token after {timeout_s:g} s: {lacking}",
-        hint="`catenary status` shows whether the stage runs, and how far it lags",
+        f"{name} does not reflect the token after {timeout_s:g} s: {lacking}", hint=hint
     )
 
 

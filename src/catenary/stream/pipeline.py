@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from catenary.errors import CatenaryError, RunError
 from catenary.ports import statuses
-from catenary.rows.columns import dates_of, int64_values
+from catenary.rows.columns import dates_of, int64_values, unlikely_time
 from catenary.rows.joins import beside, reads_dates
 from catenary.rows.query import columns_read, filtered, projected
 from catenary.schema.arrow import to_arrow
@@ -28,6 +28,7 @@ from catenary.state.keys import encode_key, entities
 from catenary.state.layouts import inputs_of
 from catenary.state.records import NOWHERE_MS
 from catenary.stream.letters import Letter
+from catenary.windows import unlikely
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,6 +57,7 @@ class Decoded:
         records: as they were read.
         rows: the left's columns, `ts`, `ROW`, `ASIDE`.
         letters: what was set aside so far.
+        remarks: what is doubtful about rows that are not set aside, in words by column.
         refused: (step, reason) if none of the rows is to be enriched.
     """
 
@@ -63,6 +65,7 @@ class Decoded:
     records: Records
     rows: pa.Table
     letters: list[Letter] = field(default_factory=list[Letter])
+    remarks: dict[str, str] = field(default_factory=dict[str, str])
     refused: tuple[str, str] | None = None
 
 
@@ -74,12 +77,14 @@ class Enriched:
         batch: the rows.
         letters: what was set aside.
         null_keys: rows that belong to no key.
+        remarks: what is doubtful about rows all the same, in words by column.
         statuses: how many rows were enriched with what status, by edge.
     """
 
     batch: Batch
     letters: list[Letter]
     null_keys: int
+    remarks: dict[str, str]
     statuses: Counter[tuple[str, str]]
 
 
@@ -137,12 +142,13 @@ class Pipeline:
         none = np.zeros(rows.num_rows, np.int64)
         rows, _, aside = self._query(self._scans[0], rows, none, none != 0, done)
         done.rows = self._timed(rows.append_column(ASIDE, pa.array(aside)), done)
+        done.remarks = self._doubts(done.rows)
         self._watched("query of the topic", done.rows)
         return done
 
     def only(self, done: Decoded, wanted: np.ndarray) -> Decoded:
         """The rows of these places."""
-        return Decoded(done.lane, done.records, done.rows.filter(pa.array(wanted)), done.letters)
+        return replace(done, rows=done.rows.filter(pa.array(wanted)))
 
     def enrich(self, done: Decoded, inherited: int = statuses.OK) -> Enriched:
         """Read the Joins on the way, apply their queries, find the rows' entities.
@@ -315,6 +321,11 @@ class Pipeline:
             done.letters.append(self._letter(done.lane, done.records, record, "time", reason))
         return rows.filter(pa.array(~wrong))
 
+    def _doubts(self, rows: pa.Table) -> dict[str, str]:
+        """What is doubtful about the rows' times, though they may be right."""
+        time_, first = self._scans[0].time, unlikely_time(rows.column("ts"))
+        return {} if first is None or time_ is None else {time_.text: unlikely(time_.text, first)}
+
     def _untimely(self, ts: int | None, appended_ms: int) -> str:
         """Why a time cannot be a row's."""
         if ts is None:
@@ -350,9 +361,16 @@ class Pipeline:
             words = pa.array([statuses.worst(each) for each in status.tolist()], pa.string())
             told = rows.append_column("status", words)
             self._watched("aggregated", told.filter(pa.array(codes >= 0)))
+        remarks = dict(done.remarks)
+        if (codes < 0).any():
+            remarks |= {
+                name: f"rows whose {name!r} is null, or not in their record, belong to no key"
+                for name in self._keys
+                if rows.column(name).null_count
+            }
         offsets = done.records.offsets[rows.column(ROW).to_numpy()]
         batch = Batch(rows.select(self._folded), codes, known, status, offsets, tuple(marks))
-        return Enriched(batch, done.letters, int((codes < 0).sum()), counted)
+        return Enriched(batch, done.letters, int((codes < 0).sum()), remarks, counted)
 
     def _watched(self, step: str, rows: pa.Table) -> None:
         """Show a step's rows to whoever watches."""

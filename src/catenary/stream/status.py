@@ -42,6 +42,8 @@ class Status:
         batches, rows: committed so far.
         dead_letters: rows and records set aside.
         null_keys: rows that belong to no key.
+        remarks: what was doubtful about rows that were folded all the same, in words by column:
+            the first of each.
         waits: by parent.
         waiting_for: what is being waited for, in words; empty if nothing is.
         edges: (parent, status) to how many rows were enriched with it.
@@ -54,6 +56,7 @@ class Status:
     rows: int = 0
     dead_letters: int = 0
     null_keys: int = 0
+    remarks: dict[str, str] = field(default_factory=dict[str, str])
     waits: dict[str, Waits] = field(default_factory=dict[str, Waits])
     waiting_for: str = ""
     edges: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
@@ -78,6 +81,7 @@ class Status:
         for each in enriched:
             self.dead_letters += len(each.letters)
             self.null_keys += each.null_keys
+            self.remarks = each.remarks | self.remarks
             self.edges.update(each.statuses)
 
     def is_due(self, now_s: float) -> bool:
@@ -94,6 +98,7 @@ class Status:
             "rows_per_second": round(self.rows / seconds),
             "dead_letters": self.dead_letters,
             "null_keys": self.null_keys,
+            "remarks": list(self.remarks.values()),
             "waits": {
                 parent: {
                     "times": each.times,

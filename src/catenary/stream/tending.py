@@ -71,19 +71,19 @@ class Tended(Lanes):
             The status that the batch's rows inherit; None if the stage was stopped meanwhile.
         """
         self._phase("wait")
-        if self.ready(cut):
+        if not self._parents.lacking(cut, settled=True):
             self.status.waited(dict.fromkeys(self._parents.names, 0.0))
             return statuses.OK
         began = advanced = time.monotonic()
         waited = dict.fromkeys(self._parents.names, 0.0)
-        before: dict[tuple[str, SourcePartition], int | None] = {}
+        before: set[tuple[str, object]] = set()
         while True:
             version = self._store.version()
-            lacking = self._parents.lacking(cut)
+            lacking = self._parents.lacking(cut, settled=True)
             if not lacking:
                 self.status.waited(waited)
                 return statuses.OK
-            now = {(each.parent, each.place): each.position for each in lacking}
+            now = {(each.parent, each.reached) for each in lacking}
             if now != before:
                 advanced, before = time.monotonic(), now
             self.status.waiting_for = str(lacking[0])

@@ -3,6 +3,9 @@
 The cut is asked of the log after the batch was read, so whatever was published before an event of the
 batch lies before it. Only the parents' own source partitions count; each parent has waited for its own
 parents in the same way. (protocol 10 and 11)
+
+Where a parent's first upload has landed and its stage has yet to settle it, that is waited for, too: rows
+that are enriched without an upload say so for good.
 """
 
 from __future__ import annotations
@@ -10,12 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from catenary.state.ahead import frontiers
+from catenary.state.ahead import RECORDS
 from catenary.state.layouts import dataset_name
+from catenary.state.records import frontier, lanes_of, uploads_of
 
 if TYPE_CHECKING:
     from catenary.plan.nodes import GroupByNode
     from catenary.ports import Log, SourcePartition, Store
+    from catenary.state.records import Uploads
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,37 @@ class Lacking:
     position: int | None
     wanted: int
 
+    @property
+    def reached(self) -> object:
+        """What changes as the parent comes on."""
+        return self.place, self.position
+
     def __str__(self) -> str:
         at = "has no frontier" if self.position is None else f"is at {self.position}"
         return f"{self.parent} {at} in {self.place}, {self.wanted} is awaited"
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """A parent's first upload, which its stage has yet to settle.
+
+    Attributes:
+        parent: the GroupBy's name.
+        dataset: where the upload is.
+        lanes: how many lanes have yet to settle it.
+    """
+
+    parent: str
+    dataset: str
+    lanes: int
+
+    @property
+    def reached(self) -> object:
+        """What changes as the parent comes on."""
+        return self.lanes
+
+    def __str__(self) -> str:
+        return f"{self.parent} has yet to settle its first upload, which its stage does"
 
 
 class Parents:
@@ -80,22 +113,39 @@ class Parents:
         places = [place for topic in self._topics for place in self._log.partitions(topic)]
         return self._log.ends(places) if places else {}
 
-    def lacking(self, cut: dict[SourcePartition, int]) -> list[Lacking]:
+    def lacking(
+        self, cut: dict[SourcePartition, int], *, settled: bool = False
+    ) -> list[Lacking | Unsettled]:
         """What the parents have not reached of a cut; empty when the batch may be enriched.
 
         A parent that has not taken its lanes is behind whatever was published: read now, it could
         not say that it knows of nothing.
+
+        Args:
+            cut: positions that they must have reached.
+            settled: whether a first upload that has landed must be settled, too.
         """
-        found: list[Lacking] = []
-        have = frontiers(self._store, [each.dataset for each in self.edges])
+        found: list[Lacking | Unsettled] = []
+        views = self._store.views({each.dataset: RECORDS for each in self.edges})
         for edge in self.edges:
-            reached = have.get(edge.dataset, {})
+            view = views.get(edge.dataset)
+            reached = {} if view is None else frontier(lanes_of(view))
+            lanes = 0 if view is None else _unsettled(uploads_of(view)[0])
+            if settled and lanes:
+                found.append(Unsettled(edge.parent.name, edge.dataset, lanes))
             for place, wanted in cut.items():
                 position = reached.get(place)
                 if place.topic in edge.topics and (position is None or position < wanted):
                     name = edge.parent.name
                     found.append(Lacking(name, edge.dataset, place, position, wanted))
         return found
+
+
+def _unsettled(uploads: Uploads) -> int:
+    """Lanes that have yet to settle what has landed, where it is the first."""
+    if uploads.active:
+        return 0
+    return sum(len(each.unsettled) for each in uploads.held if each.state == "landed")
 
 
 def edge_of(parent: GroupByNode, topics: frozenset[str]) -> Edge:

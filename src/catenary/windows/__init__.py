@@ -9,8 +9,10 @@ from catenary.windows.instants import (
     FIRST_MS,
     HOUR_MS,
     LAST_MS,
+    LIKELY_MS,
     MINUTE_MS,
     SECOND_MS,
+    UNLIKELY_MS,
     ds_of,
     ds_range,
     ds_start_ms,
@@ -18,6 +20,7 @@ from catenary.windows.instants import (
     format_instant,
     parse_instant,
     shift_ds,
+    unlikely,
 )
 from catenary.windows.spans import (
     default_hop_ms,
@@ -31,8 +34,10 @@ __all__ = [
     "FIRST_MS",
     "HOUR_MS",
     "LAST_MS",
+    "LIKELY_MS",
     "MINUTE_MS",
     "SECOND_MS",
+    "UNLIKELY_MS",
     "default_hop_ms",
     "ds_of",
     "ds_range",
@@ -43,5 +48,6 @@ __all__ = [
     "parse_instant",
     "parse_length",
     "shift_ds",
+    "unlikely",
     "window_start_ms",
 ]

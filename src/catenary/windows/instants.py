@@ -20,6 +20,10 @@ FIRST_MS: Final = (date.min - _EPOCH).days * DAY_MS
 LAST_MS: Final = ((date.max - _EPOCH).days + 1) * DAY_MS - 1
 """The calendar's first instant and its last: of the years 1 to 9999."""
 
+LIKELY_MS: Final = 365 * DAY_MS
+UNLIKELY_MS: Final = 84_006 * DAY_MS
+"""1971 and 2200: seconds that stand for milliseconds lie before the first, microseconds after the second."""
+
 
 def floor_ms(instant_ms: int, step_ms: int) -> int:
     """The greatest multiple of `step_ms` at or before the instant, before 1970 too.
@@ -95,6 +99,20 @@ def format_instant(instant_ms: int) -> str:
     return moment.replace(tzinfo=None).isoformat(" ", "milliseconds")
 
 
+def unlikely(what: str, instant_ms: int) -> str:
+    """What to say of times that all lie before 1971 or after 2200.
+
+    >>> unlikely("ts", 1_705_917_600).partition(": ")[2]
+    'as milliseconds 1705917600 is 1970-01-20 17:51:57.600; are these seconds?'
+    """
+    seconds = instant_ms < LIKELY_MS
+    meant = format_instant(instant_ms) if instant_ms <= LAST_MS else "in no year up to 9999"
+    return (
+        f"every {what} that was read lies before 1971 or after 2200: as milliseconds {instant_ms} is"
+        f" {meant}; are these {'seconds' if seconds else 'microseconds or nanoseconds'}?"
+    )
+
+
 def parse_instant(text: str) -> int:
     """An instant from ISO text (UTC unless it names an offset) or from plain milliseconds.
 
@@ -103,6 +121,8 @@ def parse_instant(text: str) -> int:
 
     >>> parse_instant("1970-01-02"), parse_instant("1970-01-01T00:00:01Z"), parse_instant("-5")
     (86400000, 1000, -5)
+    >>> parse_instant("1970-01-01 01:00"), parse_instant("1970-01-01 01:00+01:00")
+    (3600000, 0)
     """
     if text.lstrip("-").isdigit():
         if not FIRST_MS <= int(text) <= LAST_MS:

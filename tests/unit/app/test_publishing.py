@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
 import pytest
-from tests.unit.cli.shop import ORDER, begun
+from tests.unit.cli.shop import NOON, ORDER, begun
 
 from catenary import Live
 from catenary.errors import DataError
@@ -28,6 +29,12 @@ def live(tmp_path: Path) -> Iterator[Live]:
 
 def without(column: str) -> pa.Table:
     return pa.Table.from_pylist([ORDER]).drop_columns([column])
+
+
+def appended(live: Live) -> list[dict[str, Any]]:
+    (place,) = live.log.partitions(TOPIC)
+    records = live.log.read(place, 0, max_records=9, max_bytes=1 << 20)
+    return [json.loads(each) for each in records.values.to_pylist()]
 
 
 def with_(column: str, value: Any) -> pa.Table:
@@ -60,3 +67,47 @@ def test_a_frame_is_published_like_a_table_and_columns_of_no_meaning_are_left_ou
     (place,) = live.log.partitions(TOPIC)
     records = live.log.read(place, 0, max_records=9, max_bytes=1 << 20)
     assert b"of_ours" not in records.values[0].as_py()
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_timestamp_becomes_milliseconds_in_a_column_that_is_a_time(unit: str, live: Live) -> None:
+    times = pa.array([NOON - 1_000, NOON], pa.int64()).cast(pa.timestamp("ms", tz="UTC"))
+    rows = pa.Table.from_pylist([ORDER, ORDER])
+    at = rows.column_names.index("placed_at")
+    live.publish(TOPIC, rows.set_column(at, "placed_at", times.cast(pa.timestamp(unit))))
+    assert [each["placed_at"] for each in appended(live)] == [NOON - 1_000, NOON]
+
+
+@pytest.mark.parametrize("type_", [pa.timestamp("us", tz="UTC"), pa.date64(), pa.duration("s")])
+def test_a_time_in_a_column_of_numbers_is_refused_since_its_unit_is_not_known(
+    type_: pa.DataType, live: Live
+) -> None:
+    column = pa.array([0], pa.int64()).cast(type_)
+    rows = without("order_id").append_column("order_id", column)
+    with pytest.raises(DataError, match=r"'order_id' .* does not fit bigint"):
+        live.publish(TOPIC, rows)
+    assert not appended(live)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (NOON // 1_000, "1705917600 is 1970-01-20 17:51:57.600; are these seconds?"),
+        (NOON * 1_000, "is in no year up to 9999; are these microseconds or nanoseconds?"),
+    ],
+)
+def test_times_that_can_hardly_be_milliseconds_are_appended_and_doubted_aloud(
+    value: int, told: str, live: Live, caplog: pytest.LogCaptureFixture
+) -> None:
+    live.publish(TOPIC, with_("placed_at", value))
+    assert len(appended(live)) == 1
+    (said,) = caplog.messages
+    assert said.startswith("shop/orders: every placed_at that was read lies before 1971 or after")
+    assert said.endswith(told)
+
+
+def test_times_of_which_one_may_be_right_are_not_doubted(
+    live: Live, caplog: pytest.LogCaptureFixture
+) -> None:
+    live.publish(TOPIC, pa.Table.from_pylist([{**ORDER, "placed_at": 0}, ORDER]))
+    assert not caplog.messages

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.cli.shop import LATER, begun, facts, published, refusal
 
 from catenary.app.live import Live
+from catenary.cli.main import main
 from catenary.state.layouts import dataset_name
 from catenary.state.records import readers_of
 from catenary.windows import parse_instant
@@ -89,6 +90,23 @@ def test_an_old_dataset_is_removed_with_its_hold_on_what_it_read(
         assert dataset is not None
         with dataset.snapshot() as snapshot:
             assert list(snapshot.walk()(b"")) == []
+
+
+def test_status_tells_two_versions_of_a_child_apart(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def holders() -> list[str]:
+        capsys.readouterr()
+        assert main(["status", "--root", str(project)]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        return [line.split()[5].rstrip(",") for line in lines if "the head is held by" in line]
+
+    assert holders() == ["shop_clients"]
+    change(project, *LONGER)
+    (before,) = old(capsys, project)
+    facts(capsys, project, *STREAM)
+    assert len(holders()) == len(set(holders())) == 2
+    assert before in holders()
 
 
 def test_a_change_that_is_taken_back_has_lost_nothing_unless_it_was_removed(

@@ -25,9 +25,11 @@ def test_a_published_order_is_in_the_next_answer(
     assert token == "shop/orders/0:1"
     facts(capsys, project, "stream", "--all", "--until-caught-up")
     key = ("--key", "customer=ann")
-    words = ("fetch", "customer_spend", *key, "--at", LATER, "--token", token)
+    words = ("fetch", "customer_spend", *key, "--at", LATER, "--min-token", token)
     answer = facts(capsys, project, *words)
     assert answer["status"] == "ok"
+    unzoned = LATER.replace("T", " ").removesuffix("Z")
+    assert facts(capsys, project, "fetch", "customer_spend", *key, "--at", unzoned) == answer
     assert answer["features"]["amount_sum_1d"] == 10.5
     (spend, clients) = facts(capsys, project, "status")["stages"]
     assert (spend["stage"], spend["lanes"][0]["lag"]) == ("customer_spend", 0)
@@ -74,6 +76,48 @@ def test_what_is_streamed_before_an_upload_says_that_the_tables_are_missing(
     assert facts(capsys, project, *clients)["status"] == "missing_upload"
 
 
+def test_who_streams_a_chain_before_its_upload_is_told_what_that_costs_and_how_it_is_mended(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = ["stream", "--all", "--until-caught-up", "--root", str(project)]
+    published(capsys, project)
+    capsys.readouterr()
+    assert main(stream) == 0
+    told = (
+        "shop_clients is chained on customer_spend, which has no upload: rows that it enriches now"
+    )
+    assert told in capsys.readouterr().err
+    upload = ["upload", "--ds", "2024-01-21", "--frontier", ""]
+    capsys.readouterr()
+    assert main([*upload, "--root", str(project)]) == 0
+    mend = "rows that shop_clients enriched before this upload say missing_upload for good"
+    out = capsys.readouterr().out
+    assert mend in out
+    (dataset,) = [each for each in out.split() if each.startswith("shop_clients@")]
+    facts(capsys, project, "stream", "--all", "--until-caught-up")
+    fetch = ("fetch", "shop_clients", "--key", "shop=north", "--at", LATER)
+    assert facts(capsys, project, *fetch)["status"] == "missing_upload"
+    # As it says.
+    facts(capsys, project, "remove", "--current", dataset.rstrip("`,"))
+    assert [each["early"] for each in facts(capsys, project, *upload)["uploads"]] == [[], []]
+    assert main(stream) == 0
+    assert "has no upload" not in capsys.readouterr().err
+    assert facts(capsys, project, *fetch)["status"] == "ok"
+
+
+def test_a_child_waits_until_its_parents_first_upload_is_settled(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published(capsys, project)
+    facts(capsys, project, "stream", "customer_spend", "--until-caught-up")
+    uploads = facts(capsys, project, "upload", "--ds", "2024-01-21", "--frontier", "")["uploads"]
+    assert [each["state"] for each in uploads] == ["landed", "active"]
+    (_, child) = facts(capsys, project, "stream", "--all", "--until-caught-up")["stages"]
+    assert child["edges"] == {"customer_spend:missing": 1}
+    fetch = ("fetch", "shop_clients", "--key", "shop=north", "--at", LATER)
+    assert facts(capsys, project, *fetch)["status"] == "ok"
+
+
 def test_an_upload_beside_a_stream_of_which_nobody_says_what_it_holds_says_so(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,7 +162,16 @@ def test_how_much_earlier_chains_read_is_one_for_uploads_stages_and_fetches(
     shift = ("--conf", "query_shift_ms=-3600000")
     streamed = facts(capsys, project, "stream", "--all", "--until-caught-up", *shift)["stages"]
     assert [each["edges"] for each in streamed] == [{}, {"customer_spend:missing": 1}]
-    words = ("fetch", "shop_clients", "--key", "shop=north", "--at", LATER, "--token", str(token))
+    words = (
+        "fetch",
+        "shop_clients",
+        "--key",
+        "shop=north",
+        "--at",
+        LATER,
+        "--min-token",
+        str(token),
+    )
     assert facts(capsys, project, *words)["status"] == "ok"
 
 
@@ -333,7 +386,7 @@ def test_many_requests_are_lines_on_stdin(
     [
         (("fetch", "return_risk", "--key", "amount="), "is not double", "amount=null"),
         (
-            ("fetch", "customer_spend", "--key", "customer=a", "--token", "shop/order/0:1"),
+            ("fetch", "customer_spend", "--key", "customer=a", "--min-token", "shop/order/0:1"),
             "'shop/order', which is not followed",
             "shop/orders",
         ),
@@ -408,5 +461,11 @@ def test_a_token_that_is_not_reached_is_said_with_the_stage_that_lags(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ("fetch", "customer_spend", "--key", "customer=ann", "--timeout", "0.1")
-    error = refusal(capsys, project, *words, "--token", "shop/orders/0:7")
+    error = refusal(capsys, project, *words, "--min-token", "shop/orders/0:7")
     assert "customer_spend" in error["problem"]
+    assert error["hint"].startswith(
+        "shop/orders/0 ends at 0, before 7: nothing that far was published"
+    )
+    token = published(capsys, project)
+    error = refusal(capsys, project, *words, "--min-token", token)
+    assert error["hint"] == "`catenary status` shows whether the stage runs, and how far it lags"

@@ -6,14 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from catenary.cli import main
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DEFINED = ["customer_spend", "enriched_orders", "return_risk", "shop_clients"]
 
@@ -43,6 +43,18 @@ class Said:
 @pytest.fixture
 def said(capsys: pytest.CaptureFixture[str]) -> Said:
     return Said(capsys)
+
+
+@pytest.mark.parametrize("verb", [("plan",), ("backfill",), ("upload", "--ds", "2024-01-21")])
+def test_an_address_of_a_topic_that_is_nearly_right_is_refused_before_anything_is_done(
+    verb: tuple[str, ...], shop: str, said: Said
+) -> None:
+    features = Path(shop, "features.py")
+    features.write_text(features.read_text().replace("log:///shop", "log://shop"))
+    error = said(*verb, "--root", shop, code=1)["error"]
+    assert error["hint"] == "write log:///shop/orders, with three slashes"
+    assert "features.py:" in error["where"]
+    assert not Path(shop, "store").exists()
 
 
 def test_a_second_backfill_computes_nothing(shop: str, said: Said) -> None:
@@ -167,3 +179,22 @@ def test_demo_passes_its_options_on_and_keeps_the_storys_exit_code(
     words = ["demo", "--folder", str(tmp_path), "--log", "kafka://there", "--sabotage", "--json"]
     assert main(words) == code
     assert told == [(tmp_path, "kafka://there", "store", True, True)]
+
+
+def test_seconds_in_tables_of_milliseconds_are_doubted_aloud(
+    shop: str, said: Said, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in Path(shop, "tables").rglob("*.parquet"):
+        rows = pq.ParquetFile(file).read()
+        seconds = pc.divide(rows.column("placed_at"), pa.scalar(1_000))
+        at = rows.column_names.index("placed_at")
+        pq.write_table(rows.set_column(at, "placed_at", seconds), file)
+    for verb, made in (("backfill", "nodes"), ("upload", "uploads")):
+        words = ["--root", shop, *(["--ds", "2024-01-21"] if verb == "upload" else [])]
+        reports = said(verb, *words)[made]
+        doubted = {name for each in reports for name in each["unlikely"]}
+        assert doubted == {"shop.orders.placed_at"}
+    assert main(["upload", "--root", shop, "--ds", "2024-01-21"]) == 0
+    out = capsys.readouterr().out
+    assert "  every shop.orders.placed_at that was read lies before 1971" in out
+    assert "is 1970-01-2" in out

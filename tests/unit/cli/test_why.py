@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.unit.cli.shop import LATER, NOON, ORDER, begun, facts, refusal
@@ -24,6 +25,16 @@ def project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     return project
 
 
+def with_next_day(project: Path) -> None:
+    """The day of the order comes into the tables, with another customer's order only."""
+    days = project / "tables" / "shop.orders"
+    (file,) = (days / "ds=2024-01-21").glob("*.parquet")
+    rows = pq.ParquetFile(file).read()
+    other = pa.Table.from_pylist([{**ORDER, "customer": "bob"}])
+    (days / "ds=2024-01-22").mkdir()
+    pq.write_table(other.select(rows.column_names), days / "ds=2024-01-22" / "part-0.parquet")
+
+
 def why(
     project: Path, capsys: pytest.CaptureFixture[str], *words: str, at: str = LATER
 ) -> dict[str, Any]:
@@ -33,6 +44,7 @@ def why(
 def test_an_event_that_only_the_stream_has_is_named(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    with_next_day(project)
     found = why(project, capsys, "customer_spend", "amount_sum_1d", "--key", "customer=ann")
     assert (found["value"], found["backfill"], found["differs"]) == (10.5, 0.0, True)
     assert found["first_says"] == "the stream has it, the tables have not"
@@ -40,6 +52,34 @@ def test_an_event_that_only_the_stream_has_is_named(
     assert (first["ts"], first["topic"], first["offset"]) == (NOON, "shop/orders", 0)
     (tile,) = found["tiles"]
     assert (tile["origin"], tile["start_ms"], tile["end_ms"]) == ("head", NOON, NOON + 1)
+
+
+def test_an_event_of_a_day_that_the_tables_have_yet_to_hold_is_no_difference(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["customer_spend", "amount_sum_1d", "--key", "customer=ann"]
+    found = why(project, capsys, *words)
+    assert (found["value"], found["backfill"], found["differs"]) == (10.5, 0.0, False)
+    assert (found["first"], found["beyond"], len(found["records"])) == (None, 1, 1)
+    assert main(["why", *words, "--at", LATER, "--root", str(project)]) == 0
+    said = capsys.readouterr().out
+    assert "the tables end at 2024-01-22 00:00:00.000: 1 record beyond that the backfill" in said
+    assert "differ" not in said
+    keys = ("--key", "customer=ann", "--key", "shop=north", "--key", "amount=3")
+    derived = why(project, capsys, "return_risk", "is_unusual", *keys)
+    assert (derived["value"], derived["backfill"], derived["differs"]) == (False, True, False)
+
+
+def test_a_difference_in_what_both_hold_is_told_beside_what_lies_beyond(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    late = {**ORDER, "placed_at": NOON - 86_400_000}
+    file = project / "late.jsonl"
+    file.write_text(json.dumps(late) + "\n")
+    facts(capsys, project, "publish", "shop/orders", str(file))
+    facts(capsys, project, "stream", "--all", "--until-caught-up")
+    found = why(project, capsys, "customer_spend", "amount_sum_7d", "--key", "customer=ann")
+    assert (found["differs"], found["beyond"], found["first"]["ts"]) == (True, 1, late["placed_at"])
 
 
 def test_where_both_sides_agree_the_events_add_up_to_the_value(
@@ -82,7 +122,7 @@ def test_a_derivation_is_taken_apart_and_a_chain_is_followed(
     assert found["value"] == spend["value"] / clients["value"]
     (parent,) = clients["parents"]
     assert (parent["join"], parent["at_ms"]) == ("enriched_orders", NOON)
-    assert parent["value"] == clients["first"]["spend"] == 0.0
+    assert parent["value"] == clients["records"][-1]["spend"] == 0.0
     assert parent["keys"]["customer"] == "ann"
 
 
@@ -102,6 +142,7 @@ def test_before_anything_is_published_the_store_is_held_against_the_backfill_alo
 
 
 def test_people_read_it_as_lines(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_next_day(project)
     words = ["customer_spend", "amount_sum_1d", "--key", "customer=ann", "--at", LATER]
     assert main(["why", *words, "--root", str(project)]) == 0
     said = capsys.readouterr().out

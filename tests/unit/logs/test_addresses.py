@@ -37,7 +37,20 @@ GOOD = {
 BAD = {
     "": "a name in it is empty",
     "log:///": "a name in it is empty",
-    "log://shop/payments": "an embedded log has no host\n  at f.py:3\n  hint: write log:///folder/topic",
+    "log://shop/payments": (
+        "an embedded log has no host\n  at f.py:3\n  hint: write log:///shop/payments, with three slashes"
+    ),
+    "log:/shop/payments": (
+        "it is nearly an address\n  at f.py:3\n  hint: write log:///shop/payments"
+    ),
+    "log:payments": "it is nearly an address\n  at f.py:3\n  hint: write log:///payments",
+    "kafka:/broker:9092/payments": (
+        "it is nearly an address\n  at f.py:3\n  hint: write kafka://broker:9092/payments"
+    ),
+    "broker:9092/payments": (
+        "a name has no colon\n  at f.py:3"
+        "\n  hint: if 'broker' is a broker, write kafka://broker:9092/payments"
+    ),
     "kafka://": "a name in it is empty",
     "kafka://broker:9092": "it names no topic",
     "kafka://broker:9092/": "a name in it is empty",

@@ -24,8 +24,8 @@ def test_everything_that_did_not_count_is_said() -> None:
         lacking=DAYS[:2],
     )
     assert str(report).splitlines()[1:] == [
-        "  set aside: 1 source rows without a time, 2 source rows without a key, "
-        "3 rows too late for their partition, 4 overflows in spent.n_sum",
+        "  did not count: 1 source row without a time, 2 source rows without a key, "
+        "3 source rows too far from their partition's day, 4 overflows in spent.n_sum",
         "  not computed, its rows lack these days: 2024-01-01, 2024-01-02, 2024-01-03, 2024-01-04, "
         "2024-01-05 and 2 more",
         "  read as empty, payments lacks: 2024-01-01",

@@ -81,3 +81,26 @@ def test_events_of_the_future_are_facts_where_the_setting_says_so(tmp_path: Path
     assert patient.replay() == (1, 0)
     row = made.fetcher.fetch("spent", {"user": "a"}, at=ahead + 1)
     assert row.x_sum_7d == 1.0
+
+
+def test_seconds_sent_as_milliseconds_are_folded_and_doubted_once(tmp_path: Path) -> None:
+    made = streamed(tmp_path)
+    for at in range(2):
+        made.publish([("a", 1.0, START_MS // 1_000 + at)])
+    (stage,) = made.stages
+    (said,) = stage.status.remarks.values()
+    assert said.startswith("every ts that was read lies before 1971")
+    assert said.endswith("are these seconds?")
+    assert stage.status.rows == 2
+
+
+def test_records_without_their_key_are_counted_and_the_key_is_named_once(tmp_path: Path) -> None:
+    made = streamed(tmp_path)
+    for at in range(2):
+        made.log.append("t", [b'{"usr": "a", "x": 1.0, "ts": %d}' % (START_MS + at)])
+        made.catch_up()
+    (stage,) = made.stages
+    assert stage.status.null_keys == 2
+    assert stage.status.remarks == {
+        "user": "rows whose 'user' is null, or not in their record, belong to no key"
+    }

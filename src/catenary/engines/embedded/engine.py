@@ -58,6 +58,7 @@ class EmbeddedEngine:
             null_times=sum(account.null_times.values()),
             null_keys=sum(account.null_keys.values()),
             misplaced=sum(account.misplaced.values()),
+            unlikely=dict(account.unlikely),
             overflows=dict(account.overflows),
             seconds=time.perf_counter() - begun - report.seconds,
         )

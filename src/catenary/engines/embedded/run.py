@@ -157,6 +157,7 @@ class Run:
             null_times=sum(account.null_times.values()),
             null_keys=sum(account.null_keys.values()),
             misplaced=sum(account.misplaced.values()),
+            unlikely=dict(account.unlikely),
             overflows=dict(account.overflows),
             unavailable=step.unavailable,
             missing={each.table: each.missing for each in step.reads if each.missing},

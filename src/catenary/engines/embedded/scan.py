@@ -1,4 +1,4 @@
-"""A source's rows: read day by day, filtered, projected, timed; those that do not count set aside.
+"""A source's rows: read day by day, filtered, projected, timed; those that do not count left out.
 
     Table ──► chunks of whole days ──► wheres ──► selects, ts ──► null times, misplaced rows out
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from catenary.rows.columns import int64_values, normalised
+from catenary.rows.columns import int64_values, normalised, unlikely_time
 from catenary.rows.query import columns_read, filtered, projected
 from catenary.windows import DAY_MS, ds_start_ms
 
@@ -32,10 +32,12 @@ _CHUNK_BYTES: Final = 64 << 20
 
 @dataclass
 class Aside:
-    """Rows that do not count, by the partition in which they lie."""
+    """Rows that do not count, by the partition in which they lie, and times that are doubted."""
 
     null_times: Counter[int] = field(default_factory=Counter[int])
     misplaced: Counter[int] = field(default_factory=Counter[int])
+    unlikely: dict[str, int] = field(default_factory=dict[str, int])
+    """Column to its first time, where all of a chunk's can hardly be milliseconds; these do count."""
 
 
 def day_number(ds: str) -> int:
@@ -51,7 +53,7 @@ def scan_left(
     Columns: the selects, `ts`, `DAY`; days in order, rows in their stored order.
     """
     for raw in _chunks(scan, table, days):
-        rows = _selected(scan, raw)
+        rows = _selected(scan, raw, aside)
         if scan.kind == "entities":
             ends = (raw.column(DAY).to_numpy().astype(np.int64) + 1) * DAY_MS
             rows = rows.set_column(rows.column_names.index("ts"), "ts", pa.array(ends))
@@ -68,7 +70,7 @@ def scan_right(
     Entities without a time have a null `ts`.
     """
     for raw in _chunks(scan, table, days):
-        rows = _selected(scan, raw)
+        rows = _selected(scan, raw, aside)
         if scan.time is not None:
             rows = _without_null_times(rows, aside)
             if scan.kind == "events":
@@ -106,9 +108,14 @@ def _grouped(
         yield held
 
 
-def _selected(scan: ScanNode, raw: pa.Table) -> pa.Table:
+def _selected(scan: ScanNode, raw: pa.Table, aside: Aside) -> pa.Table:
     """The selects, then `ts`, then `DAY`."""
-    return projected(scan, raw).append_column(DAY, raw.column(DAY))
+    rows = projected(scan, raw)
+    if scan.parent is None and scan.time is not None:
+        first = unlikely_time(rows.column("ts"))
+        if first is not None:
+            aside.unlikely.setdefault(f"{scan.table}.{scan.time.text}", first)
+    return rows.append_column(DAY, raw.column(DAY))
 
 
 def _without_null_times(rows: pa.Table, aside: Aside) -> pa.Table:

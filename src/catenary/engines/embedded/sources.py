@@ -25,15 +25,17 @@ _KEPT_BYTES: Final = 512 << 20
 
 @dataclass
 class Account:
-    """What one node set aside; a row that several steps read is counted once."""
+    """What one node did not count; a row that several steps read is counted once."""
 
     null_times: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
     misplaced: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
     null_keys: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
     overflows: Counter[str] = field(default_factory=Counter[str])
+    unlikely: dict[str, int] = field(default_factory=dict[str, int])
 
     def take(self, source: str, aside: Aside) -> None:
-        """Note what a scan set aside."""
+        """Note what a scan did not count, or doubted."""
+        self.unlikely.update(aside.unlikely)
         for ours, theirs in (
             (self.null_times, aside.null_times),
             (self.misplaced, aside.misplaced),
@@ -71,6 +73,7 @@ class Scans:
         rows, counted = self._kept[key]
         aside.null_times.update(counted.null_times)
         aside.misplaced.update(counted.misplaced)
+        aside.unlikely.update(counted.unlikely)
         yield from rows
 
     def _read(
@@ -93,6 +96,7 @@ class Scans:
             yield rows
         aside.null_times.update(counted.null_times)
         aside.misplaced.update(counted.misplaced)
+        aside.unlikely.update(counted.unlikely)
         if size <= self._left:
             self._left -= size
             self._kept[key] = (held, counted)

@@ -143,6 +143,7 @@ def upload(
         null_times=sum(account.null_times.values()),
         null_keys=counted.null_keys,
         misplaced=sum(account.misplaced.values()),
+        unlikely=dict(account.unlikely),
         missing=missing,
         seconds=time.perf_counter() - begun,
     )
