@@ -355,9 +355,12 @@ def test_a_topic_is_made_with_as_many_partitions_as_are_asked_for_and_keeps_them
 ) -> None:
     words = ("--partition", "1", "--partitions", "2")
     assert published(capsys, project, *words) == "shop/orders/1:1"
+    file = str(project / "orders.jsonl")
+    assert main(["publish", "shop/orders", file, "--root", str(project), "--partition", "1"]) == 0
+    assert "appended to shop/orders, all to partition 1 of its 2" in capsys.readouterr().out
     facts(capsys, project, "stream", "--all", "--until-caught-up")
     (spend, _) = facts(capsys, project, "status")["stages"]
-    assert [each["position"] for each in spend["lanes"]] == [0, 1]
+    assert [each["position"] for each in spend["lanes"]] == [0, 2]
     error = refusal(capsys, project, "stream", "--all", "--partitions", "3")
     assert (error["kind"], "has 2 partitions, not 3" in error["problem"]) == ("LogError", True)
 
