@@ -157,7 +157,7 @@ def _stages(states: Sequence[StageState]) -> Iterator[Metric]:
     from prometheus_client.core import GaugeMetricFamily
 
     letters = GaugeMetricFamily(
-        "catenary_dead_letters", "Dead letters that are kept.", labels=("group_by",)
+        "catenary_dead_letters", "Dead letters that are open.", labels=("group_by",)
     )
     readers = GaugeMetricFamily(
         "catenary_stage_readers", "Children and clients that hold the head.", labels=("group_by",)

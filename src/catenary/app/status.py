@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from catenary.app.live import Live
     from catenary.plan import GroupByNode
     from catenary.state.records import Lane, Reader, Told, Upload
-    from catenary.stream.letters import Letter
 
 _HEARD_OF_MS = 10_000
 """A stage says something of itself each half second."""
@@ -62,6 +61,8 @@ class StageState:
     Attributes:
         streamed: whether it follows a topic; one that does not has uploads only.
         readers: who hold its head: children and clients.
+        dead_letters: that are open.
+        dismissed: dead letters that somebody dismissed.
         told: what the copies that run it say of themselves.
         error: why its dataset cannot be read; None if it can.
     """
@@ -72,6 +73,7 @@ class StageState:
     uploads: tuple[Upload, ...] = ()
     readers: tuple[Reader, ...] = ()
     dead_letters: int = 0
+    dismissed: int = 0
     told: tuple[Told, ...] = ()
     error: CatenaryError | None = None
 
@@ -101,6 +103,7 @@ class StageState:
             "uploads": [asdict(each) for each in self.uploads],
             "readers": [each.name for each in self.readers],
             "dead_letters": self.dead_letters,
+            "dismissed": self.dismissed,
             "copies": [
                 {"owner": each.owner, "at_ms": each.at_ms, **each.facts} for each in self.told
             ],
@@ -110,6 +113,7 @@ class StageState:
         if self.error is not None:
             return f"{self.name}: {_words_of(self.error)}"
         about = counted(self.dead_letters, "dead letter") if self.streamed else "follows no topic"
+        about += f", {self.dismissed:,} dismissed" if self.dismissed else ""
         lines = [f"{self.name}: {about}"]
         for each in self.lanes:
             lane = each.lane
@@ -155,15 +159,6 @@ def stage_states(live: Live) -> list[StageState]:
         *(_state(asked, node, streamed=False) for node in others),
         *(StageState(name, error=error) for name, error in live.lacking.items()),
     ]
-
-
-def dead_letters(live: Live, node: GroupByNode) -> list[Letter]:
-    """What a GroupBy's stage set aside."""
-    dataset = live.store.dataset(dataset_name(node))
-    if dataset is None:
-        return []
-    with dataset.snapshot() as snapshot:
-        return list(letters_of(snapshot))
 
 
 def running_owner(live: Live, node: GroupByNode) -> str | None:
@@ -241,7 +236,7 @@ def _read(asked: _Asked, node: GroupByNode, *, streamed: bool) -> StageState:
         lanes = lanes_of(snapshot)
         uploads, _ = uploads_of(snapshot)
         readers, _ = readers_of(snapshot)
-        letters = sum(1 for _ in letters_of(snapshot))
+        letters = [each.is_open for each in letters_of(snapshot)]
         told = tuple(told_in(snapshot))
     return StageState(
         node.name,
@@ -249,7 +244,8 @@ def _read(asked: _Asked, node: GroupByNode, *, streamed: bool) -> StageState:
         tuple(asked.about(lane) for lane in lanes.values()),
         uploads.held,
         tuple(readers.held[name] for name in sorted(readers.held)),
-        letters,
+        letters.count(True),
+        letters.count(False),
         told,
     )
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from catenary.app.letters import dead_letters
 from catenary.app.requests import request_types
-from catenary.app.status import dead_letters
 from catenary.app.wiring import engine
 from catenary.definitions import Accuracy
 from catenary.errors import CatenaryError, DataError, LogError, nearest
@@ -295,7 +295,7 @@ class Explainer:
         """The log's events of the key, how many dead letters there are, and which topic is lacking."""
         if node.name not in {each.name for each in self._live.stages}:
             return [], 0, ""
-        letters = len(dead_letters(self._live, node))
+        letters = sum(each.is_open for each in dead_letters(self._live, node))
         try:
             stage = self._stage(node)
         except LogError as error:  # a topic that nothing was published to has no records

@@ -1,16 +1,24 @@
 """Records and rows that were set aside, with the reasons.
 
---replay folds those in that pass now; --to appends them to a topic, a JSON object each.
+--replay folds those in that pass now; --to appends them to a topic, a JSON object each; --dismiss says that
+one has been dealt with: it is kept, counted no more and not replayed, until --reopen.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from catenary.cli.console import emit, say
 from catenary.cli.opening import Definitions, Json, Root, StoreAt, lived
 from catenary.plan.printing import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from catenary.app.live import Live
+    from catenary.plan import GroupByNode
+    from catenary.stream.letters import Letter
 
 
 def command(
@@ -22,40 +30,85 @@ def command(
         bool, typer.Option("--replay", help="try them again; what passes is folded in")
     ] = False,
     to: Annotated[
-        str | None, typer.Option("--to", help="a topic that they are appended to, too")
+        str | None, typer.Option("--to", help="a topic that open ones are appended to, too")
     ] = None,
+    dismiss: Annotated[
+        list[str] | None,
+        typer.Option("--dismiss", help="topic/partition:offset, or all; count them no more"),
+    ] = None,
+    reopen: Annotated[
+        list[str] | None, typer.Option("--reopen", help="likewise; take a dismissal back")
+    ] = None,
+    note: Annotated[str, typer.Option(help="why they are dismissed; kept with them")] = "",
     definitions: Definitions = None,
     store: StoreAt = None,
     root: Root = Path(),
     json: Json = False,
 ) -> None:
-    """List dead letters, or replay them."""
+    """List dead letters, replay, dismiss or reopen them."""
+    from catenary.app.letters import dead_letters, dismissed, reopened
     from catenary.app.publishing import append_letters
-    from catenary.app.status import dead_letters
     from catenary.errors import DataError
 
-    if replay and to is not None:
-        raise DataError("--replay and --to do two things", hint="append them first, then replay")
+    asked = {"--replay": replay, "--to": to, "--dismiss": dismiss, "--reopen": reopen}
+    told = [name for name, value in asked.items() if value]
+    if len(told) > 1:
+        raise DataError(f"{' and '.join(told)} do several things", hint="one command for each")
+    if note and not dismiss:
+        raise DataError("--note says why letters are dismissed", hint="give --dismiss, too")
 
     live = lived(root, needed=names or (), definitions=definitions, store=store)
     if not (names or live.stages or json):
         say("nothing here follows a topic, so nothing can be set aside")
     nodes = [live.group_by(name) for name in names] if names else list(live.stages)
     if replay:
-        counts = {node.name: live.stage(node).replay() for node in nodes}
-        if json:
-            emit({"replayed": {name: passed for name, (passed, _) in counts.items()}})
-        for name, (passed, left) in counts.items():
-            if not json:
-                say(f"{name}: {passed:,} folded in, {left:,} still fail")
+        _replay(live, nodes, json=json)
+        return
+    if dismiss:
+        _said("dismissed", dismissed(live, nodes, dismiss, note), json=json)
+        return
+    if reopen:
+        _said("reopened", reopened(live, nodes, reopen), json=json)
         return
     letters = {node.name: dead_letters(live, node) for node in nodes}
     if to is not None:
-        append_letters(live, to, letters)
+        append_letters(live, to, {k: [x for x in v if x.is_open] for k, v in letters.items()})
     if json:
         emit({name: [each.facts() for each in found] for name, found in letters.items()})
         return
     for name, found in letters.items():
-        say(f"{name}: {counted(len(found), 'dead letter')}")
+        opened = sum(each.is_open for each in found)
+        closed = f", {len(found) - opened:,} dismissed" if len(found) > opened else ""
+        say(f"{name}: {counted(opened, 'dead letter')}{closed}")
         for each in found:
-            say(f"  {each.topic}/{each.partition}:{each.offset} {each.step}: {each.reason}")
+            say(f"  {_line(each)}")
+
+
+def _line(letter: "Letter") -> str:
+    """A letter for people."""
+    from catenary.windows import format_instant
+
+    text = f"{letter.place} {letter.step}: {letter.reason}"
+    if letter.is_open:
+        return text
+    why = f": {letter.note}" if letter.note else ""
+    return f"{text} (dismissed {format_instant(letter.dismissed_ms)}{why})"
+
+
+def _replay(live: "Live", nodes: "Sequence[GroupByNode]", *, json: bool) -> None:
+    """Try them again, and say what passed."""
+    counts = {node.name: live.stage(node).replay() for node in nodes}
+    if json:
+        emit({"replayed": {name: passed for name, (passed, _) in counts.items()}})
+        return
+    for name, (passed, left) in counts.items():
+        say(f"{name}: {passed:,} folded in, {left:,} still fail")
+
+
+def _said(word: str, letters: "Mapping[str, Sequence[Letter]]", *, json: bool) -> None:
+    """Say what became of letters."""
+    if json:
+        emit({word: {name: [each.facts() for each in found] for name, found in letters.items()}})
+        return
+    for name, found in letters.items():
+        say(f"{name}: {counted(len(found), 'dead letter')} {word}")

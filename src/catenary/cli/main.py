@@ -35,7 +35,7 @@ VERBS: Final = {
     "why": "what made one value, and where online and backfill part",
     "status": "what stages have committed, how far behind they are, what they set aside",
     "remove": "remove what changed definitions have left in the store",
-    "dead-letters": "records that were set aside, with the reasons; replay them",
+    "dead-letters": "records that were set aside, with the reasons; replay or dismiss them",
     "settings": "show every setting and where it came from",
     "group-by-streaming": "Chronon's driver: stream a compiled GroupBy, chained or not",
     "group-by-upload": "Chronon's driver: upload a compiled GroupBy",

@@ -1,6 +1,7 @@
 """Append rows to a topic: JSON lines or Parquet, from a file or from stdin.
 
-Rows are checked against the topic's columns first; if one does not fit, nothing is appended. The token
+All go to one partition, in their order: spread over several, a file's rows would no longer come in the order of
+their times, which chains rely on. Rows are checked against the topic's columns first; if one does not fit, nothing is appended. The token
 that is printed makes `fetch --min-token` wait until the answer reflects these rows.
 """
 
@@ -18,7 +19,7 @@ def command(
     topic: Annotated[str, typer.Argument(help="the topic's name, such as flights/arrivals")],
     file: Annotated[Path, typer.Argument(help="a .parquet file, JSON lines, or - for stdin")],
     *,
-    partition: Annotated[int, typer.Option(help="which partition of the topic")] = 0,
+    partition: Annotated[int, typer.Option(help="the partition that all rows go to")] = 0,
     partitions: Partitions = None,
     definitions: Definitions = None,
     root: Root = Path(),
@@ -31,8 +32,10 @@ def command(
         rows = read_rows(live, topic, file)
         live.create_topics(None if partitions is None else {topic: partitions})
         token = live.publish(topic, rows, partition=partition)
+        many = len(live.log.partitions(topic))
     if json:
         emit({"topic": topic, "rows": rows.num_rows, "token": str(token)})
     else:
-        say(f"{counted(rows.num_rows, 'row')} appended to {topic}")
+        where = f", all to partition {partition} of its {many}" if many > 1 else ""
+        say(f"{counted(rows.num_rows, 'row')} appended to {topic}{where}")
         say(f"token {token}")

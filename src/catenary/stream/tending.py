@@ -300,13 +300,13 @@ class Tended(Lanes):
         return True
 
     def replay(self) -> tuple[int, int]:
-        """Try dead letters again; what passes is folded in, also beside a running copy.
+        """Try open dead letters again; what passes is folded in, also beside a running copy.
 
         Returns:
             How many passed, and how many are left.
         """
         with self.dataset.snapshot() as snapshot:
-            letters = list(letters_of(snapshot))
+            letters = [each for each in letters_of(snapshot) if each.is_open]
         passed = sum(self._replay(letter) for letter in letters)
         return passed, len(letters) - passed
 
@@ -325,8 +325,8 @@ class Tended(Lanes):
         while True:
             with self.dataset.snapshot() as snapshot:
                 data = snapshot.get(LaneId(letter.source, letter.partition).record)
-                if data is None or snapshot.get(letter.store_key) is None:
-                    return False
+                if data is None or snapshot.get(letter.store_key) != letter.pack():
+                    return False  # somebody else has replayed or dismissed it
                 lane = lane_in(data)
                 try:
                     ready = pipeline.enrich(pipeline.decode(lane, record))
@@ -338,7 +338,7 @@ class Tended(Lanes):
                 current = [each for each in found.held if each.state != "loading"]
                 changes = fold(self.layout, snapshot, lane, ready.batch, current)
             changes.deletes.append(letter.store_key)
-            if self._write(lane, changes, {UPLOADS_KEY: before}):
+            if self._write(lane, changes, {UPLOADS_KEY: before, letter.store_key: letter.pack()}):
                 return True
 
 

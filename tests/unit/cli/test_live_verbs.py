@@ -248,6 +248,44 @@ def test_a_record_that_cannot_be_read_is_a_dead_letter_and_takes_no_neighbour_al
     assert facts(capsys, project, *words)["features"]["amount_count_7d"] == 1
 
 
+def test_a_dead_letter_that_was_dealt_with_is_dismissed_kept_and_left_alone_by_replays(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from catenary.logs.embedded import EmbeddedLog
+
+    log = EmbeddedLog(project / "log")
+    log.create("shop/orders")
+    log.append("shop/orders", [b"{", json.dumps(ORDER).encode(), b"]"])
+    log.close()
+    facts(capsys, project, "stream", "--all", "--until-caught-up")
+    letters = ("dead-letters", "customer_spend")
+
+    def counts() -> tuple[int, int]:
+        (spend, clients) = facts(capsys, project, "status")["stages"]
+        assert clients["dead_letters"] == 2, "of another stage"
+        return spend["dead_letters"], spend["dismissed"]
+
+    error = refusal(capsys, project, *letters, "--dismiss", "shop/orders/0:1")
+    assert "no open dead letter is of 'shop/orders/0:1'" in error["problem"]
+    assert counts() == (2, 0)
+    words = (*letters, "--dismiss", "shop/orders/0:0", "--note", "sent anew")
+    (gone,) = facts(capsys, project, *words)["dismissed"]["customer_spend"]
+    assert (gone["offset"], gone["note"], gone["dismissed_ms"] > 0) == (0, "sent anew", True)
+    assert counts() == (1, 1)
+    first, second = facts(capsys, project, *letters)["customer_spend"]
+    assert (first["note"], first["value"], second["dismissed_ms"]) == ("sent anew", "{", 0)
+    assert main([*letters, "--root", str(project)]) == 0
+    out = capsys.readouterr().out
+    assert "customer_spend: 1 dead letter, 1 dismissed" in out
+    assert out.splitlines()[1].endswith(": sent anew)")
+    facts(capsys, project, *letters, "--dismiss", "all")
+    assert counts() == (0, 2)
+    taken_back = facts(capsys, project, *letters, "--reopen", "shop/orders/0:2")["reopened"]
+    assert [each["offset"] for each in taken_back["customer_spend"]] == [2]
+    assert counts() == (1, 1)
+    assert "several things" in refusal(capsys, project, *words, "--replay")["problem"]
+
+
 def test_status_tells_who_holds_a_head_and_whether_the_owner_still_runs(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -317,9 +355,12 @@ def test_a_topic_is_made_with_as_many_partitions_as_are_asked_for_and_keeps_them
 ) -> None:
     words = ("--partition", "1", "--partitions", "2")
     assert published(capsys, project, *words) == "shop/orders/1:1"
+    file = str(project / "orders.jsonl")
+    assert main(["publish", "shop/orders", file, "--root", str(project), "--partition", "1"]) == 0
+    assert "appended to shop/orders, all to partition 1 of its 2" in capsys.readouterr().out
     facts(capsys, project, "stream", "--all", "--until-caught-up")
     (spend, _) = facts(capsys, project, "status")["stages"]
-    assert [each["position"] for each in spend["lanes"]] == [0, 1]
+    assert [each["position"] for each in spend["lanes"]] == [0, 2]
     error = refusal(capsys, project, "stream", "--all", "--partitions", "3")
     assert (error["kind"], "has 2 partitions, not 3" in error["problem"]) == ("LogError", True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.unit.stream.helping import SCHEMA, Streamed
@@ -11,10 +11,15 @@ from catenary import Aggregation, EventSource, GroupBy, Operation, Query
 from catenary.app.live import open_stage
 from catenary.plan.settings import ChainSettings
 from catenary.plan.stage import StageSpec
+from catenary.stream import tending
+from catenary.stream.letters import dismiss, reopen
 from catenary.windows import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from catenary.state.fold import Changes
+    from catenary.stream.stage import Stage
 
 START_MS = 1_709_251_200_000
 MICROS = START_MS * 1_000
@@ -28,6 +33,13 @@ SPENT = GroupBy(
 
 def streamed(folder: Path, **settings: object) -> Streamed:
     return Streamed(folder, SPENT, ChainSettings.parse(settings))
+
+
+def patient(made: Streamed) -> Stage:
+    """A stage that takes events which lie further ahead."""
+    settings = ChainSettings(max_ahead_ms=2 * DAY_MS)
+    spec = StageSpec.of({"spent": SPENT}, lambda _: SCHEMA, "spent", settings)
+    return open_stage(spec, made.log, made.store, made.nodes)
 
 
 def test_microseconds_sent_as_milliseconds_change_nothing_for_anybody(tmp_path: Path) -> None:
@@ -70,17 +82,47 @@ def test_events_of_the_future_are_facts_where_the_setting_says_so(tmp_path: Path
     ahead = START_MS + DAY_MS + HOUR_MS
     made.publish([("a", 1.0, ahead)])
     assert len(made.letters()) == 1
-    patient = open_stage(
-        StageSpec.of(
-            {"spent": SPENT}, lambda _: SCHEMA, "spent", ChainSettings(max_ahead_ms=2 * DAY_MS)
-        ),
-        made.log,
-        made.store,
-        made.nodes,
-    )
-    assert patient.replay() == (1, 0)
+    assert patient(made).replay() == (1, 0)
     row = made.fetcher.fetch("spent", {"user": "a"}, at=ahead + 1)
     assert row.x_sum_7d == 1.0
+
+
+def test_what_was_dismissed_is_not_replayed_until_it_is_opened_again(tmp_path: Path) -> None:
+    made = Streamed(tmp_path, SPENT, ChainSettings(), clock=lambda: START_MS)
+    ahead = START_MS + DAY_MS + HOUR_MS
+    made.publish([("a", 1.0, ahead), ("a", 2.0, ahead)])
+    stage = patient(made)
+    dataset, first = stage.dataset, made.letters()[0]
+    assert len(dismiss(dataset, lambda each: each == first, at_ms=7, note="sent anew")) == 1
+    assert stage.replay() == (1, 0)
+    (kept,) = made.letters()
+    assert (kept.offset, kept.dismissed_ms, kept.note) == (0, 7, "sent anew")
+
+    def total() -> float:
+        return made.fetcher.fetch("spent", {"user": "a"}, at=ahead + 1).x_sum_7d
+
+    assert total() == 2.0
+    assert dismiss(dataset, lambda _: True, at_ms=8) == [], "it is already"
+    assert reopen(dataset, lambda _: True) == [first]
+    assert stage.replay() == (1, 0)
+    assert (total(), made.letters()) == (3.0, [])
+
+
+def test_a_letter_that_is_dismissed_while_it_is_replayed_is_not_folded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Streamed(tmp_path, SPENT, ChainSettings(), clock=lambda: START_MS)
+    ahead = START_MS + DAY_MS + HOUR_MS
+    made.publish([("a", 1.0, ahead)])
+    stage, before = patient(made), tending.fold
+
+    def meanwhile(*given: Any) -> Changes:
+        dismiss(stage.dataset, lambda _: True, at_ms=7)
+        return before(*given)
+
+    monkeypatch.setattr(tending, "fold", meanwhile)
+    assert stage.replay() == (0, 1)
+    assert made.fetcher.fetch("spent", {"user": "a"}, at=ahead + 1).x_sum_7d is None
 
 
 def test_seconds_sent_as_milliseconds_are_folded_and_doubted_once(tmp_path: Path) -> None:

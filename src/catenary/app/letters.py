@@ -1,0 +1,86 @@
+"""Dead letters of a project: listed, dismissed when somebody has dealt with them, opened again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from catenary.errors import DataError
+from catenary.state.layouts import dataset_name
+from catenary.stream.lanes import now_ms
+from catenary.stream.letters import dismiss, letters_of, reopen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from catenary.app.live import Live
+    from catenary.plan import GroupByNode
+    from catenary.ports import Dataset
+    from catenary.stream.letters import Letter
+
+ALL: Final = "all"
+
+
+def dead_letters(live: Live, node: GroupByNode) -> list[Letter]:
+    """What a GroupBy's stage set aside, what was dismissed included."""
+    dataset = live.store.dataset(dataset_name(node))
+    if dataset is None:
+        return []
+    with dataset.snapshot() as snapshot:
+        return list(letters_of(snapshot))
+
+
+def dismissed(
+    live: Live, nodes: Sequence[GroupByNode], places: Sequence[str], note: str = ""
+) -> dict[str, list[Letter]]:
+    """Dismiss letters of some GroupBys, by name those that were.
+
+    Args:
+        live: the project's live half.
+        nodes: whose letters.
+        places: `topic/partition:offset` of their records, or `all`.
+        note: why.
+
+    Raises:
+        DataError: for a place of which none of them has an open letter; nothing is dismissed then.
+    """
+    at_ms = now_ms()
+
+    def change(dataset: Dataset, wanted: Callable[[Letter], bool]) -> list[Letter]:
+        return dismiss(dataset, wanted, at_ms=at_ms, note=note)
+
+    return _changed(live, nodes, places, change, is_open=True)
+
+
+def reopened(
+    live: Live, nodes: Sequence[GroupByNode], places: Sequence[str]
+) -> dict[str, list[Letter]]:
+    """Open dismissed letters again; as `dismissed`."""
+    return _changed(live, nodes, places, reopen, is_open=False)
+
+
+def _changed(
+    live: Live,
+    nodes: Sequence[GroupByNode],
+    places: Sequence[str],
+    change: Callable[[Dataset, Callable[[Letter], bool]], list[Letter]],
+    *,
+    is_open: bool,
+) -> dict[str, list[Letter]]:
+    letters = [each for node in nodes for each in dead_letters(live, node)]
+    known = {each.place for each in letters if each.is_open == is_open}
+    for place in places:
+        if place not in {ALL, *known}:
+            word = "open" if is_open else "dismissed"
+            raise DataError(
+                f"no {word} dead letter is of {place!r}",
+                hint="`catenary dead-letters` lists them; write topic/partition:offset, or all",
+            )
+
+    def wanted(each: Letter) -> bool:
+        return ALL in places or each.place in places
+
+    datasets = {node.name: live.store.dataset(dataset_name(node)) for node in nodes}
+    return {
+        name: [] if dataset is None else change(dataset, wanted)
+        for name, dataset in datasets.items()
+    }
