@@ -20,7 +20,8 @@ from catenary.errors import (
     UnreadableError,
     UnsupportedError,
 )
-from catenary.stores.redis import RedisStore
+from catenary.stores.redis import RedisStore, client
+from catenary.stores.redis import dataset as dataset_module
 from catenary.stream.lanes import SetBackError
 from catenary.testing.services.ports import HOST
 from catenary.testing.services.redis import RedisServer
@@ -74,6 +75,30 @@ def test_a_stage_waits_for_a_killed_server_and_goes_on_without_loss_or_doubling(
             running.until(running.published)
     assert running.failed == []
     assert (running.visits(), running.position()) == (120, 120)
+
+
+def test_a_stage_waits_for_a_server_that_is_silent_for_longer_than_leases_last(
+    tmp_path: Path, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_ANSWER_S", 0.3)
+    monkeypatch.setattr(dataset_module, "LEASE_MS", 500)
+    running = Running(tmp_path, server)
+    with running.following() as stage:
+        for _ in range(2):
+            running.publish(20)
+            running.until(running.published - 10)
+            running.server.pause()
+            running.publish(20)
+            time.sleep(1.5)
+            assert "cannot be reached" in stage.status.waiting_for
+            with pytest.raises(UnreachableError, match="cannot be reached"):
+                running.position()
+            running.server.resume()
+            running.until(running.published)
+    assert running.failed == []
+    assert (running.visits(), running.position()) == (80, 80)
+    running.store.close()
+    running.log.close()
 
 
 def test_a_stage_over_an_emptied_server_stops_and_begins_anew_when_it_is_started_again(

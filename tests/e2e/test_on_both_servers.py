@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import signal
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -33,7 +37,7 @@ from tests.unit.logs.registries import LocalRegistry
 from tests.unit.web.serving import SPEND, served
 
 from catenary.app.live import Live
-from catenary.app.running import Here
+from catenary.app.running import Apart, Here
 from catenary.app.workers import Worker
 from catenary.codecs import avro_schema, codec
 from catenary.definitions import GroupBy
@@ -226,6 +230,50 @@ def test_of_two_copies_on_both_servers_the_older_one_is_fenced(shop: Shop) -> No
             older.stop()
         newer.finish()
         assert [lane.rows for lane in lanes(live)] == [20, 20]
+
+
+def test_a_copy_that_stood_still_beyond_its_session_loses_its_partitions_and_shares_them_again(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick = "kafka.session.timeout.ms=2000&kafka.heartbeat.interval.ms=400"
+    toml = shop.root / "catenary.toml"
+    toml.write_text(re.sub(r'(log = "kafka://[^"]*)', rf"\1?{quick}", toml.read_text()))
+    wanted = shop.backfilled(capsys)
+    orders = shop.orders()
+    third = len(orders) // 3
+    with Live.open(shop.root) as live, ExitStack() as ended:
+        live.create_topics({shop.topic: 4})
+        facts(capsys, shop.root, "upload", "--ds", BEFORE, "--frontier", f"{shop.topic}/0:0")
+        held = exact(live, orders)
+        copies = [Apart(live, live.stages, group=shop.topic) for _ in range(2)]
+
+        for each in copies:
+            ended.callback(each.kill)  # one that stands still would not end by itself
+
+        def owned(copy: Apart) -> list[int]:
+            """Of each of its stages, how many lanes."""
+            owners = [lane.owner for lane in lanes(live)]
+            pids = [worker.pid for worker in copy.workers.values()]
+            return [sum(f"process {pid} " in owner for owner in owners) for pid in pids]
+
+        eventually(lambda: [owned(each) for each in copies] == [[2, 2]] * 2)
+        published(live, shop, orders[:third], partitions=4)
+        eventually(lambda: sum(lane.rows for lane in lanes(live)) == 2 * third)
+        still, moving = copies
+        for worker in still.workers.values():
+            os.kill(worker.pid, signal.SIGSTOP)
+        published(live, shop, orders[third : 2 * third], partitions=4)
+        eventually(lambda: owned(moving) == [4, 4])
+        eventually(lambda: sum(lane.rows for lane in lanes(live)) == 4 * third)
+        for worker in still.workers.values():
+            os.kill(worker.pid, signal.SIGCONT)
+        published(live, shop, orders[2 * third :], partitions=4)
+        eventually(lambda: [owned(each) for each in copies] == [[2, 2]] * 2)
+        eventually(lambda: sum(lane.rows for lane in lanes(live)) == 2 * len(orders))
+        for each in copies:
+            each.stop()
+        assert_equal(fetched(live, orders), wanted)
+        held.close()
 
 
 def change(**order: object) -> bytes:

@@ -1,7 +1,8 @@
 """Chronon's driver: bring a compiled GroupBy up to the end of a day, into the store that models read.
 
 As `catenary upload`, of one compiled definition: what it is chained on is uploaded with it. --frontier
-says up to which positions of the log the tables hold its events, so that a stream goes on from there.
+says up to which positions of the log the tables hold its events, so that a stream goes on from there; its
+topics lie where --topic-override and --kafka-bootstrap say, as for the stream.
 """
 
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated
 import typer
 
 from catenary.cli.console import watched
-from catenary.cli.driving import KINDS, Conf, ConfPath, noted
+from catenary.cli.driving import KINDS, Bootstrap, Conf, ConfPath, Topics, noted
 from catenary.cli.opening import Json, Root
 from catenary.cli.reports import said_uploads
 
@@ -23,6 +24,8 @@ def command(
         str | None, typer.Option(help="a token; unknown unless given, the log's beginning if empty")
     ] = None,
     conf: Conf = None,
+    kafka_bootstrap: Bootstrap = None,
+    topic_override: Topics = None,
     root: Root = Path(),
     json: Json = False,
 ) -> None:
@@ -30,7 +33,14 @@ def command(
     from catenary.app.driver import Driven
     from catenary.app.upload import frontier_of, upload
 
-    driven = Driven.open(root, conf_path, conf=conf or (), kind=KINDS["group-by-upload"])
+    driven = Driven.open(
+        root,
+        conf_path,
+        conf=conf or (),
+        topics=topic_override or (),
+        bootstrap=kafka_bootstrap,
+        kind=KINDS["group-by-upload"],
+    )
     noted(driven, json=json)
     live = driven.live
     with watched() as meter:

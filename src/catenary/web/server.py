@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from catenary.app.api_keys import check_scopes
 from catenary.app.extras import needed
 from catenary.app.log_lines import configuration
+from catenary.app.spans import Spans
 from catenary.errors import LogError, SettingsError
 from catenary.plan.printing import counted
 
@@ -60,6 +61,8 @@ def serve(order: Order, listening: Callable[[str], None]) -> None:
     Raises:
         SettingsError: for an address that cannot be had, keys that are not there, scopes that name what
             is not served, or a request log that cannot be written.
+        UnsupportedError: if a library is not installed that the settings ask for.
+        UnreachableError: if the store's server is away.
         SystemExit: if workers end again and again.
     """
     live = order.live()
@@ -67,6 +70,7 @@ def serve(order: Order, listening: Callable[[str], None]) -> None:
     names = [node.name for node in served(live)]
     check_scopes(settings.api_keys, live.project.definitions)
     Access(settings.api_keys, os.environ)
+    _try(live)
     rows = max(_ROWS, 2 * settings.workers)
     _make_request_log(live, rows)
     live.close()
@@ -107,6 +111,14 @@ def serve(order: Order, listening: Callable[[str], None]) -> None:
         finally:
             ended.set()
             looking.join()
+
+
+def _try(live: Live) -> None:
+    """Meet here what would end each worker: a library that is missing, a store that lets nobody in."""
+    traces = live.project.settings.traces
+    if traces:
+        Spans(traces, "catenary serve").close()
+    live.store.datasets()
 
 
 def _make_request_log(live: Live, partitions: int) -> None:

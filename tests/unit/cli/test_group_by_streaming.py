@@ -22,7 +22,7 @@ from catenary.cli.group_by_streaming import prepared
 from catenary.cli.main import main
 from catenary.plan.settings import PREFIX
 from catenary.state.layouts import dataset_name
-from catenary.state.records import lanes_of, pack, readers_of, told_in
+from catenary.state.records import lanes_of, pack, readers_of, told_in, uploads_of
 from catenary.stores.lmdb import LmdbStore
 
 if TYPE_CHECKING:
@@ -343,6 +343,22 @@ def test_a_topic_may_lie_elsewhere(project: Path, capsys: pytest.CaptureFixture[
     with Driven.open(project, Path(SPEND)).live as live:
         (lane,) = lanes(live, live.group_by("shop.spend.customer"))
     assert lane.topic == "other/topic"
+
+
+def test_an_upload_names_the_frontier_of_a_topic_that_lies_elsewhere(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upload = ("group-by-upload", "--end-date", "2024-01-21", "--conf-path", SPEND)
+    frontier = ("--frontier", "other/topic/0:0")
+    assert "'other/topic'" in refusal(capsys, project, *upload, *frontier)["problem"]
+    elsewhere = ("--topic-override", "shop/orders=log:///other/topic")
+    objects(capsys, project, *upload, *frontier, *elsewhere)
+    with Driven.open(project, Path(SPEND)).live as live:
+        dataset = live.store.dataset(dataset_name(live.group_by("shop.spend.customer")))
+        assert dataset is not None
+        with dataset.snapshot() as snapshot:
+            uploads, _ = uploads_of(snapshot)
+    assert [each.frontier for each in uploads.held] == [{"other/topic/0": 0}]
 
 
 @pytest.mark.parametrize(

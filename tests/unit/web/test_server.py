@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from tests.unit.cli.shop import refusal
+from tests.unit.cli.shop import begun, refusal
 from tests.unit.web.serving import SPEND, served
 
 from catenary.cli.main import main
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     ("missing", "words", "said"),
     [
         ("granian", ("serve",), "`catenary serve` needs granian"),
+        (
+            "opentelemetry.sdk",
+            ("serve", "--traces", "http://localhost:4318"),
+            "traces needs opentelemetry.sdk",
+        ),
         ("prometheus_client", ("serve", "--metrics"), "a page of metrics needs prometheus_client"),
         (
             "prometheus_client",
@@ -55,6 +60,33 @@ sys.exit(main({[*words, "--root", str(project)]!r}))
     assert ended.returncode == 1
     assert said in ended.stderr
     assert "pip install 'catenary[" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "verb", "missing", "extra"),
+    [
+        ('store = "redis://h/0"', ("status",), "redis", "redis"),
+        ('store = "redis://h/0"', ("serve",), "redis", "redis"),
+        ('log = "kafka://h:1"', ("stream", "--all"), "confluent_kafka", "kafka"),
+        ('log = "kafka://h:1"\nrequest_log = "r"', ("serve",), "confluent_kafka", "kafka"),
+    ],
+)
+def test_a_server_whose_client_is_not_installed_is_refused_with_the_extra(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    setting: str,
+    verb: tuple[str, ...],
+    missing: str,
+    extra: str,
+) -> None:
+    project = begun(tmp_path)
+    features = project / "features.py"
+    features.write_text(features.read_text().replace("log:///shop/orders", "orders"))
+    with (project / "catenary.toml").open("a") as settings:
+        settings.write(setting + "\n")
+    monkeypatch.setitem(sys.modules, missing, None)
+    assert f"pip install 'catenary[{extra}]'" in refusal(capsys, project, *verb)["hint"]
 
 
 def test_a_port_that_is_taken_is_said_to_be(

@@ -208,6 +208,7 @@ def _settings(data: Path, ports: Mapping[str, int]) -> dict[str, str]:
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
         "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "1000",
         "broker.session.timeout.ms": "2000",
         "broker.heartbeat.interval.ms": "500",
         "log.initial.task.delay.ms": "100",
