@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("missing", "words", "said"),
     [
-        ("granian", ("serve",), "`catenary serve` needs granian"),
+        ("uvicorn", ("serve",), "`catenary serve` needs uvicorn"),
         ("prometheus_client", ("serve", "--metrics"), "a page of metrics needs prometheus_client"),
         (
             "prometheus_client",
