@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
-from httptools import parse_url
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from catenary.web.application import BEGUN, Request
@@ -84,21 +84,52 @@ class Protocol(HttpToolsProtocol):
         """A piece of requests: one, as a rule."""
         self._unread += len(data)
         self._may_hold = True
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._feed(data)
+        except HttpParserError:
+            self.send_400_response("This is no HTTP.")
         if self._held is not None:
             self._let_go()
         if self._unread > HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
 
+    def _feed(self, data: bytes) -> None:
+        """Let the parser have what was read; it calls what is below.
+
+        Raises:
+            HttpParserError: if it is no HTTP.
+        """
+        assert self.parser is not None, "a connection that is lost reads nothing"
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            # A client that offers another protocol, as Java's offers HTTP/2, goes on with this one.
+            # The parser would drop the body, so one that does not hear of the offer takes its place.
+            (end,) = upgrade.args
+            head = [self.parser.get_method(), b" ", self.url, b" HTTP/1.1\r\n"]
+            for name, value in self.headers:
+                if name != b"upgrade":
+                    head += (name, b": ", value, b"\r\n")
+            self.parser = HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+            self.parser.feed_data(b"".join((*head, b"\r\n", data[end:])))
+
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
-        self._wait(HEAD_S)
+        if not self._is_busy():
+            self._wait(HEAD_S)
 
     def on_headers_complete(self) -> None:
         """A head is there."""
         if self._unread > HEAD_BYTES and _size(self.url, self.headers) > HEAD_BYTES:
             raise ValueError("the head is too long")  # the parser gives up, which is a 400
+        assert self.parser is not None, "it is what calls"
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise ValueError("this is no proxy")
+            return
         self._unread = 0
         named = Headers(self.headers)
         self.headers = []  # what comes behind a body is no part of the head
@@ -120,7 +151,9 @@ class Protocol(HttpToolsProtocol):
         """A request is whole."""
         self._unread = 0
         if self._held is None:
-            super().on_message_complete()
+            assert self.parser is not None, "it is what calls"
+            if not self.parser.should_upgrade():
+                super().on_message_complete()
             return
         found = self.app.at_once(self._request(), self._held)
         if isinstance(found, Reply):
@@ -135,7 +168,7 @@ class Protocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Uvicorn has sent an answer."""
         super().on_response_complete()
-        self._wait(KEEP_S)
+        self._wait(self._answer_s() if self._is_busy() else KEEP_S)
 
     def _is_busy(self) -> bool:
         """Whether uvicorn has a request that is not answered yet."""
@@ -150,7 +183,6 @@ class Protocol(HttpToolsProtocol):
             and not self._is_busy()
             and not self.flow.write_paused
             and not self.transport.is_closing()
-            and not parser.should_upgrade()
             and parser.should_keep_alive()
             and parser.get_http_version() == "1.1"
         )
@@ -162,7 +194,7 @@ class Protocol(HttpToolsProtocol):
 
     def _start(self) -> None:
         """Let uvicorn begin with the request whose head is there."""
-        self._until_s = self.loop.time() + self.app.time_limit_s + KEEP_S
+        self._wait(self._answer_s())
         super().on_headers_complete()
 
     def _let_go(self) -> None:
@@ -180,6 +212,10 @@ class Protocol(HttpToolsProtocol):
         parts += (b"\r\n", reply.body)
         self.transport.write(b"".join(parts))
         self._wait(KEEP_S)
+
+    def _answer_s(self) -> float:
+        """Within how long an answer is there, and taken."""
+        return self.app.time_limit_s + KEEP_S
 
     def _wait(self, seconds: float) -> None:
         self._until_s = self.loop.time() + seconds
