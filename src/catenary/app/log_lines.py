@@ -27,7 +27,9 @@ def configuration(form: Form) -> dict[str, Any]:
         "handlers": {"stderr": {"()": Stderr, "formatter": "line"}},
         "loggers": {
             NAME: {"handlers": ["stderr"], "level": "INFO", "propagate": False},
-            "_granian": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+            # What a client of a server does wrong is worth no line.
+            "uvicorn": {"handlers": ["stderr"], "level": "ERROR", "propagate": False},
+            "asyncio": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         },
     }
 

@@ -12,6 +12,7 @@ import typer
 
 from catenary.cli.console import emit, say
 from catenary.cli.opening import Definitions, Json, LogFormat, Root, Traces, lived, pairs
+from catenary.cli.running import told_to_stop
 
 
 def command(
@@ -88,4 +89,4 @@ def command(
         else:
             say(f"serving at {address}")
 
-    serve(order, listening)
+    serve(order, listening, told_to_stop())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from catenary.app.api_keys import ApiKey
 
 _SCHEME: Final = "bearer "
-_ASK: Final = (("www-authenticate", "Bearer"),)
+_ASK: Final = ((b"www-authenticate", b"Bearer"),)
 
 
 class Access:

@@ -1,42 +1,67 @@
 """What a server calls: a request finds its route, and gets an answer or a refusal.
 
-    scope ──► route ──► key ──► body ──► Endpoint ──► reply
-                │         └── 401, 403    └── 408, 413
-                └── 404, 405
+    head ──► route ──► key ──► body ──► Endpoint ──► reply
+               │         └── 401, 403    └── 408, 413
+               └── 404, 405
 
-RSGI is Granian's own interface: a coroutine per request, and one call that sends the whole answer. Under
-it a request costs half of what it does under Starlette.
+An `Application` is one of ASGI. A request for features that came whole may also be asked for at once: then
+its answer is at hand when the call returns, unless something is to be waited for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
-from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError, Scope  # pyright: ignore[reportPrivateImportUsage] - it is their only public place
 
-from catenary.errors import nearest
+from catenary.errors import CatenaryError, nearest
 from catenary.web.access import Access, allows
-from catenary.web.asked import is_arrow, wants_arrow, wishes
-from catenary.web.deadlines import Deadlines
+from catenary.web.asked import Headers, is_arrow, wants_arrow, wishes
 from catenary.web.endpoint import Call
-from catenary.web.refusals import JSON, RefusedError, Reply
+from catenary.web.refusals import JSON, RefusedError, Reply, refusal_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
     from catenary.app.api_keys import ApiKey
     from catenary.web.counters import Counters
     from catenary.web.endpoint import Endpoint
 
     Get = Callable[["ApiKey | None"], Awaitable[Reply]]
 
+Scope = MutableMapping[str, Any]
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
 _log: Final = logging.getLogger(__name__)
 OPEN: Final = frozenset({"/healthz", "/readyz"})
 """What is answered without a key."""
+_CLOSE: Final = ((b"connection", b"close"),)
+BEGUN: Final = "catenary.begun"
+"""Where a scope's state has the answer to a request that was begun before the server called."""
+
+
+class Request(NamedTuple):
+    """The head of a request.
+
+    Attributes:
+        method: in capitals.
+        path: with percent-encoding undone.
+        query: as it came.
+        headers: by their names.
+    """
+
+    method: str
+    path: str
+    query: bytes
+    headers: Headers
+
+
+class _GoneError(Exception):
+    """The client has gone, in the middle of its request."""
 
 
 class Application:
@@ -70,64 +95,97 @@ class Application:
         self._access = access
         self._topics = topics
         self._body_limit = body_limit
-        self._time_limit_s = time_limit_s
-        self._deadlines = Deadlines(time_limit_s)
+        self.time_limit_s = time_limit_s
         self._counters = counters
-        self._close = close
+        self.close = close
 
     def change(self, endpoints: Mapping[str, Endpoint], gets: Mapping[str, Get]) -> None:
         """Answer these from now on; requests that have begun end as they began."""
         self._endpoints, self._gets = dict(endpoints), dict(gets)
 
-    async def __call__(self, scope: Scope, proto: HTTPProtocol) -> None:
-        """One request."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, as ASGI has it."""
+        begun: Awaitable[Reply] | None = scope["state"].get(BEGUN)
         try:
-            reply = await self._reply(scope, proto)
-        except RefusedError as refusal:
-            reply = self._refused(refusal)
-        except (ProtocolClosed, ProtocolError):
-            return  # the client has gone, in the middle of its request
-        except Exception:
-            _log.exception("%s %s failed", scope.method, scope.path)
-            problem = "the service made a mistake; its log says more"
-            reply = self._refused(RefusedError(500, problem, kind="InternalError"))
-        proto.response_bytes(reply.status, reply.headers, reply.body)
+            reply = await (self._received(scope, receive) if begun is None else begun)
+        except _GoneError:
+            return
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.head()})
+        await send({"type": "http.response.body", "body": reply.body})
 
-    def __rsgi_del__(self, _: asyncio.AbstractEventLoop) -> None:
-        """The worker ends."""
-        self._close()
+    def at_once(self, request: Request, body: bytes) -> Reply | Awaitable[Reply] | None:
+        """The answer to a request that is there as a whole.
 
-    async def _reply(self, scope: Scope, proto: HTTPProtocol) -> Reply:
-        path, method = scope.path, scope.method
-        endpoint = self._endpoints.get(path)
-        if endpoint is None:
-            path = unquote(path)
-            endpoint = self._endpoints.get(path)
+        Returns:
+            It, if nothing is to be waited for; else what gives it when it is awaited; None for a request
+            that is not one for features, or too long a one: the server is to call.
+        """
+        try:
+            endpoint = self._endpoint(request)
+            if endpoint is None or len(body) > self._body_limit:
+                return None
+            found = endpoint.answer(self._call(request, time.monotonic()), body)
+        except Exception as error:
+            return self._refused(request, error)
+        return found if isinstance(found, Reply) else self._awaited(request, found)
+
+    async def _awaited(self, request: Request, found: Awaitable[Reply]) -> Reply:
+        try:
+            return await found
+        except Exception as error:
+            return self._refused(request, error)
+
+    async def _received(self, scope: Scope, receive: Receive) -> Reply:
+        """The answer to a request whose body is still to come.
+
+        Raises:
+            _GoneError: if it does not, since nobody waits for the answer any more.
+        """
+        began_s = time.monotonic()
+        headers = Headers(scope["headers"])
+        request = Request(scope["method"], scope["path"], scope["query_string"], headers)
+        try:
+            endpoint = self._endpoint(request)
             if endpoint is None:
-                return await self._got(path, method, scope)
-        if method != "POST":
-            raise _not_allowed(method, path, "POST")
-        headers = scope.headers
-        if self._access is not None:
-            self._access.check(headers.get("authorization"), endpoint.name)
-        arrow = is_arrow(headers.get("content-type"))
-        began_s = asyncio.get_running_loop().time()
-        body = await self._body(headers.get("content-length"), proto, began_s)
-        call = Call(
-            body,
-            wishes(scope.query_string, headers, self._topics),
-            arrow,
-            wants_arrow(headers.get("accept"), arrow),
-            began_s + self._time_limit_s,
-            headers.get("traceparent"),
-        )
-        return await endpoint.answer(call)
+                return await self._got(request)
+            # What can be refused by its head is not read.
+            call = self._call(request, began_s)
+            found = endpoint.answer(call, await self._body(headers, receive))
+            return found if isinstance(found, Reply) else await found
+        except _GoneError:
+            raise
+        except Exception as error:
+            return self._refused(request, error)
 
-    async def _got(self, path: str, method: str, scope: Scope) -> Reply:
+    def _endpoint(self, request: Request) -> Endpoint | None:
+        """The endpoint that is asked, by who may; None if it is none."""
+        endpoint = self._endpoints.get(request.path)
+        if endpoint is None:
+            return None
+        if request.method != "POST":
+            raise _not_allowed(request.method, request.path, "POST")
+        if self._access is not None:
+            self._access.check(request.headers.text(b"authorization"), endpoint.name)
+        return endpoint
+
+    def _call(self, request: Request, began_s: float) -> Call:
+        """What a request's head asks of an endpoint."""
+        headers = request.headers
+        arrow = is_arrow(headers.text(b"content-type"))
+        return Call(
+            wishes(request.query, headers, self._topics),
+            arrow,
+            wants_arrow(headers.text(b"accept"), arrow),
+            began_s,
+            headers.text(b"traceparent"),
+        )
+
+    async def _got(self, request: Request) -> Reply:
         """What is asked with GET."""
+        path, method, headers = request.path, request.method, request.headers
         key: ApiKey | None = None
         if self._access is not None and path not in OPEN:
-            key = self._access.check(scope.headers.get("authorization"))
+            key = self._access.check(headers.text(b"authorization"))
         get = self._gets.get(path)
         if get is None:
             known = [*self._gets, *self._endpoints] if key is None else list(self._gets)
@@ -138,26 +196,30 @@ class Application:
             raise _not_allowed(method, path, "GET")
         return await get(key)
 
-    async def _body(self, length: str | None, proto: HTTPProtocol, began_s: float) -> bytes:
+    async def _body(self, headers: Headers, receive: Receive) -> bytes:
         """The body, if it comes in time and is no longer than it may be."""
+        length = headers.text(b"content-length")
+        if length is not None:
+            self._check_length(int(length))
+        body, more = bytearray(), True
         try:
-            with self._deadlines.within(began_s):
-                if length is not None:
-                    self._check_length(int(length))
-                    return await proto()
-                chunks = bytearray()
-                async for chunk in proto:
-                    chunks += chunk
-                    self._check_length(len(chunks))
-                return bytes(chunks)
+            async with asyncio.timeout(self.time_limit_s):
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _GoneError
+                    body += message["body"]
+                    self._check_length(len(body))
+                    more = message["more_body"]
         except TimeoutError:
             raise RefusedError(
                 408,
-                f"the body did not come within {self._time_limit_s:g} s",
+                f"the body did not come within {self.time_limit_s:g} s",
                 where="body",
                 hint="send it at once",
-                headers=(("connection", "close"),),
+                headers=_CLOSE,
             ) from None
+        return bytes(body)
 
     def _check_length(self, length: int) -> None:
         if length > self._body_limit:
@@ -166,10 +228,14 @@ class Application:
                 f"the body has {length:,} bytes or more, {self._body_limit:,} is the limit",
                 where="body",
                 hint="ask in several requests, or raise body_limit",
-                headers=(("connection", "close"),),
+                headers=_CLOSE,
             )
 
-    def _refused(self, refusal: RefusedError) -> Reply:
+    def _refused(self, request: Request, error: Exception) -> Reply:
+        """What is answered for an error."""
+        if not isinstance(error, (RefusedError, CatenaryError)):
+            _log.error("%s %s failed", request.method, request.path, exc_info=error)
+        refusal = refusal_of(error)
         if self._counters is not None:
             self._counters.refused(refusal.status)
         return refusal.reply()
@@ -177,7 +243,7 @@ class Application:
 
 def json_reply(data: object, status: int = 200) -> Reply:
     """An object as an answer."""
-    return Reply(status, [JSON], msgspec.json.encode(data))
+    return Reply(status, JSON, msgspec.json.encode(data))
 
 
 def fixed(data: object) -> Get:
@@ -225,5 +291,5 @@ def _not_allowed(method: str, path: str, wanted: str) -> RefusedError:
         405,
         f"{path} is not asked with {method}",
         hint=f"use {wanted}",
-        headers=(("allow", wanted),),
+        headers=((b"allow", wanted.encode()),),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from catenary.app.requests import among
@@ -26,18 +26,20 @@ _UNTOLD: Final = "application/x-www-form-urlencoded"
 """What `curl -d` and urllib say of a body of which they were told nothing."""
 LONGEST_S: Final = 86_400
 HEADERS: Final = {
-    "at": "catenary-at",
-    "min_token": "catenary-min-token",
-    "timeout": "catenary-timeout",
+    "at": b"catenary-at",
+    "min_token": b"catenary-min-token",
+    "timeout": b"catenary-timeout",
 }
+_IN_HEADERS: Final = frozenset(HEADERS.values())
 
 
-class Headers(Protocol):
+class Headers(dict[bytes, bytes]):
     """A request's headers, by their names in small letters."""
 
-    def get(self, key: str, default: str | None = None) -> str | None:
-        """The header's value."""
-        ...
+    def text(self, name: bytes) -> str | None:
+        """A header's value; None if it is not there."""
+        value = self.get(name)
+        return None if value is None else value.decode("latin-1")
 
 
 @dataclass(frozen=True)
@@ -58,17 +60,18 @@ class Wishes:
 NOTHING: Final = Wishes()
 
 
-def wishes(query: str, headers: Headers, topics: frozenset[str]) -> Wishes:
+def wishes(query: bytes, headers: Headers, topics: frozenset[str]) -> Wishes:
     """What the query and the headers ask.
 
     Raises:
         RefusedError: 400, for a name that is unknown or given twice, or a value that does not fit.
     """
     found = NOTHING
-    for name, header in HEADERS.items():
-        value = headers.get(header)
-        if value is not None:
-            found = _with(found, name, value, topics)
+    if not _IN_HEADERS.isdisjoint(headers):
+        for name, header in HEADERS.items():
+            value = headers.text(header)
+            if value is not None:
+                found = _with(found, name, value, topics)
     if not query:
         return found
     asked = _of_query(query, topics)
@@ -82,11 +85,11 @@ def wishes(query: str, headers: Headers, topics: frozenset[str]) -> Wishes:
 
 
 @lru_cache(maxsize=1024)
-def _of_query(query: str, topics: frozenset[str]) -> Wishes:
+def _of_query(query: bytes, topics: frozenset[str]) -> Wishes:
     """What a query asks; clients ask the same again and again."""
     found = NOTHING
     given: set[str] = set()
-    for name, value in parse_qsl(query, keep_blank_values=True):
+    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
         if name not in HEADERS:
             raise _wrong(f"there is no {name!r}", "query", nearest(name, HEADERS))
         if name in given:

@@ -12,11 +12,10 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow as pa
 
-from catenary.errors import CatenaryError
 from catenary.plan.fingerprints import fingerprint
 from catenary.plan.nodes import JoinNode
 from catenary.schema import Schema
@@ -26,7 +25,7 @@ from catenary.web.asked import ARROW
 from catenary.web.refusals import JSON, RefusedError, Reply, refusal_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from concurrent.futures import Executor
 
     from catenary.app.spans import Spans
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
     from catenary.web.counters import Counters
     from catenary.web.sampled import RequestLog
     from catenary.web.waiting import Waiting
+
+_ARROW: Final = ((b"content-type", ARROW.encode()),)
 
 
 @dataclass(frozen=True)
@@ -69,22 +70,20 @@ class Shared:
 
 
 class Call(NamedTuple):
-    """One request for features.
+    """What the head of a request for features says.
 
     Attributes:
-        body: JSON, or an Arrow stream if `arrow` says so.
         wishes: as of when, and what must be reflected.
-        arrow: the form of the body.
-        arrow_out: the form of the answer.
-        until_s: when the time is up, by the event loop's clock.
+        arrow: whether the body is an Arrow stream rather than JSON.
+        arrow_out: whether the answer is to be one.
+        began_s: when the request began, by the monotonic clock.
         traceparent: of whoever asks; None if there is none.
     """
 
-    body: bytes
     wishes: Wishes
     arrow: bool
     arrow_out: bool
-    until_s: float
+    began_s: float
     traceparent: str | None
 
 
@@ -141,44 +140,51 @@ class Endpoint:
         """All GroupBys that are read for an answer."""
         return self._shared.fetcher.below(self.name)
 
-    async def answer(self, call: Call) -> Reply:
-        """The answer to a call.
+    def answer(self, call: Call, body: bytes) -> Reply | Awaitable[Reply]:
+        """The answer to a call with this body: at hand, or what it is awaited with.
 
         Raises:
-            RefusedError: for a request that does not fit; what comes too late; a store that cannot be read.
+            RefusedError: for a request that does not fit, and what comes too late; awaiting raises it, too.
+            CatenaryError: of the fetcher.
         """
-        if self._shared.spans is not None:
-            return await self._traced(call, self._shared.spans)
-        return await self._counted(call)
-
-    async def _traced(self, call: Call, spans: Spans) -> Reply:
-        began_ns, code = time.time_ns(), 500
+        began_s, began_ns = time.perf_counter(), time.time_ns()
         try:
-            found = await self._counted(call)
-            code = found.status
-        except RefusedError as refused:
-            code = refused.status
+            found = self._answer(call, body)
+        except Exception as error:
+            self._trace(call, began_ns, refusal_of(error).status)
             raise
-        finally:
-            spans.fetched(self.name, began_ns, code, call.traceparent)
-        return found
+        if isinstance(found, Reply):
+            return self._told(found, call, began_s, began_ns)
+        return self._awaited(found, call, began_s, began_ns)
 
-    async def _counted(self, call: Call) -> Reply:
-        began_s = time.perf_counter()
+    async def _awaited(
+        self, found: Awaitable[Reply], call: Call, began_s: float, began_ns: int
+    ) -> Reply:
         try:
-            found = await self._answered(*call[:-1])
-        except CatenaryError as error:
-            raise refusal_of(error) from error
+            reply = await found
+        except Exception as error:
+            self._trace(call, began_ns, refusal_of(error).status)
+            raise
+        return self._told(reply, call, began_s, began_ns)
+
+    def _told(self, reply: Reply, call: Call, began_s: float, began_ns: int) -> Reply:
+        """The answer, counted and traced."""
         if self._shared.counters is not None:
             self._shared.counters.answered(self._place, time.perf_counter() - began_s)
-        return found
+        self._trace(call, began_ns, reply.status)
+        return reply
 
-    async def _answered(
-        self, body: bytes, wishes: Wishes, arrow: bool, arrow_out: bool, until_s: float
-    ) -> Reply:
-        shared = self._shared
-        read = forms.from_arrow if arrow else self._from_json
-        rows = read(body)
+    def _trace(self, call: Call, began_ns: int, code: int) -> None:
+        if self._shared.spans is not None:
+            self._shared.spans.fetched(self.name, began_ns, code, call.traceparent)
+
+    def _answer(self, call: Call, body: bytes) -> Reply | Awaitable[Reply]:
+        shared, wishes = self._shared, call.wishes
+        rows = (
+            forms.from_arrow(body)
+            if call.arrow
+            else forms.Rows(forms.from_json(body, self._columns))
+        )
         many = len(rows.keys)
         if many > shared.batch_limit:
             raise RefusedError(
@@ -187,31 +193,34 @@ class Endpoint:
                 where="body",
                 hint="ask in several requests, or raise batch_limit",
             )
+        if many == 1 and not (call.arrow or call.arrow_out):
+            (keys,) = rows.keys
+            if shared.at_once and wishes.min_token is None:
+                return self._one(keys, _instant(wishes))
+            return self._later(lambda: self._one(keys, _instant(wishes)), call, shared.at_once)
+        at = rows.at
+        return self._later(
+            lambda: self._many(rows.keys, _instant(wishes) if at is None else at, call.arrow_out),
+            call,
+            False,
+        )
+
+    async def _later(self, work: Callable[[], Reply], call: Call, here: bool) -> Reply:
+        """What work comes to once the token is reflected: here, or in a thread."""
+        shared, wishes = self._shared, call.wishes
+        until_s = call.began_s + shared.time_limit_s
         if wishes.min_token is not None:
-            left_s = until_s - asyncio.get_running_loop().time()
+            left_s = until_s - time.monotonic()
             timeout_s = left_s if wishes.timeout_s is None else min(wishes.timeout_s, left_s)
             await shared.waiting.reflected(self.name, wishes.min_token, timeout_s)
-        at = rows.at if rows.at is not None else wishes.at_ms
-        if at is None:
-            at = time.time_ns() // 1_000_000
-        if many == 1 and not (arrow or arrow_out):
-            (keys,) = rows.keys
-            if shared.at_once:
-                return self._one(keys, at)
-            return await self._threaded(lambda: self._one(keys, at), until_s)
-        return await self._threaded(lambda: self._many(rows.keys, at, arrow_out), until_s)
-
-    def _from_json(self, body: bytes) -> forms.Rows:
-        return forms.Rows(forms.from_json(body, self._columns))
-
-    async def _threaded(self, work: Callable[[], Reply], until_s: float) -> Reply:
+        if here:
+            return work()
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout_at(until_s):
-                return await loop.run_in_executor(self._shared.pool, work)
+            async with asyncio.timeout(until_s - time.monotonic()):
+                return await loop.run_in_executor(shared.pool, work)
         except TimeoutError:
-            limit_s = self._shared.time_limit_s
-            problem = f"the features of {self.name} were not read within {limit_s:g} s"
+            problem = f"the features of {self.name} were not read within {shared.time_limit_s:g} s"
             hint = "ask for fewer rows, or raise time_limit_ms"
             raise RefusedError(504, problem, hint=hint) from None
 
@@ -226,17 +235,17 @@ class Endpoint:
         for bits in answer.bits.tolist():
             self._count(bits)
         if arrow_out and self._shared.requests is None:
-            return Reply(200, [("content-type", ARROW)], forms.to_arrow(answer))
+            return Reply(200, _ARROW, forms.to_arrow(answer))
         rows = answer.each()
         given = keys.to_pylist() if isinstance(keys, pa.Table) else keys
         for row, each, ts in zip(rows, given, answer.at.tolist(), strict=True):
             self._log(row, each, ts)
         if arrow_out:
-            return Reply(200, [("content-type", ARROW)], forms.to_arrow(answer))
+            return Reply(200, _ARROW, forms.to_arrow(answer))
         return self._json(rows, given, answer.token)
 
     def _json(self, rows: Sequence[Row], keys: Sequence[Mapping[str, Any]], token: Token) -> Reply:
-        return Reply(200, [JSON], forms.to_json(rows, keys, self._token(token), self._mend))
+        return Reply(200, JSON, forms.to_json(rows, keys, self._token(token), self._mend))
 
     def _count(self, bits: int) -> None:
         if self._shared.counters is not None:
@@ -262,6 +271,11 @@ def features_of(node: Node) -> Schema:
     if node.derivations is None:
         return node.base_schema
     return Schema.of({name: node.schema[name] for name in node.derivations.output})
+
+
+def _instant(wishes: Wishes) -> int:
+    """As of when."""
+    return time.time_ns() // 1_000_000 if wishes.at_ms is None else wishes.at_ms
 
 
 def _column(name: str, type_: Type) -> dict[str, object]:

@@ -18,10 +18,11 @@ import msgspec
 import pyarrow as pa
 
 from catenary.ports import statuses
+from catenary.schema import BOOLEAN
 from catenary.web.refusals import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from catenary.ports import Token
     from catenary.schema import Schema, Type
@@ -116,7 +117,25 @@ def to_json(
     rows: Sequence[Row], keys: Sequence[Mapping[str, object]], token: str, mend: Mend | None
 ) -> bytes:
     """The answer to requests, in their order."""
-    results = [_result(row, each, mend) for row, each in zip(rows, keys, strict=True)]
+    if mend is not None and mend.always:
+        return _written(rows, [mend(each) for each in rows], keys, token)
+    found = _written(rows, rows, keys, token)
+    # An infinity is written as null, so that without any null there is nothing to mend.
+    if mend is None or b"null" not in found:
+        return found
+    mended = [mend(each) for each in rows]
+    if all(each is row for each, row in zip(mended, rows, strict=True)):
+        return found
+    return _written(rows, mended, keys, token)
+
+
+def _written(
+    rows: Sequence[Row],
+    features: Sequence[Mapping[str, object]],
+    keys: Sequence[Mapping[str, object]],
+    token: str,
+) -> bytes:
+    results = list(map(_result, rows, features, keys))
     return _encode({"results": results, "token": token})
 
 
@@ -151,21 +170,25 @@ class TokenText:
 
 
 class Mend:
-    """Writes infinities as text, in the columns that may hold them.
+    """Writes infinities as text, in the columns that may hold them; and keys that JSON has not.
 
     Args:
         schema: of the features.
+
+    Attributes:
+        always: whether each row is to be mended, since such keys are not written at all.
     """
 
     def __init__(self, schema: Schema) -> None:
         self._nested = tuple(
-            name for name, type_ in schema.items() if type_.is_nested and _has_floats(type_)
+            name for name, type_ in schema.items() if type_.is_nested and _is_mended(type_)
         )
+        self.always = any(map(_has_odd_keys, schema.values()))
 
     @staticmethod
     def of(schema: Schema) -> Mend | None:
         """What mends rows of this schema; None if there is nothing to mend."""
-        return Mend(schema) if any(_has_floats(each) for each in schema.values()) else None
+        return Mend(schema) if any(map(_is_mended, schema.values())) else None
 
     def __call__(self, row: Mapping[str, object]) -> Mapping[str, object]:
         """The row as JSON can say it; itself, where that is so already."""
@@ -179,7 +202,9 @@ class Mend:
         return row
 
 
-def _result(row: Row, keys: Mapping[str, object], mend: Mend | None) -> dict[str, object]:
+def _result(
+    row: Row, features: Mapping[str, object], keys: Mapping[str, object]
+) -> dict[str, object]:
     bits = row.bits
     if bits & REFUSED:
         return {
@@ -192,7 +217,7 @@ def _result(row: Row, keys: Mapping[str, object], mend: Mend | None) -> dict[str
     return {
         "status": "Success",
         "entityKeys": keys,
-        "features": row if mend is None else mend(row),
+        "features": features,
         "rowStatus": statuses.worst(bits),
         "partStatuses": _parts(row) if bits else {},
     }
@@ -203,19 +228,34 @@ def _parts(row: Row) -> dict[str, tuple[str, ...]]:
     return {name: listed for name, listed in row.statuses.items() if listed}
 
 
-def _has_floats(type_: Type) -> bool:
-    inner = [type_.item, type_.key, *(field.type for field in type_.fields)]
-    return type_.is_float or any(each is not None and _has_floats(each) for each in inner)
+def _within(type_: Type) -> Iterator[Type]:
+    """A type, and all that it is made of."""
+    yield type_
+    for each in (type_.item, type_.key, *(field.type for field in type_.fields)):
+        if each is not None:
+            yield from _within(each)
+
+
+def _is_mended(type_: Type) -> bool:
+    return any(each.is_float for each in _within(type_)) or _has_odd_keys(type_)
+
+
+def _has_odd_keys(type_: Type) -> bool:
+    keys = (each.key for each in _within(type_))
+    return any(each is not None and (each.is_float or each == BOOLEAN) for each in keys)
 
 
 def _said(value: object) -> object:
     if isinstance(value, float):
-        return value if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
+        return ("Infinity" if value > 0 else "-Infinity") if math.isinf(value) else value
     if isinstance(value, (list, tuple)):
         return [_said(each) for each in cast("list[object]", value)]
     if isinstance(value, dict):
         held = cast("dict[object, object]", value)
-        return {str(_said(name)): _said(each) for name, each in held.items()}
+        return {
+            str(_said(name)) if isinstance(name, (float, bool)) else name: _said(each)
+            for name, each in held.items()
+        }
     return value
 
 

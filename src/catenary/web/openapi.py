@@ -195,7 +195,7 @@ def _parameters(wished: list[_Wish]) -> list[Data]:
 def _headers(wished: list[_Wish]) -> list[Data]:
     return [
         {
-            "name": HEADERS[name].title(),
+            "name": HEADERS[name].decode().title(),
             "in": "header",
             "description": f"As {name} in the query, which wins.",
             "schema": schema,

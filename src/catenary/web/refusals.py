@@ -13,15 +13,20 @@ import msgspec
 
 from catenary.errors import CatenaryError, DataError, NotYetError, RunError, UnreadableError
 
-JSON: Final = ("content-type", "application/json")
+Headers = tuple[tuple[bytes, bytes], ...]
+JSON: Final = ((b"content-type", b"application/json"),)
 
 
 class Reply(NamedTuple):
-    """An answer as it is sent: status, headers and body."""
+    """An answer as it is sent: status, headers (names in small letters) and body."""
 
     status: int
-    headers: list[tuple[str, str]]
+    headers: Headers
     body: bytes
+
+    def head(self) -> Headers:
+        """All headers that say what the body is."""
+        return (*self.headers, (b"content-length", b"%d" % len(self.body)))
 
 
 class RefusedError(Exception):
@@ -42,7 +47,7 @@ class RefusedError(Exception):
         where: str | None = None,
         hint: str | None = None,
         kind: str = "RequestError",
-        headers: tuple[tuple[str, str], ...] = (),
+        headers: Headers = (),
     ) -> None:
         super().__init__(problem)
         self.status = status
@@ -51,15 +56,20 @@ class RefusedError(Exception):
 
     def reply(self) -> Reply:
         """What is sent."""
-        return Reply(self.status, [JSON, *self._headers], self._body())
+        return Reply(self.status, (*JSON, *self._headers), self._body())
 
     def _body(self) -> bytes:
         text = "; ".join(str(each) for each in list(self._parts.values())[1:] if each)
         return msgspec.json.encode({"errors": [text], "error": self._parts})
 
 
-def refusal_of(error: CatenaryError) -> RefusedError:
-    """The refusal that says what an error of the fetcher says."""
+def refusal_of(error: Exception) -> RefusedError:
+    """The refusal that says what an error says; one that nobody expected is the service's mistake."""
+    if isinstance(error, RefusedError):
+        return error
+    if not isinstance(error, CatenaryError):
+        problem = "the service made a mistake; its log says more"
+        return RefusedError(500, problem, kind="InternalError")
     return RefusedError(
         _status(error),
         error.problem,

@@ -1,4 +1,4 @@
-"""Granian's processes: one that listens to signals, and workers that answer.
+"""The processes of `catenary serve`: one that listens to signals, and workers that answer.
 
 Each worker has its own socket of the same address, among which the kernel shares connections; workers
 are started afresh (spawn), since neither a store nor Arrow's threads survive a fork.
@@ -6,64 +6,56 @@ are started afresh (spawn), since neither a store nor Arrow's threads survive a 
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import socket
 import threading
-import time
-from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from catenary.app.api_keys import check_scopes
 from catenary.app.extras import needed
-from catenary.app.log_lines import configuration
+from catenary.app.log_lines import configure
 from catenary.app.spans import Spans
 from catenary.errors import LogError, SettingsError
 from catenary.plan.printing import counted
+from catenary.web.access import Access
+from catenary.web.addresses import await_listening, held
+from catenary.web.counters import Counters
+from catenary.web.supervisor import keep
+from catenary.web.worker import served
 
 try:
-    from granian.constants import HTTPModes, Interfaces
-    from granian.http import HTTP1Settings
-    from granian.log import LogLevels
-    from granian.server import Server
+    from catenary.web.listener import END_S, run
 except ImportError as error:
     raise needed("serve", "`catenary serve`", error) from error
 
-from catenary.web.access import Access
-from catenary.web.counters import Counters
-from catenary.web.worker import load, served
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from catenary.app.live import Live
     from catenary.web.worker import Order
 
-_HEADER_BYTES: Final = 64 * 1024
-_HEADER_MS: Final = 10_000
-_CONNECTIONS: Final = 4096
 _ROWS: Final = 16
-_END_S: Final = 10
-_LOOK_S: Final = 0.02
+_MORE_S: Final = 5
 
 
-def serve(order: Order, listening: Callable[[str], None]) -> None:
-    """Serve until told to stop (SIGTERM or SIGINT); called in the process's main thread.
+def serve(order: Order, listening: Callable[[str], None], stopped: threading.Event) -> None:
+    """Serve until told to stop.
 
     Args:
         order: what is served; its counters are made here.
         listening: told the address once a worker answers.
+        stopped: set when it shall end.
 
     Raises:
         SettingsError: for an address that cannot be had, keys that are not there, scopes that name what
             is not served, or a request log that cannot be written.
         UnsupportedError: if a library is not installed that the settings ask for.
         UnreachableError: if the store's server is away.
-        SystemExit: if workers end again and again.
+        RunError: if workers end again and again.
     """
     live = order.live()
     settings = live.project.settings
@@ -74,40 +66,33 @@ def serve(order: Order, listening: Callable[[str], None]) -> None:
     rows = max(_ROWS, 2 * settings.workers)
     _make_request_log(live, rows)
     live.close()
+    configure(order.log_format)
     with (
         TemporaryDirectory(prefix="catenary-serve-") as folder,
-        _held(settings.host, settings.port) as port,
+        held(settings.host, settings.port) as port,
     ):
         path = Path(folder) / "counters"
         Counters.make(path, names, rows)
-        multiprocessing.set_start_method("spawn", force=True)
-        server = Server(
-            "catenary",
-            address=settings.host,
-            port=port,
-            interface=Interfaces.RSGI,
-            workers=settings.workers,
-            http=HTTPModes.http1,
-            http1_settings=HTTP1Settings(
-                header_read_timeout=_HEADER_MS, max_buffer_size=_HEADER_BYTES
-            ),
-            websockets=False,
-            backpressure=_CONNECTIONS,
-            log_level=LogLevels.warning,
-            log_dictconfig=configuration(order.log_format),
-            respawn_failed_workers=True,
-            workers_kill_timeout=_END_S,
-        )
+        order = replace(order, counters=path, rows=rows)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        told = partial(listening, f"http://{host}:{port}")
-        ended = threading.Event()
+        answering, ended = threading.Event(), threading.Event()
+
+        def told() -> None:
+            answering.set()
+            listening(f"http://{host}:{port}")
+
         looking = threading.Thread(
-            target=_look, args=(settings.host, port, told, ended), daemon=True
+            target=await_listening, args=(settings.host, port, told, ended), daemon=True
         )
         looking.start()
+        make = partial(
+            get_context("spawn").Process,
+            name="worker",
+            target=run,
+            args=(order, settings.host, port),
+        )
         try:
-            order = replace(order, counters=path, rows=rows)
-            server.serve(target_loader=partial(load, order), wrap_loader=False)
+            keep(make, settings.workers, answering, stopped, END_S + _MORE_S)
         finally:
             ended.set()
             looking.join()
@@ -137,34 +122,3 @@ def _make_request_log(live: Live, partitions: int) -> None:
             f"request_log={topic!r} has {counted(there, 'partition')}, {partitions} are needed",
             hint="each worker writes one of its own; name another topic, which is made as it must be",
         )
-
-
-@contextmanager
-def _held(host: str, port: int) -> Generator[int]:
-    """The port, which nobody else has, kept while in the context; any that is free for 0."""
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with closing(socket.socket(family)) as alone:
-            # Workers share the port, and whoever else had it would share it, too.
-            alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            alone.bind(address)
-            found = int(alone.getsockname()[1])
-        with closing(socket.socket(family)) as shared:
-            shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            shared.bind((host, found))
-            yield found
-    except OSError as error:
-        problem = f"{host}:{port} cannot be listened at: {error.strerror or error}"
-        raise SettingsError(problem, hint="give another --port; 0 takes any") from error
-
-
-def _look(host: str, port: int, told: Callable[[], None], ended: threading.Event) -> None:
-    """Tell once somebody listens."""
-    while not ended.is_set():
-        try:
-            socket.create_connection((host, port), timeout=1.0).close()
-        except OSError:
-            time.sleep(_LOOK_S)
-        else:
-            told()
-            return

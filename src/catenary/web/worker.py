@@ -239,7 +239,7 @@ def _routes(
     if counters is not None:
         names = [each.name for each in (*joins, *groups)]
         held = metrics.registry([lambda: fetches(counters, names), lambda: metrics.stages(live)])
-        kind_ = [("content-type", metrics.CONTENT_TYPE)]
+        kind_ = ((b"content-type", metrics.CONTENT_TYPE.encode()),)
         found["/metrics"] = read(lambda: metrics.page(held), lambda page: Reply(200, kind_, page))
     return posts, found
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("missing", "words", "said"),
     [
-        ("granian", ("serve",), "`catenary serve` needs granian"),
+        ("uvicorn", ("serve",), "`catenary serve` needs uvicorn"),
         (
             "opentelemetry.sdk",
             ("serve", "--traces", "http://localhost:4318"),
@@ -143,3 +143,23 @@ def test_a_worker_that_is_killed_is_replaced_and_the_sums_go_on(project: Path) -
         assert answer.is_success
         count = 'catenary_fetch_seconds_count{definition="customer_spend"} 2.0'
         assert count in server.get("/metrics").text
+
+
+def test_workers_end_with_a_parent_that_is_killed(project: Path) -> None:
+    words = ("serve", "--root", str(project), "--port", "0", "--json")
+    parent = subprocess.Popen(
+        [sys.executable, "-m", "catenary", *words], stdout=subprocess.PIPE, text=True
+    )
+    with parent:
+        assert parent.stdout is not None
+        port = int(json.loads(parent.stdout.readline())["address"].rpartition(":")[2])
+        parent.kill()
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("somebody listens still")
