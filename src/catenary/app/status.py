@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from catenary.app.upload import uploaded
+from catenary.definitions import GroupBy
 from catenary.errors import CatenaryError, LogError, PositionError, UnreachableError
 from catenary.plan.printing import counted
 from catenary.state.layouts import dataset_name
@@ -144,7 +145,7 @@ class StageState:
 def stage_states(live: Live) -> list[StageState]:
     """Every GroupBy of the project that is read online: the stages, then those without a topic.
 
-    Definitions that lack a table come last, each with what it lacks.
+    Those that lack a table come last, each with what it lacks.
 
     What is damaged of one is told in its place, and takes no figures of another along.
 
@@ -157,7 +158,11 @@ def stage_states(live: Live) -> list[StageState]:
     return [
         *(_state(asked, node, streamed=True) for node in live.stages),
         *(_state(asked, node, streamed=False) for node in others),
-        *(StageState(name, error=error) for name, error in live.lacking.items()),
+        *(
+            StageState(name, error=error)
+            for name, error in live.lacking.items()
+            if isinstance(live.definitions[name], GroupBy)
+        ),
     ]
 
 
