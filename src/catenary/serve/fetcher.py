@@ -91,7 +91,7 @@ class Fetcher:
         limit_bytes: int | None = LIMIT_BYTES,
         beyond: Callable[[Token], str] = lambda _: "",
     ) -> None:
-        self.beyond = beyond
+        self._beyond = beyond
         self.lookup = StoreLookup(store, on_snapshot_late=on_snapshot_late, limit_bytes=limit_bytes)
         self._store = store
         self._clock = clock
@@ -238,6 +238,24 @@ class Fetcher:
         reached, _ = target.below.frontiers(self._store.version())
         return _words(target.below.lacking(token, reached))
 
+    def overdue(self, name: str, token: Token, timeout_s: float) -> NotYetError | None:
+        """What to say once a token has been waited for so long; None if all is reflected by now."""
+        lacking = self.lacking(name, token)
+        if lacking is None:
+            return None
+        return self._not_yet(self._target(name), token, timeout_s, lacking)
+
+    def _not_yet(
+        self, target: _Target, token: Token, timeout_s: float, lacking: str
+    ) -> NotYetError:
+        problem = f"{target.node.name} does not reflect the token after {timeout_s:g} s: {lacking}"
+        beyond = self._beyond(token)
+        if beyond:
+            hint = f"{beyond}: nothing that far was published; is the token of another log?"
+        else:
+            hint = "`catenary status` shows whether the stage runs, and how far it lags"
+        return NotYetError(problem, hint=hint)
+
     def _target(self, name: str | JoinNode | GroupByNode) -> _Target:
         key = name if isinstance(name, str) else name.name
         found = self._targets.get(key)
@@ -298,8 +316,8 @@ class Fetcher:
                 return token
             left = until - time.monotonic()
             if left <= 0:
-                beyond = "" if wanted is None else self.beyond(wanted)
-                raise not_yet(target.node.name, timeout_s, str(_words(lacking)), beyond)
+                assert wanted is not None, "nothing else lacks"
+                raise self._not_yet(target, wanted, timeout_s, str(_words(lacking)))
             # Each of them has to come on, so it is enough to hear of the last in the chain.
             self._store.wait(version, min(left, _PATIENCE_S), dataset=lacking[-1].dataset)
 
@@ -313,16 +331,6 @@ class Fetcher:
             if left <= 0:
                 return
             self._store.wait(version, min(left, _PATIENCE_S))
-
-
-def not_yet(name: str, timeout_s: float, lacking: str, beyond: str = "") -> NotYetError:
-    """The error of a token that was not reflected in time; `beyond` is where topics end before it."""
-    hint = "`catenary status` shows whether the stage runs, and how far it lags"
-    if beyond:
-        hint = f"{beyond}: nothing that far was published; is the token of another log?"
-    return NotYetError(
-        f"{name} does not reflect the token after {timeout_s:g} s: {lacking}", hint=hint
-    )
 
 
 def _words(lacking: list[Lack]) -> str | None:

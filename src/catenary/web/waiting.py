@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from catenary.errors import CatenaryError
-from catenary.serve.fetcher import not_yet
 
 if TYPE_CHECKING:
     from catenary.ports import Store, Token
@@ -69,9 +68,9 @@ class Waiting:
                 async with asyncio.timeout(timeout_s):
                     await held.future
             except TimeoutError:
-                lacking = await asyncio.to_thread(self._fetcher.lacking, name, token)
-                if lacking is not None:  # else it has come at the last moment
-                    raise not_yet(name, timeout_s, lacking) from None
+                overdue = await asyncio.to_thread(self._fetcher.overdue, name, token, timeout_s)
+                if overdue is not None:  # else it has come at the last moment
+                    raise overdue from None
         finally:
             with self._changed:
                 self._held.discard(held)

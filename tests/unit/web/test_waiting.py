@@ -10,6 +10,7 @@ from tests.unit.serve.conftest import DAY, World, clicks, spending
 
 from catenary.errors import NotYetError, StorageError
 from catenary.ports import Token
+from catenary.serve.fetcher import Fetcher
 from catenary.web.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -59,6 +60,15 @@ def test_a_token_that_does_not_come_is_named_with_what_lacks_it(waiting: Waiting
     lacking = "after 0.02 s: spending is at 1 in shop/clicks/0, 9 is asked for"
     with pytest.raises(NotYetError, match=lacking):
         asyncio.run(waiting.reflected("spending", token, 0.02))
+
+
+def test_a_token_of_which_nothing_was_published_says_so(world: World) -> None:
+    ends = "shop/clicks/0 ends at 1"
+    fetcher = Fetcher(world.plan, world.store, beyond=lambda _: ends)
+    waiting = Waiting(fetcher, world.store)
+    with pytest.raises(NotYetError, match=f"{ends}: nothing that far was published"):
+        asyncio.run(waiting.reflected("spending", Token.parse("shop/clicks/0:9"), 0.02))
+    waiting.close()
 
 
 def test_a_store_that_cannot_be_reached_is_told_to_all_who_wait_and_ends_nothing(
