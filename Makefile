@@ -8,6 +8,8 @@ BIN := .venv/bin
 PYTEST := TZ=UTC $(BIN)/pytest
 KERNELS := $(wildcard src/catenary/compiled/*.py src/catenary/compiled/*.pxd src/catenary/compiled/*.h)
 CODE := src tests setup.py $(wildcard bench)
+# Where `make kafka` listens; another free port if that is taken.
+KAFKA_PORT ?= 9092
 # A marker without tests is no failure (pytest says 5).
 group = { $(PYTEST) -q -m "$(1)" || [ $$? = 5 ]; }
 # Spark takes the machine's Java; where there is none, the one that comes as a wheel.
@@ -63,9 +65,9 @@ crash: .venv/.dev ## kill running stages N times at drawn moments; LOG=kafka, ST
 		CATENARY_TEST_STORE=$(or $(STORE),lmdb) $(PYTEST) -q -s tests/crash/test_kills_on_servers.py,\
 		CATENARY_TEST_KILLS=$(or $(N),200) $(PYTEST) -q -s tests/crash -m "not (kafka or redis)")
 
-kafka: .venv/.dev ## a Kafka broker to try, until Ctrl-C; DATA=FOLDER keeps what it holds
+kafka: .venv/.dev ## a Kafka broker to try, until Ctrl-C; KAFKA_PORT=9092; DATA=FOLDER keeps what it holds
 	@scripts/kafka.sh
-	@$(BIN)/python -m catenary.testing.services.kafka --jars build/kafka $(DATA)
+	@$(BIN)/python -m catenary.testing.services.kafka --jars build/kafka --port $(KAFKA_PORT) $(DATA)
 
 golden: .venv/.dev ## write the golden expressions anew, from real Spark
 	@$(WITH_JAVA) $(BIN)/python tests/golden/expressions/make_golden.py

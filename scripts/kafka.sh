@@ -27,6 +27,6 @@ need mvn maven
 say "fetching the broker's jars"
 rm -rf "$JARS"
 mkdir -p "$JARS"
-mvn -B -q -f scripts/kafka/pom.xml dependency:copy-dependencies "-Djars=$JARS" >&2 ||
+mvn -B -q -Dstyle.color=never -f scripts/kafka/pom.xml dependency:copy-dependencies "-Djars=$JARS" >&2 ||
     fail "Maven could not fetch the broker; what it said stands above"
 cp scripts/kafka/pom.xml "$DONE"

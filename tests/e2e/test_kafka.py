@@ -321,6 +321,58 @@ def test_a_running_stage_stops_when_its_topic_is_deleted_and_reads_nothing_of_on
         assert [(lane.position, lane.rows) for lane in lanes(live)] == [(3, 3)] * 2
 
 
+def test_stages_come_to_the_end_of_partitions_that_end_with_what_was_aborted_or_compacted_or_are_empty(
+    tmp_path: Path, kafka: KafkaBroker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from confluent_kafka import Producer
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    shop = Shop(tmp_path, kafka.address, by_setting=True)
+    config = {
+        "cleanup.policy": "compact",
+        "segment.ms": "100",
+        "min.cleanable.dirty.ratio": "0.001",
+    }
+    admin = AdminClient({"bootstrap.servers": kafka.address})
+    admin.create_topics([NewTopic(shop.topic, 3, 1, config=config)])[shop.topic].result()
+    producer = Producer({"bootstrap.servers": kafka.address, "transactional.id": shop.topic})
+    producer.init_transactions(30)
+
+    def append(partition: int, *amounts: float) -> None:
+        producer.begin_transaction()
+        for number, amount in enumerate(amounts):
+            value = json.dumps({**ORDER, "amount": amount})
+            producer.produce(shop.topic, value, key=b"%d" % (number % 2), partition=partition)
+        producer.flush(30)
+
+    with Live.open(shop.root) as live:
+        for partition, committed in ((0, (1.0, 2.0)), (1, (4.0, 8.0, 16.0, 32.0))):
+            append(partition, *committed)
+            producer.commit_transaction(30)
+            time.sleep(0.2)  # what follows begins a segment, and the former one is compacted
+            append(partition, *[64.0] * 5)
+            producer.abort_transaction(30)
+        ends = {0: 2 + 1 + 5 + 1, 1: 4 + 1 + 5 + 1, 2: 0}
+        places = live.log.partitions(shop.topic)
+        eventually(lambda: {p.partition: end for p, end in live.log.ends(places).items()} == ends)
+        eventually(lambda: len(rows_of(live.log, SourcePartition(shop.topic, 1))) == 2)
+        facts(capsys, shop.root, "stream", "--all", "--until-caught-up")
+        told = facts(capsys, shop.root, "status")["stages"]
+        for stage in told:
+            lanes_ = {
+                each["partition"]: (each["position"], each["rows"]) for each in stage["lanes"]
+            }
+            assert lanes_ == {0: (9, 2), 1: (11, 2), 2: (0, 0)}
+        words = ("customer_spend", "--key", "customer=ann", "--at", LATER)
+        found = facts(capsys, shop.root, "fetch", *words)["features"]
+        assert found["amount_sum_1d"] == 1.0 + 2.0 + 16.0 + 32.0
+        # What comes behind the gap is read.
+        append(0, 128.0)
+        producer.commit_transaction(30)
+        facts(capsys, shop.root, "stream", "--all", "--until-caught-up")
+        assert facts(capsys, shop.root, "fetch", *words)["features"]["amount_sum_1d"] == 179.0
+
+
 def test_the_verbs_work_with_a_topic_in_kafka(
     tmp_path: Path, kafka: KafkaBroker, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,7 +5,7 @@
 
 `scripts/kafka.sh` fetches the jars. From a terminal, until Ctrl-C:
 
-    python -m catenary.testing.services.kafka FOLDER --jars build/kafka
+    python -m catenary.testing.services.kafka FOLDER --jars build/kafka --port 9092
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import uuid
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Self
 
-from catenary.testing.services.ports import HOST, free_ports
+from catenary.testing.services.ports import HOST, free_ports, is_free
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +37,8 @@ class KafkaBroker:
     """One broker, which is its own controller (KRaft).
 
     Args:
-        folder: its settings, data and what it says (`broker.log`); kept when it ends.
+        folder: its settings, data and what it says (`broker.log`); kept when it ends, and gone on
+            with by the next broker of this folder.
         jars: the folder with the broker's jars.
         settings: of the broker, beside those that make one node work.
         listeners: beside the plain one, by protocol (`SSL`, `SASL_PLAINTEXT`, `SASL_SSL`): the settings
@@ -82,10 +83,11 @@ class KafkaBroker:
         }
         written |= settings or {}
         self._config.write_text("".join(f"{name}={each}\n" for name, each in written.items()))
-        identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        # A leading dash would be read as an option.
-        words = ("-c", str(self._config), f"-t={identity}", *formatted)
-        self._run("kafka.tools.StorageTool", "format", *words)
+        if not (folder / "data" / "meta.properties").exists():
+            identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            # A leading dash would be read as an option.
+            words = ("-c", str(self._config), f"-t={identity}", *formatted)
+            self._run("kafka.tools.StorageTool", "format", *words)
 
     @property
     def address(self) -> str:
@@ -224,10 +226,15 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="a Kafka broker of one node, until Ctrl-C")
     parser.add_argument("folder", type=Path, nargs="?", help="a temporary one unless given")
     parser.add_argument("--jars", type=Path, required=True)
+    parser.add_argument("--port", type=int, help="any that is free unless given")
     given = parser.parse_args(argv)
+    port: int | None = given.port
+    if port is not None and not is_free(port):
+        sys.stdout.write(f"port {port} is taken, so it is another one\n")
+        port = None
     with tempfile.TemporaryDirectory() as temporary:
         folder = (given.folder or Path(temporary)).absolute()
-        with KafkaBroker(folder, given.jars.absolute()) as broker:
+        with KafkaBroker(folder, given.jars.absolute(), port=port) as broker:
             sys.stdout.write(f"kafka://{broker.address}, until Ctrl-C\n")
             sys.stdout.flush()
             signal.signal(signal.SIGTERM, signal.default_int_handler)

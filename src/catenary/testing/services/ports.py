@@ -16,3 +16,12 @@ def free_ports(many: int) -> list[int]:
     for each in held:
         each.close()
     return ports
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of the loopback just now."""
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return False
+    return True
