@@ -30,6 +30,7 @@ HEADERS: Final = {
     "min_token": b"catenary-min-token",
     "timeout": b"catenary-timeout",
 }
+_IN_HEADERS: Final = frozenset(HEADERS.values())
 
 
 class Headers(dict[bytes, bytes]):
@@ -66,10 +67,11 @@ def wishes(query: bytes, headers: Headers, topics: frozenset[str]) -> Wishes:
         RefusedError: 400, for a name that is unknown or given twice, or a value that does not fit.
     """
     found = NOTHING
-    for name, header in HEADERS.items():
-        value = headers.text(header)
-        if value is not None:
-            found = _with(found, name, value, topics)
+    if not _IN_HEADERS.isdisjoint(headers):
+        for name, header in HEADERS.items():
+            value = headers.text(header)
+            if value is not None:
+                found = _with(found, name, value, topics)
     if not query:
         return found
     asked = _of_query(query, topics)

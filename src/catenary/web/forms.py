@@ -18,10 +18,11 @@ import msgspec
 import pyarrow as pa
 
 from catenary.ports import statuses
+from catenary.schema import BOOLEAN
 from catenary.web.refusals import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from catenary.ports import Token
     from catenary.schema import Schema, Type
@@ -151,7 +152,7 @@ class TokenText:
 
 
 class Mend:
-    """Writes infinities as text, in the columns that may hold them.
+    """Writes infinities as text, in the columns that may hold them; and keys that JSON has not.
 
     Args:
         schema: of the features.
@@ -159,13 +160,13 @@ class Mend:
 
     def __init__(self, schema: Schema) -> None:
         self._nested = tuple(
-            name for name, type_ in schema.items() if type_.is_nested and _has_floats(type_)
+            name for name, type_ in schema.items() if type_.is_nested and _is_mended(type_)
         )
 
     @staticmethod
     def of(schema: Schema) -> Mend | None:
         """What mends rows of this schema; None if there is nothing to mend."""
-        return Mend(schema) if any(_has_floats(each) for each in schema.values()) else None
+        return Mend(schema) if any(map(_is_mended, schema.values())) else None
 
     def __call__(self, row: Mapping[str, object]) -> Mapping[str, object]:
         """The row as JSON can say it; itself, where that is so already."""
@@ -203,19 +204,31 @@ def _parts(row: Row) -> dict[str, tuple[str, ...]]:
     return {name: listed for name, listed in row.statuses.items() if listed}
 
 
-def _has_floats(type_: Type) -> bool:
-    inner = [type_.item, type_.key, *(field.type for field in type_.fields)]
-    return type_.is_float or any(each is not None and _has_floats(each) for each in inner)
+def _within(type_: Type) -> Iterator[Type]:
+    """A type, and all that it is made of."""
+    yield type_
+    for each in (type_.item, type_.key, *(field.type for field in type_.fields)):
+        if each is not None:
+            yield from _within(each)
+
+
+def _is_mended(type_: Type) -> bool:
+    return any(
+        each.is_float or (each.key is not None and each.key == BOOLEAN) for each in _within(type_)
+    )
 
 
 def _said(value: object) -> object:
     if isinstance(value, float):
-        return value if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
+        return ("Infinity" if value > 0 else "-Infinity") if math.isinf(value) else value
     if isinstance(value, (list, tuple)):
         return [_said(each) for each in cast("list[object]", value)]
     if isinstance(value, dict):
         held = cast("dict[object, object]", value)
-        return {str(_said(name)): _said(each) for name, each in held.items()}
+        return {
+            str(_said(name)) if isinstance(name, (float, bool)) else name: _said(each)
+            for name, each in held.items()
+        }
     return value
 
 

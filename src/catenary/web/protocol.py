@@ -13,6 +13,7 @@ bytes a head may have, and how many connections there may be.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -188,9 +189,8 @@ class Protocol(HttpToolsProtocol):
         )
 
     def _request(self) -> Request:
-        target = parse_url(self.url)
-        path = target.path.decode("ascii")
-        return Request("POST", unquote(path), target.query or b"", self._named)
+        path, query = _target(self.url)
+        return Request("POST", path, query, self._named)
 
     def _start(self) -> None:
         """Let uvicorn begin with the request whose head is there."""
@@ -219,6 +219,13 @@ class Protocol(HttpToolsProtocol):
 
     def _wait(self, seconds: float) -> None:
         self._until_s = self.loop.time() + seconds
+
+
+@lru_cache(maxsize=256)
+def _target(url: bytes) -> tuple[str, bytes]:
+    """Path and query of a URL, as uvicorn takes them apart; clients ask for the same again and again."""
+    found = parse_url(url)
+    return unquote(found.path.decode("ascii")), found.query or b""
 
 
 def _size(url: bytes, headers: list[tuple[bytes, bytes]]) -> int:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import UTC, datetime
 
 import pytest
 
 from catenary.ports import Token, statuses
-from catenary.schema import BIGINT, BINARY, DOUBLE, STRING, Schema, array, map_of, struct
+from catenary.schema import (
+    BIGINT,
+    BINARY,
+    BOOLEAN,
+    DOUBLE,
+    STRING,
+    TIMESTAMP,
+    Schema,
+    array,
+    map_of,
+    struct,
+)
 from catenary.serve.answers import Row
 from catenary.web.forms import Columns, Mend, from_json, to_json
 from catenary.web.refusals import RefusedError
@@ -50,6 +62,39 @@ def test_other_values_are_as_json_has_them() -> None:
         "n": 2**62,
         "raw": "AP8=",
     }
+
+
+def test_what_is_no_number_is_null_wherever_it_stands() -> None:
+    row: dict[str, object] = {
+        "mean": math.nan,
+        "last": [math.nan, math.inf],
+        "top": [],
+        "by_shop": {},
+    }
+    wanted = {"mean": None, "last": [None, "Infinity"], "top": [], "by_shop": {}}
+    assert said(row, FLOATS)["features"] == wanted
+
+
+def test_keys_that_json_has_not_are_text() -> None:
+    noon = datetime(2024, 1, 22, 12, tzinfo=UTC)
+    schema = Schema.of(
+        by_flag=map_of(BOOLEAN, BIGINT),
+        by_mean=map_of(DOUBLE, BIGINT),
+        by_time=map_of(TIMESTAMP, DOUBLE),
+    )
+    row: dict[str, object] = {
+        "by_flag": {True: 1},
+        "by_mean": {0.5: 1, -math.inf: 2},
+        "by_time": {noon: 1.0},
+    }
+    assert said(row, schema)["features"] == {
+        "by_flag": {"True": 1},
+        "by_mean": {"0.5": 1, "-Infinity": 2},
+        "by_time": {"2024-01-22T12:00:00Z": 1.0},
+    }
+    for value in (1.0, None, math.inf):
+        found = said({"by_time": {noon: value}}, Schema.of(by_time=map_of(TIMESTAMP, DOUBLE)))
+        assert list(found["features"]["by_time"]) == ["2024-01-22T12:00:00Z"]
 
 
 @pytest.mark.parametrize("bits", [statuses.ERROR, statuses.BEFORE_RETENTION | statuses.MISSING])
