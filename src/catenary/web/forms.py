@@ -117,25 +117,7 @@ def to_json(
     rows: Sequence[Row], keys: Sequence[Mapping[str, object]], token: str, mend: Mend | None
 ) -> bytes:
     """The answer to requests, in their order."""
-    if mend is not None and mend.always:
-        return _written(rows, [mend(each) for each in rows], keys, token)
-    found = _written(rows, rows, keys, token)
-    # An infinity is written as null, so that without any null there is nothing to mend.
-    if mend is None or b"null" not in found:
-        return found
-    mended = [mend(each) for each in rows]
-    if all(each is row for each, row in zip(mended, rows, strict=True)):
-        return found
-    return _written(rows, mended, keys, token)
-
-
-def _written(
-    rows: Sequence[Row],
-    features: Sequence[Mapping[str, object]],
-    keys: Sequence[Mapping[str, object]],
-    token: str,
-) -> bytes:
-    results = list(map(_result, rows, features, keys))
+    results = [_result(row, each, mend) for row, each in zip(rows, keys, strict=True)]
     return _encode({"results": results, "token": token})
 
 
@@ -174,16 +156,12 @@ class Mend:
 
     Args:
         schema: of the features.
-
-    Attributes:
-        always: whether each row is to be mended, since such keys are not written at all.
     """
 
     def __init__(self, schema: Schema) -> None:
         self._nested = tuple(
             name for name, type_ in schema.items() if type_.is_nested and _is_mended(type_)
         )
-        self.always = any(map(_has_odd_keys, schema.values()))
 
     @staticmethod
     def of(schema: Schema) -> Mend | None:
@@ -202,9 +180,7 @@ class Mend:
         return row
 
 
-def _result(
-    row: Row, features: Mapping[str, object], keys: Mapping[str, object]
-) -> dict[str, object]:
+def _result(row: Row, keys: Mapping[str, object], mend: Mend | None) -> dict[str, object]:
     bits = row.bits
     if bits & REFUSED:
         return {
@@ -217,7 +193,7 @@ def _result(
     return {
         "status": "Success",
         "entityKeys": keys,
-        "features": features,
+        "features": row if mend is None else mend(row),
         "rowStatus": statuses.worst(bits),
         "partStatuses": _parts(row) if bits else {},
     }
@@ -237,12 +213,9 @@ def _within(type_: Type) -> Iterator[Type]:
 
 
 def _is_mended(type_: Type) -> bool:
-    return any(each.is_float for each in _within(type_)) or _has_odd_keys(type_)
-
-
-def _has_odd_keys(type_: Type) -> bool:
-    keys = (each.key for each in _within(type_))
-    return any(each is not None and (each.is_float or each == BOOLEAN) for each in keys)
+    return any(
+        each.is_float or (each.key is not None and each.key == BOOLEAN) for each in _within(type_)
+    )
 
 
 def _said(value: object) -> object:

@@ -45,8 +45,9 @@ def run(order: Order, host: str, port: int) -> None:
         sys.exit(1)
 
 
-def _answer(application: Application, listening: socket.socket) -> None:
-    config = Config(
+def configuration(application: Application) -> Config:
+    """How uvicorn runs an application."""
+    return Config(
         application,
         http=Protocol,
         loop="asyncio",
@@ -61,6 +62,10 @@ def _answer(application: Application, listening: socket.socket) -> None:
         timeout_graceful_shutdown=END_S,
         timeout_notify=0,
     )
+
+
+def _answer(application: Application, listening: socket.socket) -> None:
+    config = configuration(application)
     server = Server(config)
 
     async def look() -> None:

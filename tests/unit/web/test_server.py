@@ -15,6 +15,7 @@ import httpx
 import pytest
 from tests.unit.cli.shop import begun, refusal
 from tests.unit.web.serving import SPEND, served
+from tests.unit.web.wire import request
 
 from catenary.cli.main import main
 
@@ -143,6 +144,23 @@ def test_a_worker_that_is_killed_is_replaced_and_the_sums_go_on(project: Path) -
         assert answer.is_success
         count = 'catenary_fetch_seconds_count{definition="customer_spend"} 2.0'
         assert count in server.get("/metrics").text
+
+
+def test_a_request_that_is_under_way_is_answered_when_the_service_is_told_to_stop(
+    project: Path,
+) -> None:
+    body = b'[{"customer": "ann"}]'
+    with served(project) as server:
+        port = int(server.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+            sent = request(SPEND, body, [("Expect", "100-continue")])
+            client.sendall(sent.removesuffix(body))
+            assert client.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            server.process.send_signal(signal.SIGTERM)
+            client.sendall(body)
+            received = b"".join(iter(lambda: client.recv(4096), b""))
+        assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+        server.process.wait(20)
 
 
 def test_workers_end_with_a_parent_that_is_killed(project: Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from uvicorn import Config
 from uvicorn.server import ServerState
 
+from catenary.web.listener import configuration
 from catenary.web.protocol import Protocol
 
 if TYPE_CHECKING:
@@ -81,19 +81,12 @@ class Client:
     def __init__(self, application: Application, runner: asyncio.Runner, **shared: Any) -> None:
         self.wire = Wire()
         self._runner = runner
-        config = Config(
-            application,
-            http=Protocol,
-            lifespan="off",
-            ws="none",
-            interface="asgi3",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-        )
         state: ServerState = shared.get("state") or ServerState()
         self.protocol = Protocol(
-            config=config, server_state=state, app_state={}, _loop=runner.get_loop()
+            config=configuration(application),
+            server_state=state,
+            app_state={},
+            _loop=runner.get_loop(),
         )
         runner.run(self._call(lambda: self.protocol.connection_made(self.wire)))
 
