@@ -265,8 +265,9 @@ static avro_at avro_nested(catenary_avro *in, const avro_op *op, avro_at at) {
 /* The rows of `many` records, `header` bytes before each left out; those that become none are in `refused`, ascending.
  * Returns how many rows, or -1 without memory; a refusal for want of memory is that too. */
 static int64_t catenary_avro_rows(const catenary_op *program, int64_t size, const uint8_t *constants, catenary_grown *columns,
-                                  const uint8_t *data, const int64_t *offsets, const uint8_t *valid,
-                                  int64_t skipped, int64_t header, int64_t many, catenary_refusals *refused) {
+                                  const catenary_records *records, catenary_refusals *refused) {
+    const uint8_t *data = records->data;
+    const int64_t *offsets = records->offsets;
     catenary_avro in = {0};
     int64_t rows = 0;
     avro_op *ops = (avro_op *)malloc((size_t)size * sizeof(avro_op));
@@ -278,15 +279,15 @@ static int64_t catenary_avro_rows(const catenary_op *program, int64_t size, cons
     }
     in.constants = constants;
     in.columns = columns;
-    in.safe = data + offsets[many];
-    for (int64_t row = 0; row < many; row++) {
-        avro_at at = data + offsets[row] + header;
+    in.safe = data + offsets[records->many];
+    for (int64_t row = 0; row < records->many; row++) {
+        avro_at at = data + offsets[row] + records->header;
         in.end = data + offsets[row + 1];
         in.empty = 0;
         in.where = at;
         in.place = NULL;
         in.code = 0;
-        if (valid && !((valid[(skipped + row) >> 3] >> ((skipped + row) & 7)) & 1)) in.code = NO_VALUE;
+        if (!catenary_is_there(records, row)) in.code = NO_VALUE;
         else if (at == in.end) in.code = NO_BYTES;
         else if ((at = avro_nested(&in, ops, at)) && at != in.end) avro_fail(&in, NULL, at, TRAILING);
         if (!in.code) {

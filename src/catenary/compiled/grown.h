@@ -40,6 +40,19 @@ typedef struct {
     int32_t *offsets;
 } catenary_grown;
 
+/* A batch of records: bytes one after another, and the first one's offset among those of all. */
+typedef struct {
+    const uint8_t *data;
+    const int64_t *offsets;
+    const uint8_t *valid; /* a bit for each that is there, `skipped` bits before the first; NULL: all are */
+    int64_t skipped, header, many;
+} catenary_records;
+
+static inline int catenary_is_there(const catenary_records *records, int64_t row) {
+    int64_t bit = records->skipped + row;
+    return !records->valid || (records->valid[bit >> 3] >> (bit & 7)) & 1;
+}
+
 typedef struct {
     int64_t row, at;
     int32_t code, place, came, spare;

@@ -641,21 +641,22 @@ static int json_skip(catenary_json *in, int depth) {
 
 /* The rows of `many` records, `header` bytes before each left out; as catenary_avro_rows. */
 static int64_t catenary_json_rows(const uint8_t *names, const int64_t *spans, catenary_grown *columns,
-                                  const uint8_t *data, const int64_t *offsets, const uint8_t *valid,
-                                  int64_t skipped, int64_t header, int64_t many, catenary_refusals *refused) {
+                                  const catenary_records *records, catenary_refusals *refused) {
+    const uint8_t *data = records->data;
+    const int64_t *offsets = records->offsets;
     catenary_json in = {0};
     in.names = names;
     in.spans = spans;
     in.columns = columns;
     int64_t rows = 0;
-    for (int64_t row = 0; row < many; row++) {
+    for (int64_t row = 0; row < records->many; row++) {
         int code;
         in.start = data + offsets[row];
-        in.at = in.start + header;
+        in.at = in.start + records->header;
         in.end = data + offsets[row + 1];
         in.place = -1;
         in.came = 0;
-        if (valid && !((valid[(skipped + row) >> 3] >> ((skipped + row) & 7)) & 1)) code = NO_VALUE;
+        if (!catenary_is_there(records, row)) code = NO_VALUE;
         else if (in.at == in.end) code = NO_BYTES;
         else {
             json_blanks(&in);

@@ -430,8 +430,9 @@ static void pb_forget(pb_op *ops, int64_t size) {
 
 /* The rows of `many` records, `header` bytes before each left out; as catenary_avro_rows. */
 static int64_t catenary_protobuf_rows(const catenary_field *program, int64_t size, const uint8_t *constants, catenary_grown *columns,
-                                      const uint8_t *data, const int64_t *offsets, const uint8_t *valid, int64_t skipped,
-                                      int64_t header, int64_t many, catenary_refusals *refused) {
+                                      const catenary_records *records, catenary_refusals *refused) {
+    const uint8_t *data = records->data;
+    const int64_t *offsets = records->offsets;
     static const int wires[] = {0, 0, 0, 0, 0, 0, 0, 0, 5, 5, 5, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2};
     catenary_pb in = {0};
     int64_t rows = 0;
@@ -456,13 +457,13 @@ static int64_t catenary_protobuf_rows(const catenary_field *program, int64_t siz
     }
     in.constants = constants;
     in.columns = columns;
-    for (int64_t row = 0; rows >= 0 && row < many; row++) {
+    for (int64_t row = 0; rows >= 0 && row < records->many; row++) {
         pb_at from = data + offsets[row], end = data + offsets[row + 1];
         in.where = from;
         in.place = NULL;
         in.code = 0;
-        if (valid && !((valid[(skipped + row) >> 3] >> ((skipped + row) & 7)) & 1)) in.code = NO_VALUE;
-        else if ((from + header == end || pb_message(&in, ops, from + header, end, rows, 0)) && (in.code = pb_close(&in, ops, rows, 0))) in.where = end;
+        if (!catenary_is_there(records, row)) in.code = NO_VALUE;
+        else if ((from + records->header == end || pb_message(&in, ops, from + records->header, end, rows, 0)) && (in.code = pb_close(&in, ops, rows, 0))) in.where = end;
         if (!in.code) {
             rows++;
             continue;

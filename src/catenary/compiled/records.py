@@ -21,6 +21,7 @@ from cython.cimports.catenary.compiled.records import (
     catenary_json_rows,
     catenary_op,
     catenary_protobuf_rows,
+    catenary_records,
     catenary_refusals,
 )
 from cython.cimports.cpython.bytes import PyBytes_AS_STRING
@@ -115,6 +116,13 @@ class Reader:
         ops: numbers_type = cython.cast(numbers_type, PyBytes_AS_STRING(self.ops))
         constants: bytes_type = cython.cast(bytes_type, PyBytes_AS_STRING(self.constants))
         columns: columns_type = cython.NULL
+        records: catenary_records
+        records.data = cython.cast(bytes_type, data)
+        records.offsets = cython.cast(numbers_type, offsets)
+        records.valid = cython.cast(bytes_type, valid)
+        records.skipped = skipped
+        records.header = header
+        records.many = many
         refused: catenary_refusals
         found: int64_t = -1
         with cython.nogil:
@@ -126,12 +134,7 @@ class Reader:
                         constants,
                         ops,
                         columns,
-                        cython.cast(bytes_type, data),
-                        cython.cast(numbers_type, offsets),
-                        cython.cast(bytes_type, valid),
-                        skipped,
-                        header,
-                        many,
+                        cython.address(records),
                         cython.address(refused),
                     )
                 elif self.kind == 2:
@@ -140,12 +143,7 @@ class Reader:
                         size,
                         constants,
                         columns,
-                        cython.cast(bytes_type, data),
-                        cython.cast(numbers_type, offsets),
-                        cython.cast(bytes_type, valid),
-                        skipped,
-                        header,
-                        many,
+                        cython.address(records),
                         cython.address(refused),
                     )
                 else:
@@ -154,12 +152,7 @@ class Reader:
                         size,
                         constants,
                         columns,
-                        cython.cast(bytes_type, data),
-                        cython.cast(numbers_type, offsets),
-                        cython.cast(bytes_type, valid),
-                        skipped,
-                        header,
-                        many,
+                        cython.address(records),
                         cython.address(refused),
                     )
         if columns == cython.NULL:

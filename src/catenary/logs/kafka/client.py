@@ -141,7 +141,8 @@ class Client:
             return f"the broker does not let this client in: {told.str()}", (
                 f"look at sasl.mechanisms, sasl.username and sasl.password: {_WRITTEN}"
             )
-        if told.code() == codes._SSL:
+        # What fails in the handshake is now and then told as a connection that broke.
+        if told.code() == codes._SSL or "in state SSL_HANDSHAKE" in told.str():
             return f"no TLS connection to the broker comes about: {told.str()}", (
                 "look at ssl.ca.location, which names who vouches for the broker's certificate, and at"
                 f" security.protocol: {_WRITTEN}"
