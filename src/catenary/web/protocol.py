@@ -83,11 +83,15 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """A piece of requests: one, as a rule."""
+        assert self.parser is not None, "a connection that is lost reads nothing"
         self._unread += len(data)
         self._may_hold = True
         self._unset_keepalive_if_required()
         try:
-            self._feed(data)
+            self.parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            (end,) = upgrade.args
+            self._decline(self.parser.get_method(), data[end:])
         except HttpParserError:
             self.send_400_response("This is no HTTP.")
         if self._held is not None:
@@ -95,26 +99,18 @@ class Protocol(HttpToolsProtocol):
         if self._unread > HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
 
-    def _feed(self, data: bytes) -> None:
-        """Let the parser have what was read; it calls what is below.
+    def _decline(self, method: bytes, rest: bytes) -> None:
+        """Go on in this protocol with a client that offers another, as Java's offers HTTP/2.
 
-        Raises:
-            HttpParserError: if it is no HTTP.
+        The parser would drop the body, so one that does not hear of the offer takes its place.
         """
-        assert self.parser is not None, "a connection that is lost reads nothing"
-        try:
-            self.parser.feed_data(data)
-        except HttpParserUpgrade as upgrade:
-            # A client that offers another protocol, as Java's offers HTTP/2, goes on with this one.
-            # The parser would drop the body, so one that does not hear of the offer takes its place.
-            (end,) = upgrade.args
-            head = [self.parser.get_method(), b" ", self.url, b" HTTP/1.1\r\n"]
-            for name, value in self.headers:
-                if name != b"upgrade":
-                    head += (name, b": ", value, b"\r\n")
-            self.parser = HttpRequestParser(self)
-            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
-            self.parser.feed_data(b"".join((*head, b"\r\n", data[end:])))
+        head = [method, b" ", self.url, b" HTTP/1.1\r\n"]
+        for name, value in self.headers:
+            if name != b"upgrade":
+                head += (name, b": ", value, b"\r\n")
+        self.parser = HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+        self.data_received(b"".join((*head, b"\r\n", rest)))
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
