@@ -125,8 +125,8 @@ def test_readers_see_whole_records_only_while_another_process_appends(
     assert writer.stdout is not None
     taking = threading.Thread(target=lambda: [*iter(writer.stdout.readline, "")])
     taking.start()
-    at, until = 0, time.monotonic() + 1.5
-    while time.monotonic() < until:
+    at = 0
+    while at < 2_000:
         assert log.wait({PLACE: at}, 20.0)
         batch = log.read(PLACE, at, max_records=500, max_bytes=1 << 20)
         assert batch.offsets.tolist() == list(range(at, at + len(batch)))
@@ -137,4 +137,3 @@ def test_readers_see_whole_records_only_while_another_process_appends(
     taking.join()
     writer.stdout.close()
     writer.wait()
-    assert at > 100

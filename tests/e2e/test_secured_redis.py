@@ -21,7 +21,7 @@ pytestmark = pytest.mark.redis
 
 PASSWORD, WRONG = "hush/hush", "wr0ng"
 WRITTEN = "hush%2Fhush"
-RIGHTS = "+@read +@write +@scripting +@pubsub +@connection +info +time"
+RIGHTS = "+@read +@write +@scripting +@pubsub +@connection +info +time +cluster|slots"
 """As docs/stores.md gives them."""
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from catenary.app.settings import shown
 from catenary.errors import SettingsError
-from catenary.stores.redis.client import Address
+from catenary.stores.redis.address import Address
 
 
 @pytest.mark.parametrize(

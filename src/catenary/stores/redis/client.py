@@ -11,12 +11,9 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha1
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Any, Final
 
 from catenary.errors import (
     RunError,
@@ -30,101 +27,18 @@ from catenary.stores.redis.nodes import Cluster, Command, OneServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from catenary.stores.redis.address import Address
     from catenary.stores.redis.nodes import Nodes
+    from catenary.stores.redis.scripts import Run
 
-SCHEMES: Final = ("redis", "rediss")
-_PREFIX: Final = "catenary"
 _ANSWER_S: Final = 20.0
 _CONNECT_S: Final = 5.0
 _BACKOFF_S: Final = 0.01
 _LONGEST_BACKOFF_S: Final = 0.5
-_RIGHTS: Final = "+@read +@write +@scripting +@pubsub +@connection +info +time"
+_RIGHTS: Final = "+@read +@write +@scripting +@pubsub +@connection +info +time +cluster|slots"
 """What a user of the server must be allowed to do."""
 _EVICTING: Final = "allkeys-"
 _OLDEST: Final = 7
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a store is.
-
-    Attributes:
-        url: for the client, with the password.
-        shown: for people, without.
-        prefix: with which the names of all its keys begin.
-        authority: file with the certificates of who vouches for the server's; empty for the system's.
-    """
-
-    url: str
-    shown: str
-    prefix: str
-    authority: str = ""
-
-    @staticmethod
-    def parse(text: str) -> Address:
-        """Read `redis://user:password@host:port/db?prefix=…`; `&ca=FILE` of `rediss://`.
-
-        Raises:
-            SettingsError: if it is no such address.
-        """
-        # A password may hold what ends a host, unless it is written as %2F and so on: nothing of it is shown.
-        shown = f"{text.partition('://')[0]}://{text.rpartition('@')[2].rpartition('://')[2]}"
-        try:
-            parts = urlsplit(text)
-            host = (parts.hostname or "").encode("idna")
-            fits = bool(host) and int(parts.path.strip("/") or 0) >= 0 and parts.port != 0
-        except ValueError:  # a UnicodeError among them, of a host that no name can be
-            raise _no_address(shown) from None
-        options = parse_qs(parts.query, keep_blank_values=True)
-        prefix = options.pop("prefix", [_PREFIX])[-1]
-        authority = options.pop("ca", [""])[-1] if parts.scheme == "rediss" else ""
-        fits = fits and "@" not in f"{parts.path}{parts.query}{parts.fragment}"
-        if parts.scheme not in SCHEMES or options or not prefix or not fits:
-            raise _no_address(shown)
-        if authority and not Path(authority).is_absolute():
-            raise SettingsError(
-                f"store={shown}: ca={authority} is no absolute path",
-                hint="write the whole path: processes of several folders read the setting",
-            )
-        url = urlunsplit(parts._replace(query=""))
-        return Address(url, shown.partition("?")[0], quote(prefix, safe=""), authority)
-
-
-def _no_address(shown: str) -> SettingsError:
-    return SettingsError(
-        f"store={shown} is no address of a Redis server",
-        hint="write redis://host:port/0, redis://user:password@host:port/0 (with %2F for a slash in the"
-        " password, %40 for @), or rediss:// for TLS; ?prefix= keeps projects apart",
-    )
-
-
-class Script:
-    """A script of this folder."""
-
-    def __init__(self, name: str) -> None:
-        self.text = (Path(__file__).with_name(f"{name}.lua")).read_bytes()
-        # The server knows a script by this digest of its text; nothing is secured by it.
-        self.digest = sha1(self.text, usedforsecurity=False).hexdigest()
-
-
-class Run(NamedTuple):
-    """A script's run on keys of one hash tag."""
-
-    script: Script
-    keys: Sequence[bytes]
-    arguments: Sequence[object]
-
-    def by_digest(self) -> Command:
-        """For a server that knows the script, which others refuse."""
-        return self._command("EVALSHA", self.script.digest)
-
-    def by_text(self) -> Command:
-        """For a server that knows the script from then on."""
-        return self._command("EVAL", self.script.text)
-
-    def _command(self, name: str, said: str | bytes) -> Command:
-        words = (name, said, len(self.keys), *self.keys, *self.arguments)
-        return Command(self.keys[0], words)
 
 
 class GoneError(StorageError):
@@ -307,6 +221,7 @@ class Client:
             if self._reached is None:
                 one = self._library.Redis.from_url(self.address.url, **self._settings())
                 if one.execute_command("INFO").get("redis_mode") == "cluster":
+                    one.execute_command("CLUSTER", "SLOTS")  # which says so if it may not be asked
                     one.close()
                     cluster = self._library.RedisCluster.from_url(
                         self.address.url, **self._settings()

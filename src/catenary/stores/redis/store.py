@@ -7,9 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from catenary.errors import StorageError, UnreadableError
-from catenary.stores.redis.client import Address, Client, Run, Script
+from catenary.stores.redis.address import Address
+from catenary.stores.redis.client import Client
 from catenary.stores.redis.dataset import Names, RedisDataset, views
 from catenary.stores.redis.listener import Listener
+from catenary.stores.redis.scripts import Run, Script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
