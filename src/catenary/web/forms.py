@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import msgspec
@@ -162,6 +163,9 @@ class Mend:
         self._nested = tuple(
             name for name, type_ in schema.items() if type_.is_nested and _is_mended(type_)
         )
+        floats = [name for name, type_ in schema.items() if type_.is_float]
+        # Of a single name it would give the value itself, so the first stands there twice.
+        self._floats = itemgetter(*floats[:1], *floats) if floats else None
 
     @staticmethod
     def of(schema: Schema) -> Mend | None:
@@ -170,9 +174,10 @@ class Mend:
 
     def __call__(self, row: Mapping[str, object]) -> Mapping[str, object]:
         """The row as JSON can say it; itself, where that is so already."""
-        values = row.values()
-        if math.inf in values or -math.inf in values:
-            row = {name: _said(value) for name, value in row.items()}
+        if self._floats is not None:
+            values = self._floats(row)
+            if math.inf in values or -math.inf in values:
+                row = {name: _said(value) for name, value in row.items()}
         for name in self._nested:
             value = row.get(name)
             if value is not None:

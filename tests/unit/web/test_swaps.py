@@ -36,7 +36,7 @@ def test_a_changed_definition_is_swapped_in_when_it_has_caught_up(tmp_path: Path
         assert main(["stream", "--all", "--until-caught-up", *HORIZON, *root]) == 0
         until = time.monotonic() + 60
         # Any of the workers may answer, and each follows the record by itself.
-        while any("amount_last3" in described() for _ in range(12)):
+        while any("amount_last3" in described() for _ in range(30)):
             assert time.monotonic() < until
         found = server.get("/v1/groupby/customer_spend/schema").json()["valueSchema"]
         assert found[-1]["name"] == "amount_last4"
