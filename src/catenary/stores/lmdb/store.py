@@ -27,6 +27,8 @@ _FORMAT_FILE: Final = "format"
 _MAP_BYTES: Final = 64 << 30
 _SETTLED_NS: Final = 2_000_000_000
 _LOOK_S: Final = 0.05
+_MEET_S: Final = 0.005
+"""From one look for datasets of others to the next: it takes as long as half a read of an entity."""
 
 # LMDB forbids to open a file twice in one process, so stores of one folder share their datasets.
 _open: dict[str, LmdbDataset] = {}
@@ -54,6 +56,7 @@ class LmdbStore:
         self._bell = Bell(folder / BELL)
         self._mine: dict[str, LmdbDataset] = {}
         self._met = -1
+        self._meets_s = 0.0
 
     def dataset(self, name: str, *, create: bool = False) -> LmdbDataset | None:
         """The dataset of that name.
@@ -98,12 +101,17 @@ class LmdbStore:
         return views_of(self, wanted)
 
     def version(self) -> int:
-        """A number that changes with every commit to any dataset, of any process."""
-        self._meet()
+        """A number that changes with every commit to any dataset, of any process.
+
+        A dataset that another process has made counts some milliseconds later, or once it is waited.
+        """
+        if time.monotonic() >= self._meets_s:
+            self._meet()
         return sum(each.version() for each in self._mine.copy().values())
 
     def _meet(self) -> None:
         """Open the datasets that others made meanwhile: their commits count, too."""
+        self._meets_s = time.monotonic() + _MEET_S
         try:
             changed = os.stat(self._folder).st_mtime_ns
             if changed == self._met:
@@ -136,14 +144,19 @@ class LmdbStore:
         if not all(each.writable for each in self._mine.copy().values()):
             # A waiter is a socket in the store's folder: who may not write there looks now and then.
             until = time.monotonic() + timeout_s
-            while self.version() == version and (left := until - time.monotonic()) > 0:
+            while self._version_now() == version and (left := until - time.monotonic()) > 0:
                 time.sleep(min(left, _LOOK_S))
-            return self.version() != version
+            return self._version_now() != version
         bell = self._bell if meant is None else meant.bell
         with bell.waiting() as waiter:
-            if self.version() == version:
+            if self._version_now() == version:
                 waiter.wait(timeout_s)
-        return self.version() != version
+        return self._version_now() != version
+
+    def _version_now(self) -> int:
+        """`version()`, with all datasets that others have made."""
+        self._meets_s = 0.0
+        return self.version()
 
     def close(self) -> None:
         """Forget the datasets; their files are shared within the process and stay open."""
