@@ -41,6 +41,7 @@ _RANGES: Final[dict[str, tuple[int, int | None]]] = {
     "workers": (1, None),
     "batch_limit": (1, None),
     "time_limit_ms": (1, None),
+    "spin_us": (0, 10_000),
     "sample_percent": (0, 100),
 }
 """The least and the greatest value of numbers."""
@@ -80,6 +81,7 @@ class Settings:
         body_limit: of a request to it, such as `"16MB"`.
         batch_limit: rows that a request may ask for.
         time_limit_ms: that a request may take, its body included.
+        spin_us: how long a worker of `catenary serve` looks for the next request before it sleeps.
         request_log: the topic that sampled requests are logged to; empty for none.
         sample_percent: of the keys, whose requests are logged.
         traces: where OpenTelemetry spans are sent (an OTLP address); empty for nowhere.
@@ -110,6 +112,7 @@ class Settings:
     body_limit: str = "16MB"
     batch_limit: int = 10_000
     time_limit_ms: int = 10_000
+    spin_us: int = 100
     request_log: str = ""
     sample_percent: float = 0.0
     traces: str = ""

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from contextlib import closing
+from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,7 @@ from uvicorn import Config, Server
 from catenary.errors import CatenaryError
 from catenary.web.addresses import shared
 from catenary.web.protocol import KEEP_S, Protocol
+from catenary.web.selector import WatchfulSelector
 from catenary.web.worker import load
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def run(order: Order, host: str, port: int) -> None:
     threading.Thread(target=_follow_parent, daemon=True).start()
     try:
         with closing(load(order)) as application, shared(host, port) as listening:
-            _answer(application, listening)
+            _answer(application, listening, order.spin_us / 1e6)
     except CatenaryError as error:
         _log.error("a worker cannot begin: %s", error)
         sys.exit(1)
@@ -50,7 +52,6 @@ def configuration(application: Application) -> Config:
     return Config(
         application,
         http=Protocol,
-        loop="asyncio",
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -64,7 +65,7 @@ def configuration(application: Application) -> Config:
     )
 
 
-def _answer(application: Application, listening: socket.socket) -> None:
+def _answer(application: Application, listening: socket.socket, spin_s: float) -> None:
     config = configuration(application)
     server = Server(config)
 
@@ -75,7 +76,9 @@ def _answer(application: Application, listening: socket.socket) -> None:
             each.look(now_s)
 
     config.callback_notify = look  # each second
-    server.run([listening])
+    loop = partial(asyncio.SelectorEventLoop, WatchfulSelector(spin_s))
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(server.serve([listening]))
 
 
 def _follow_parent() -> None:

@@ -73,7 +73,7 @@ def serve(order: Order, listening: Callable[[str], None], stopped: threading.Eve
     ):
         path = Path(folder) / "counters"
         Counters.make(path, names, rows)
-        order = replace(order, counters=path, rows=rows)
+        order = replace(order, counters=path, rows=rows, spin_us=settings.spin_us)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         answering, ended = threading.Event(), threading.Event()
 

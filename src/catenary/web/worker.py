@@ -63,6 +63,7 @@ class Order:
         flags: settings of the project.
         counters: the file of the numbers that all workers share.
         rows: how many workers that has room for.
+        spin_us: how long a worker looks for the next request before it sleeps.
         metrics: whether fetches are counted, and the page of metrics is there.
         log_format: of lines on stderr.
     """
@@ -73,6 +74,7 @@ class Order:
     names: tuple[str, ...] | None = None
     conf: dict[str, object] = field(default_factory=dict[str, object])
     flags: dict[str, Any] = field(default_factory=dict[str, Any])
+    spin_us: int = 0
     metrics: bool = True
     log_format: Form = "plain"
 
