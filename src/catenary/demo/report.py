@@ -112,7 +112,8 @@ def tell_live(teller: Teller, story: LiveStory, carried: frozenset[str]) -> None
     lines = (
         f"{story.events:,} events in {story.stream_seconds:.1f} s: {rate:,.0f} events/s",
         f"statuses: {', '.join(f'{name} {many}' for name, many in share.items())}",
-        f"from a batch's last append to its answer: p50 {p50:,.0f} ms, p99 {p99:,.0f} ms",
+        f"from a batch's last append to its answer, behind all that was queued (events come as fast as"
+        f" they can be appended): p50 {p50:,.0f} ms, p99 {p99:,.0f} ms",
         f"the hub was more than an hour ahead of {story.far_ahead:,} answers;"
         f" {story.before_end:,} were given before the stream ended",
         f"reads that merged closed tiles {story.closed:,}, head tiles {story.head:,}",
