@@ -326,7 +326,7 @@ def test_a_server_wants_its_password(tmp_path: Path) -> None:
 def test_a_dataset_of_another_release_is_refused(server: RedisServer) -> None:
     made(RedisStore(server.address()))
     server.command("HSET", "catenary:{d}:meta", "format", "99")
-    with pytest.raises(UnreadableError, match="has format 99; format 1 is read"):
+    with pytest.raises(UnreadableError, match="has format 99; format 2 is read"):
         RedisStore(server.address()).dataset("d")
 
 
@@ -343,11 +343,18 @@ def test_a_reader_finds_a_dataset_that_was_made_anew(server: RedisServer) -> Non
     assert value(again, b"a") == b"2"
 
 
-def test_a_snapshot_whose_lease_has_ended_says_so_at_once(server: RedisServer) -> None:
+def test_a_snapshot_whose_lease_has_ended_says_so_at_once(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset_module, "LEASE_MS", 10)
     # Were it asked again, this would take an hour: a lease that has ended stays so.
     dataset = made(RedisStore(server.address(), patience_s=3600.0))
+    other = made(RedisStore(server.address()))
     with dataset.snapshot() as snapshot:
-        server.command("DEL", "catenary:{d}:open")
+        until = time.monotonic() + PATIENCE_S
+        while b"lease:" in server.command("HKEYS", "catenary:{d}:meta"):
+            assert other.commit({}, [])
+            assert time.monotonic() < until, "a lease lasts for ever"
         with pytest.raises(UnreachableError, match="was not read for too long"):
             snapshot.get(b"a")
 
@@ -380,7 +387,20 @@ def test_what_commits_replaced_is_kept_no_longer_than_it_is_read(server: RedisSe
             other.commit({}, [(b"a", b"%d" % number), (b"b%d" % number, b"")])
             assert snapshot.get(b"a") == (b"%d" % (number - 1) if number else None)
         assert dataset.commit({}, [])
-    assert b"undo" not in server.command("KEYS", "*")
+    assert server.command("HLEN", "catenary:{d}:undo") == b":1\r\n"
+
+
+def test_a_snapshot_of_which_it_is_not_known_any_more_what_was_replaced_is_over(
+    server: RedisServer,
+) -> None:
+    dataset = made(RedisStore(server.address()))
+    dataset.commit({}, [(b"a", b"old"), (b"b", b"old")])
+    with dataset.snapshot() as snapshot:
+        assert snapshot.get(b"a") == b"old"
+        made(RedisStore(server.address())).commit({}, [(b"b", b"new")])
+        server.command("DEL", "catenary:{d}:undo")
+        with pytest.raises(UnreachableError, match="was not read for too long"):
+            snapshot.get(b"b")
 
 
 def test_who_sleeps_is_woken_after_its_server_came_back(server: RedisServer) -> None:
