@@ -116,13 +116,13 @@ class Client:
         held = self._errors
         return (
             held.BusyLoadingError,
-            held.ClusterDownError,
+            held.AskError,  # and MovedError: sent on twice, by servers that do not agree yet
+            held.ClusterError,
             held.ConnectionError,
             held.TimeoutError,
             held.ReadOnlyError,
             held.RedisClusterException,
             held.TryAgainError,
-            held.MasterDownError,
         )
 
     def call(self, run: Run) -> Any:
@@ -226,8 +226,7 @@ class Client:
                     cluster = self._library.RedisCluster.from_url(
                         self.address.url, **self._settings()
                     )
-                    elsewhere = (self._errors.MovedError, self._errors.AskError)
-                    self._reached = Cluster(cluster, elsewhere)
+                    self._reached = Cluster(cluster, self._library)
                 else:
                     self._reached = OneServer(one)
             return self._reached
