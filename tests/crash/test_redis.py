@@ -27,7 +27,7 @@ from catenary.testing.services.ports import HOST
 from catenary.testing.services.redis import RedisServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from catenary.ports import Dataset
@@ -178,6 +178,47 @@ def test_a_step_by_itself_says_that_commits_were_lost(running: Running) -> None:
     running.publish(1)
     with pytest.raises(SetBackError, match=r"was at offset 1 of .*says 0"):
         stage.step()
+
+
+def hindering_script(server: RedisServer) -> Iterator[None]:
+    """Another client's script runs."""
+    near = socket.create_connection((HOST, server.port))
+    near.sendall(b"EVAL 'while true do end' 0\r\n")
+    yield
+    assert server.command("SCRIPT", "KILL") == b"+OK\r\n"
+    near.close()
+
+
+def missing_replica(server: RedisServer) -> Iterator[None]:
+    """Writes want a replica, and there is none."""
+    server.command("CONFIG", "SET", "min-replicas-to-write", "1")
+    yield
+    server.command("CONFIG", "SET", "min-replicas-to-write", "0")
+
+
+@pytest.mark.parametrize(
+    ("hindrance", "said"),
+    [(hindering_script, "BUSY Redis is busy"), (missing_replica, "NOREPLICAS Not enough")],
+)
+def test_a_stage_waits_for_a_server_that_can_do_nothing_just_now(
+    tmp_path: Path, hindrance: Callable[[RedisServer], Iterator[None]], said: str
+) -> None:
+    with RedisServer(tmp_path / "redis", busy_reply_threshold="50") as server:
+        running = Running(tmp_path, server)
+        with running.following() as stage:
+            running.publish(20)
+            running.until(20)
+            with contextlib.contextmanager(hindrance)(server):
+                running.publish(20)
+                until = time.monotonic() + PATIENCE_S
+                while f"cannot answer now: {said}" not in stage.status.waiting_for:
+                    assert time.monotonic() < until, running.failed
+                    time.sleep(0.01)
+            running.until(40)
+        assert running.failed == []
+        assert (running.visits(), running.position()) == (40, 40)
+        running.store.close()
+        running.log.close()
 
 
 class Cutting:

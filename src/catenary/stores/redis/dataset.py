@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from catenary.ports import Extent
 from catenary.stores.memory import MemorySnapshot
 from catenary.stores.redis import packing
-from catenary.stores.redis.client import GoneError
+from catenary.stores.redis.failures import GoneError
 from catenary.stores.redis.scripts import Run, Script
 from catenary.stores.redis.snapshot import LeasedSnapshot
 
