@@ -27,7 +27,7 @@ from catenary.testing.services.ports import HOST
 from catenary.testing.services.redis import RedisServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from catenary.ports import Dataset
@@ -180,6 +180,47 @@ def test_a_step_by_itself_says_that_commits_were_lost(running: Running) -> None:
         stage.step()
 
 
+def hindering_script(server: RedisServer) -> Iterator[None]:
+    """Another client's script runs."""
+    near = socket.create_connection((HOST, server.port))
+    near.sendall(b"EVAL 'while true do end' 0\r\n")
+    yield
+    assert server.command("SCRIPT", "KILL") == b"+OK\r\n"
+    near.close()
+
+
+def missing_replica(server: RedisServer) -> Iterator[None]:
+    """Writes want a replica, and there is none."""
+    server.command("CONFIG", "SET", "min-replicas-to-write", "1")
+    yield
+    server.command("CONFIG", "SET", "min-replicas-to-write", "0")
+
+
+@pytest.mark.parametrize(
+    ("hindrance", "said"),
+    [(hindering_script, "BUSY Redis is busy"), (missing_replica, "NOREPLICAS Not enough")],
+)
+def test_a_stage_waits_for_a_server_that_can_do_nothing_just_now(
+    tmp_path: Path, hindrance: Callable[[RedisServer], Iterator[None]], said: str
+) -> None:
+    with RedisServer(tmp_path / "redis", busy_reply_threshold="50") as server:
+        running = Running(tmp_path, server)
+        with running.following() as stage:
+            running.publish(20)
+            running.until(20)
+            with contextlib.contextmanager(hindrance)(server):
+                running.publish(20)
+                until = time.monotonic() + PATIENCE_S
+                while f"cannot answer now: {said}" not in stage.status.waiting_for:
+                    assert time.monotonic() < until, running.failed
+                    time.sleep(0.01)
+            running.until(40)
+        assert running.failed == []
+        assert (running.visits(), running.position()) == (40, 40)
+        running.store.close()
+        running.log.close()
+
+
 class Cutting:
     """A door to a server that closes, once, between a commit and its answer, or before the commit."""
 
@@ -326,7 +367,7 @@ def test_a_server_wants_its_password(tmp_path: Path) -> None:
 def test_a_dataset_of_another_release_is_refused(server: RedisServer) -> None:
     made(RedisStore(server.address()))
     server.command("HSET", "catenary:{d}:meta", "format", "99")
-    with pytest.raises(UnreadableError, match="has format 99; format 1 is read"):
+    with pytest.raises(UnreadableError, match="has format 99; format 2 is read"):
         RedisStore(server.address()).dataset("d")
 
 
@@ -343,11 +384,18 @@ def test_a_reader_finds_a_dataset_that_was_made_anew(server: RedisServer) -> Non
     assert value(again, b"a") == b"2"
 
 
-def test_a_snapshot_whose_lease_has_ended_says_so_at_once(server: RedisServer) -> None:
+def test_a_snapshot_whose_lease_has_ended_says_so_at_once(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset_module, "LEASE_MS", 10)
     # Were it asked again, this would take an hour: a lease that has ended stays so.
     dataset = made(RedisStore(server.address(), patience_s=3600.0))
+    other = made(RedisStore(server.address()))
     with dataset.snapshot() as snapshot:
-        server.command("DEL", "catenary:{d}:open")
+        until = time.monotonic() + PATIENCE_S
+        while b"lease:" in server.command("HKEYS", "catenary:{d}:meta"):
+            assert other.commit({}, [])
+            assert time.monotonic() < until, "a lease lasts for ever"
         with pytest.raises(UnreachableError, match="was not read for too long"):
             snapshot.get(b"a")
 
@@ -380,7 +428,20 @@ def test_what_commits_replaced_is_kept_no_longer_than_it_is_read(server: RedisSe
             other.commit({}, [(b"a", b"%d" % number), (b"b%d" % number, b"")])
             assert snapshot.get(b"a") == (b"%d" % (number - 1) if number else None)
         assert dataset.commit({}, [])
-    assert b"undo" not in server.command("KEYS", "*")
+    assert server.command("HLEN", "catenary:{d}:undo") == b":1\r\n"
+
+
+def test_a_snapshot_of_which_it_is_not_known_any_more_what_was_replaced_is_over(
+    server: RedisServer,
+) -> None:
+    dataset = made(RedisStore(server.address()))
+    dataset.commit({}, [(b"a", b"old"), (b"b", b"old")])
+    with dataset.snapshot() as snapshot:
+        assert snapshot.get(b"a") == b"old"
+        made(RedisStore(server.address())).commit({}, [(b"b", b"new")])
+        server.command("DEL", "catenary:{d}:undo")
+        with pytest.raises(UnreachableError, match="was not read for too long"):
+            snapshot.get(b"b")
 
 
 def test_who_sleeps_is_woken_after_its_server_came_back(server: RedisServer) -> None:

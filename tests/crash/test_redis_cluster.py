@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.crash.running import Running
 
+from catenary.errors import UnreachableError
 from catenary.ports import Extent
 from catenary.stores.redis import RedisStore
-from catenary.testing.services.redis_cluster import RedisCluster
+from catenary.testing.services.redis_cluster import PRIMARIES, RedisCluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from catenary.ports import Dataset
     from catenary.testing.services.redis import RedisServer
 
 pytestmark = [pytest.mark.crash, pytest.mark.redis]
+
+META = "catenary:{d}:meta"
 
 
 @pytest.fixture
@@ -63,16 +68,114 @@ def test_a_stage_follows_its_slot_to_another_server(running: Running) -> None:
     assert (running.visits(), running.position()) == (40, 40)
 
 
-def test_datasets_of_all_primaries_are_viewed_together(running: Running) -> None:
+def elsewhere(cluster: RedisCluster, key: str) -> RedisServer:
+    """A primary that has not the key's slot."""
+    return next(each for each in cluster.servers[:PRIMARIES] if each is not cluster.holder(key))
+
+
+@pytest.mark.parametrize("held_s", [0.0, 1.0])
+def test_a_stage_follows_a_slot_that_is_moved_while_somebody_reads(
+    held_s: float, running: Running
+) -> None:
     assert isinstance(running.server, RedisCluster)
+    with running.following():
+        running.publish(20)
+        running.until(20)
+        (name,) = running.store.datasets()
+        meta, undo = (f"catenary:{{{name}}}:{each}" for each in ("meta", "undo"))
+        target = elsewhere(running.server, meta)
+        dataset = running.store.dataset(name)
+        assert dataset is not None
+        with dataset.snapshot() as snapshot:
+            before = list(snapshot.scan(b""))
+            with running.server.moving(running.server.slot(meta), target) as migrate:
+                # Nothing has moved yet: all is done where it was.
+                running.publish(20)
+                running.until(40)
+                # Some has: nothing can be done, and it is waited.
+                migrate(undo)
+                running.publish(20)
+                time.sleep(held_s)
+            running.until(60)
+            assert list(snapshot.scan(b"")) == before
+        assert primary_of(running) is target
+    assert running.failed == []
+    assert (running.visits(), running.position()) == (60, 60)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    with RedisCluster(tmp_path_factory.mktemp("cluster")) as found:
+        yield found
+
+
+def made(cluster: RedisCluster) -> tuple[RedisStore, Dataset]:
+    """A store, and a new dataset in it."""
+    for each in cluster.servers:
+        each.command("FLUSHALL")
+        each.command("SCRIPT", "FLUSH")
+    store = RedisStore(cluster.address(), patience_s=0.2)
+    dataset = store.dataset("d", create=True)
+    assert dataset is not None
+    return store, dataset
+
+
+def seen(store: RedisStore) -> bytes | None:
+    """What a fetch reads."""
+    return store.views({"d": Extent([b"a"])})["d"].get(b"a")
+
+
+def test_a_dataset_is_written_and_read_as_soon_as_all_of_it_has_moved(
+    cluster: RedisCluster,
+) -> None:
+    store, dataset = made(cluster)
+    assert dataset.commit({}, [(b"a", b"1")])
+    with cluster.moving(cluster.slot(META), elsewhere(cluster, META)) as migrate:
+        migrate(*(f"catenary:{{d}}:{each}" for each in ("meta", "keys", "rows", "done", "undo")))
+        assert seen(store) == b"1"
+        assert dataset.commit({b"a": b"1"}, [(b"a", b"2")])
+        with dataset.snapshot() as snapshot:
+            assert snapshot.get(b"a") == b"2"
+    assert seen(store) == b"2"
+
+
+def test_a_server_that_got_a_slot_is_told_the_scripts(cluster: RedisCluster) -> None:
+    store, dataset = made(cluster)
+    assert dataset.commit({}, [(b"a", b"1")])
+    for _ in range(2):
+        assert seen(store) == b"1"
+        target = elsewhere(cluster, META)
+        cluster.move(cluster.slot(META), target)
+        target.command("SCRIPT", "FLUSH")
+    assert seen(store) == b"1"
+
+
+def test_a_snapshot_never_shows_newer_rows_while_its_slot_moves(cluster: RedisCluster) -> None:
+    _, dataset = made(cluster)
+    old, new = ([(each, value) for each in (b"a", b"b")] for value in (b"old", b"new"))
+    assert dataset.commit({}, old)
+    with dataset.snapshot() as snapshot:
+        assert snapshot.get(b"a") == b"old"
+        assert dataset.commit({}, new)
+        target = elsewhere(cluster, META)
+        with cluster.moving(cluster.slot(META), target) as migrate:
+            for each in ("meta", "keys", "rows", "done"):
+                migrate(f"catenary:{{d}}:{each}")
+                with pytest.raises(UnreachableError):
+                    snapshot.get(b"b")
+        assert snapshot.get(b"b") == b"old"
+
+
+def test_datasets_of_all_primaries_are_viewed_together(cluster: RedisCluster) -> None:
+    store, _ = made(cluster)
     names = [f"d{at}" for at in range(24)]
     for name in names:
-        dataset = running.store.dataset(name, create=True)
+        dataset = store.dataset(name, create=True)
         assert dataset is not None
         assert dataset.commit({}, [(b"k", name.encode())])
     metas = [f"catenary:{{{name}}}:meta" for name in names]
-    assert len({running.server.holder(each).port for each in metas}) == 3
-    other = RedisStore(running.server.address())
+    assert len({cluster.holder(each).port for each in metas}) == 3
+    other = RedisStore(cluster.address())
     views = other.views(dict.fromkeys(names, Extent([b"k"])))
     assert [view.get(b"k") for view in views.values()] == [name.encode() for name in names]
     other.close()

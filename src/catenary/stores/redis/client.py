@@ -1,27 +1,22 @@
-"""Calls to a store's servers: scripts by their digests, patience while it is away, errors that say what to do.
+"""Calls to a store's servers: scripts by their digests, and patience while they are away.
 
     call ──► answered
-         ──► away (refused, cut off, loading, a replica now)? ──► again, until patience ends ──► UnreachableError
-         ──► refused (memory, disk, password, …) ──► StorageError
+         ──► an error that passes ──► again, until patience ends ──► UnreachableError
+         ──► another one ──► StorageError
 
-Every call may be made twice: reads change nothing, and commits bear a number.
+Every call may be made twice: reads change nothing, and commits bear a number. Read next: ``failures.py``,
+which errors pass; ``reaching.py``.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from catenary.errors import (
-    RunError,
-    SettingsError,
-    StorageError,
-    UnreachableError,
-    UnsupportedError,
-)
+from catenary.errors import RunError, SettingsError, StorageError, UnsupportedError
+from catenary.stores.redis.failures import Failures, passes
 from catenary.stores.redis.nodes import Cluster, Command, OneServer
 
 if TYPE_CHECKING:
@@ -35,18 +30,8 @@ _ANSWER_S: Final = 20.0
 _CONNECT_S: Final = 5.0
 _BACKOFF_S: Final = 0.01
 _LONGEST_BACKOFF_S: Final = 0.5
-_RIGHTS: Final = "+@read +@write +@scripting +@pubsub +@connection +info +time +cluster|slots"
-"""What a user of the server must be allowed to do."""
 _EVICTING: Final = "allkeys-"
 _OLDEST: Final = 7
-
-
-class GoneError(StorageError):
-    """A dataset is not the one any more that was opened."""
-
-
-class LeaseOverError(UnreachableError):
-    """A snapshot is not kept any more: its server was away meanwhile, or its reader was."""
 
 
 class Subscription:
@@ -107,23 +92,9 @@ class Client:
         self._patience_s = patience_s
         self._library: Any = redis
         self._errors: Any = exceptions
+        self._failures = Failures(exceptions, address)
         self._reached: Nodes | None = None
         self._reaching = threading.Lock()
-
-    @cached_property
-    def _away(self) -> tuple[type[Exception], ...]:
-        """What says that a server cannot answer now, and may soon."""
-        held = self._errors
-        return (
-            held.BusyLoadingError,
-            held.ClusterDownError,
-            held.ConnectionError,
-            held.TimeoutError,
-            held.ReadOnlyError,
-            held.RedisClusterException,
-            held.TryAgainError,
-            held.MasterDownError,
-        )
 
     def call(self, run: Run) -> Any:
         """What a script returns.
@@ -206,7 +177,7 @@ class Client:
             found.get_message(timeout=_CONNECT_S)  # which says that it is subscribed
             return found
 
-        return Subscription(self._patiently(ask), self._failed)
+        return Subscription(self._patiently(ask), self._failures.of)
 
     def close(self) -> None:
         """Leave the servers; what is asked again connects anew."""
@@ -226,8 +197,7 @@ class Client:
                     cluster = self._library.RedisCluster.from_url(
                         self.address.url, **self._settings()
                     )
-                    elsewhere = (self._errors.MovedError, self._errors.AskError)
-                    self._reached = Cluster(cluster, elsewhere)
+                    self._reached = Cluster(cluster, self._library)
                 else:
                     self._reached = OneServer(one)
             return self._reached
@@ -261,62 +231,9 @@ class Client:
                     nodes.look_again()
                 return ask(nodes)
             except (self._errors.RedisError, self._errors.RedisClusterException) as error:
-                failed = self._failed(error)
-                passing = isinstance(failed, UnreachableError) and not isinstance(
-                    failed, LeaseOverError
-                )
-                if not passing or time.monotonic() + pause_s >= until:
+                failed = self._failures.of(error)
+                if not passes(failed) or time.monotonic() + pause_s >= until:
                     raise failed from error
             again = True
             time.sleep(pause_s)
             pause_s = min(max(2 * pause_s, _BACKOFF_S), _LONGEST_BACKOFF_S)
-
-    def _reached_by(self, text: str) -> str:
-        """What to do about a server that cannot be reached."""
-        secured = self.address.url.startswith("rediss:")
-        if "CERTIFICATE_VERIFY_FAILED" in text:
-            return "name who vouches for the server's certificate: rediss://…?ca=/path/to/ca.pem"
-        if secured and ("SSL" in text or "Timeout" in text):
-            return "see that this port speaks TLS, as rediss:// says; else write redis://"
-        if not secured and ("reset by peer" in text or "closed by server" in text):
-            return "see that it runs; where this port speaks TLS, write rediss://"
-        return "start it, or correct store= in catenary.toml; stages go on once it answers"
-
-    def _failed(self, error: Exception) -> RunError:
-        """What to say of a client's error."""
-        text = str(error)
-        if isinstance(error, self._away) and not isinstance(
-            error, self._errors.AuthenticationError
-        ):
-            return UnreachableError(
-                f"the store's server cannot be reached: {text}",
-                where=self.address.shown,
-                hint=self._reached_by(text),
-            )
-        if text.startswith("CATENARYGONE"):
-            return GoneError(
-                "a dataset is gone, or is another one than was opened: the server was emptied, or"
-                " lost what it held",
-                where=self.address.shown,
-                hint="upload again and start the stages anew; appendonly yes keeps rows on disk",
-            )
-        if text.startswith("CATENARYOVER"):
-            return LeaseOverError(
-                "a snapshot was not read for too long, or the server was restarted meanwhile",
-                where=self.address.shown,
-                hint="read again",
-            )
-        hint = "nothing was written; the server's log says more"
-        if isinstance(error, self._errors.OutOfMemoryError):
-            hint = "nothing was written; raise maxmemory, or remove datasets of old definitions"
-        elif isinstance(error, self._errors.AuthenticationError):
-            hint = "write redis://user:password@host:port/0, with that user's password"
-        elif isinstance(error, self._errors.NoPermissionError):
-            hint = f"nothing was written; the user needs ~{self.address.prefix}:* &{self.address.prefix}:* {_RIGHTS}"
-        elif text.startswith("SELECT"):
-            hint = "a cluster has database 0 alone: leave the number out of the address"
-        elif text.startswith("MISCONF"):
-            hint = "nothing was written; its disk refuses: make room for its snapshots"
-        return StorageError(
-            f"the store's server refused: {text}", where=self.address.shown, hint=hint
-        )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from catenary.ports import Extent
 from catenary.stores.memory import MemorySnapshot
 from catenary.stores.redis import packing
-from catenary.stores.redis.client import GoneError
+from catenary.stores.redis.failures import GoneError
 from catenary.stores.redis.scripts import Run, Script
 from catenary.stores.redis.snapshot import LeasedSnapshot
 
@@ -36,12 +36,11 @@ _VIEW: Final = Script("view")
 
 
 class Names(NamedTuple):
-    """The server's keys of a dataset, all of one hash tag."""
+    """The server's keys of a dataset, all of one hash tag; a script is told of each that it touches."""
 
     meta: bytes
     keys: bytes
     rows: bytes
-    open: bytes
     done: bytes
     undo: bytes
 
@@ -49,7 +48,7 @@ class Names(NamedTuple):
     def of(prefix: str, dataset: str) -> Names:
         """Those of a dataset."""
         tag = f"{prefix}:{{{dataset}}}:"
-        return Names(*((tag + each).encode() for each in (*Names._fields[:-1], "undo:")))
+        return Names(*((tag + each).encode() for each in Names._fields))
 
 
 class Lease:
@@ -129,10 +128,9 @@ class RedisDataset:
         deleted = list(packing.lists(deletes))
         written, version = self._call(
             _COMMIT,
-            names[:5],
+            names,
             os.urandom(12),
             REMEMBERED_MS,
-            names.undo,
             self._channel,
             self.name.encode(),
             packing.packed(list(expects)),
@@ -149,12 +147,13 @@ class RedisDataset:
     def read(self, lease: bytes, seen: int, wanted: Sequence[object]) -> Any:
         """Rows beside what commits after a version replaced; see ``read.lua``."""
         names = self._names
-        return self._call(_READ, names[:4], lease, LEASE_MS, names.undo, seen, *wanted)
+        keys = (names.meta, names.keys, names.rows, names.undo)
+        return self._call(_READ, keys, lease, LEASE_MS, seen, *wanted)
 
     def _leased(self) -> tuple[Lease, dict[bytes, bytes | None]]:
         """A lease, and what the keys that are usually read hold in it."""
-        number, usual = os.urandom(12), list(self._usual)
-        keys = (self._names.meta, self._names.open, self._names.rows)
+        number, usual = b"lease:" + os.urandom(12), list(self._usual)
+        keys = (self._names.meta, self._names.rows)
         given = (number, LEASE_MS, self._taken(), packing.packed(usual))
         version, values = self._call(_LEASE, keys, *given)
         return Lease(self, version, number), dict(zip(usual, values, strict=True))

@@ -93,20 +93,25 @@ class Cluster:
 
     Args:
         redis: the client library's, which knows whose each slot is.
-        elsewhere: its errors for a slot that has moved, or is moving.
+        library: itself.
     """
 
-    def __init__(self, redis: Any, elsewhere: tuple[type[Exception], ...]) -> None:
+    def __init__(self, redis: Any, library: Any) -> None:
         self._redis = redis
-        self._elsewhere = elsewhere
+        self._made = library.cluster.ClusterNode
+        self._moved = library.exceptions.MovedError
+        self._moving = library.exceptions.AskError
         self._threads = ThreadPoolExecutor(thread_name_prefix="catenary-shards")
 
     def execute(self, command: Command) -> Any:
         """What it returns, wherever its key lies."""
         try:
             return self._server(self._redis.get_node_from_key(command.key)).execute(command)
-        except self._elsewhere:
-            return self._redis.execute_command(*command.words)
+        except self._moving as error:
+            answer = self._redirected(command, error)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def pipelined(self, commands: Sequence[Command]) -> list[Any]:
         """What commands return, errors among it; the servers are asked side by side."""
@@ -121,8 +126,8 @@ class Cluster:
         for places, answers in zip(shares.values(), asked, strict=True):
             found.update(zip(places, answers.result(), strict=True))
         for at, answer in found.items():
-            if isinstance(answer, self._elsewhere):
-                found[at] = self._redis.execute_command(*commands[at].words)
+            if isinstance(answer, self._moving):
+                found[at] = self._redirected(commands[at], answer)
         return [found[at] for at in range(len(commands))]
 
     def told(self) -> list[Mapping[str, object]]:
@@ -135,13 +140,35 @@ class Cluster:
 
     def look_again(self) -> None:
         """Find out anew whose each slot is."""
-        self._redis.disconnect_connection_pools()
+        for each in self._redis.get_nodes():
+            self._server(each).look_again()
         self._redis.nodes_manager.initialize()
 
     def close(self) -> None:
         """Leave them."""
         self._threads.shutdown()
         self._redis.close()
+
+    def _redirected(self, command: Command, error: Any) -> Any:
+        """What a command returns where the server says that it belongs to which has, or had, its slot.
+
+        Should that one send it on, its error is the answer: servers do not agree yet.
+        """
+        if isinstance(error, self._moved):
+            self._redis.nodes_manager.move_slot(error)
+            node = self._redis.get_node_from_key(command.key)
+            return self._server(node).pipelined([command])[0]
+        # This key only, and this time only: the server that is sent to is still getting the slot.
+        asking = Command(command.key, ("ASKING",))
+        return self._server(self._named(error)).pipelined([asking, command])[1]
+
+    def _named(self, error: Any) -> Any:
+        """The server that a redirection names, which may have had no slot yet."""
+        node = self._redis.get_node(error.host, error.port)
+        if node is None:
+            node = self._made(error.host, error.port, "primary")
+            self._redis.nodes_manager.nodes_cache[node.name] = node
+        return node
 
     def _server(self, node: Any) -> OneServer:
         return OneServer(self._redis.get_redis_connection(node))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from catenary.ports import Extent, Snapshot
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _PATIENCE_S: Final = 5.0
 _CREATE: Final = Script("create")
 
@@ -70,7 +70,7 @@ class RedisStore:
         names = Names.of(self._prefix, name)
         if create:
             held, incarnation = self._client.call(
-                Run(_CREATE, (names.meta,), (FORMAT, os.urandom(12)))
+                Run(_CREATE, (names.meta, names.undo), (FORMAT, os.urandom(12)))
             )
             self._client.execute("SADD", self._all, name.encode())
         else:

@@ -10,20 +10,21 @@ Read next: ``redis.py``, one server.
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, Self
 
 from catenary.testing.services.ports import HOST, free_ports
 from catenary.testing.services.redis import RedisServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
 PRIMARIES: Final = 3
 _SLOTS: Final = 16_384
 _NODE_TIMEOUT_MS: Final = 1_000
 _JOINS_S: Final = 30.0
+_MIGRATES_MS: Final = "5000"
 _LOOK_S: Final = 0.02
 
 
@@ -71,14 +72,49 @@ class RedisCluster:
 
     def holder(self, key: str) -> RedisServer:
         """The primary that has the key's slot."""
-        slot = int(_words(self.servers[0], "CLUSTER", "KEYSLOT", key)[0].lstrip(":"))
-        return next(each for each in self.servers if slot in _slots(each))
+        slot = self.slot(key)
+        return next(each for each in self.servers if _has(each, slot))
+
+    def slot(self, key: str) -> int:
+        """In which a key lies."""
+        return int(_words(self.servers[0], "CLUSTER", "KEYSLOT", key)[0].lstrip(":"))
+
+    def move(self, slot: int, to: RedisServer) -> None:
+        """Hand a slot over to another primary, with all keys in it."""
+        with self.moving(slot, to):
+            pass
+
+    @contextmanager
+    def moving(self, slot: int, to: RedisServer) -> Generator[Callable[..., None]]:
+        """A slot on its way to another primary; at the end it is there, with all keys in it.
+
+        Yields:
+            Takes keys there, those that are named.
+        """
+        source = next(each for each in self.servers if _has(each, slot))
+        new = _words(to, "CLUSTER", "MYID")[1]
+        old = _words(source, "CLUSTER", "MYID")[1]
+
+        def migrate(*keys: str) -> None:
+            _done(source, "MIGRATE", HOST, str(to.port), '""', "0", _MIGRATES_MS, "KEYS", *keys)
+
+        _done(to, "CLUSTER", "SETSLOT", str(slot), "IMPORTING", old)
+        _done(source, "CLUSTER", "SETSLOT", str(slot), "MIGRATING", new)
+        try:
+            yield migrate
+        finally:
+            while left := _words(source, "CLUSTER", "GETKEYSINSLOT", str(slot), "10")[2::2]:
+                migrate(*left)
+            # Whoever gets the slot learns of it first: in between, each would send callers to the other.
+            primaries = [each for each in self.servers if each not in (to, source) and _leads(each)]
+            for each in (to, source, *primaries):
+                _done(each, "CLUSTER", "SETSLOT", str(slot), "NODE", new)
 
     def hand_over(self, primary: RedisServer) -> None:
         """Let a primary's replica take its place, in agreement with it."""
         replica = self.servers[self.servers.index(primary) + PRIMARIES]
         _done(replica, "CLUSTER", "FAILOVER")
-        _await(lambda: "role:master" in _words(replica, "INFO", "replication"))
+        _await(lambda: _leads(replica))
 
     def _join(self) -> None:
         """Let them meet, share the slots, and follow whom they are to follow."""
@@ -100,14 +136,24 @@ class RedisCluster:
         )
 
 
-def _slots(server: RedisServer) -> range:
-    """Those that a server has: all that lie between two; none of a replica."""
+def _has(server: RedisServer, slot: int) -> bool:
+    """Whether a slot is a server's; none is a replica's."""
+    return any(first <= slot <= last for first, last in _ranges(server))
+
+
+def _ranges(server: RedisServer) -> Iterator[tuple[int, int]]:
+    """First and last of the slots that a server has. One that is moving stands beside them in brackets."""
     for line in server.command("CLUSTER", "NODES").decode().splitlines():
         words = line.split()
         if "myself,master" in words:
-            first, _, last = words[-1].partition("-")
-            return range(int(first), int(last) + 1)
-    return range(0)
+            for each in words[8:]:
+                if not each.startswith("["):
+                    first, _, last = each.partition("-")
+                    yield int(first), int(last or first)
+
+
+def _leads(server: RedisServer) -> bool:
+    return "role:master" in _words(server, "INFO", "replication")
 
 
 def _done(server: RedisServer, *words: str) -> None:
