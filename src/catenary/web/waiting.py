@@ -11,8 +11,6 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from catenary.errors import CatenaryError
-
 if TYPE_CHECKING:
     from catenary.ports import Store, Token
     from catenary.serve.fetcher import Fetcher
@@ -27,7 +25,8 @@ class _Held:
     name: str
     token: Token
     loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[None]
+    future: asyncio.Future[Exception | None]
+    """Done once the token is reflected, or with why that cannot be known."""
 
 
 class Waiting:
@@ -66,11 +65,14 @@ class Waiting:
                 self._changed.notify()
             try:
                 async with asyncio.timeout(timeout_s):
-                    await held.future
+                    error = await held.future
             except TimeoutError:
                 overdue = await asyncio.to_thread(self._fetcher.overdue, name, token, timeout_s)
                 if overdue is not None:  # else it has come at the last moment
                     raise overdue from None
+                return
+            if error is not None:
+                raise error
         finally:
             with self._changed:
                 self._held.discard(held)
@@ -90,27 +92,38 @@ class Waiting:
                 if self._closed:
                     return
                 held = list(self._held)
-            try:
-                version = self._store.version()
-                for each in held:
-                    if self._fetcher.lacking(each.name, each.token) is None:
-                        self._resolve(each)
-                if not all(each.future.done() for each in held):
-                    self._store.wait(version, _PATIENCE_S)
-            except CatenaryError as error:  # of a store that cannot be reached, for whoever waits
-                for each in held:
-                    self._resolve(each, error)
+            self._look(held)
 
-    def _resolve(self, held: _Held, error: CatenaryError | None = None) -> None:
+    def _look(self, held: list[_Held]) -> None:
+        """Resolve what is reflected, else wait for the next commit.
+
+        No error may end the thread, on which all depend that will ever wait.
+        """
+        try:
+            version = self._store.version()
+            for each in held:
+                self._look_at(each)
+            if not all(each.future.done() for each in held):
+                self._store.wait(version, _PATIENCE_S)
+        except Exception as error:  # of a store that cannot be reached, for whoever waits
+            for each in held:
+                self._resolve(each, error)
+
+    def _look_at(self, held: _Held) -> None:
+        try:
+            if self._fetcher.lacking(held.name, held.token) is not None:
+                return
+        except Exception as error:  # of what one definition reads, which is nothing to the others
+            self._resolve(held, error)
+        else:
+            self._resolve(held)
+
+    def _resolve(self, held: _Held, error: Exception | None = None) -> None:
         with self._changed:
             self._held.discard(held)
         held.loop.call_soon_threadsafe(_set, held.future, error)
 
 
-def _set(future: asyncio.Future[None], error: CatenaryError | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(None)
-    else:
-        future.set_exception(error)
+def _set(future: asyncio.Future[Exception | None], error: Exception | None) -> None:
+    if not future.done():
+        future.set_result(error)
