@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from catenary.errors import NotYetError
 
 if TYPE_CHECKING:
     from catenary.ports import Store, Token
     from catenary.serve.fetcher import Fetcher
 
 _PATIENCE_S: Final = 1.0
+_GRACE_S: Final = 0.5
+"""How much longer than it wants to wait a request waits for a store to say what is lacking."""
+_LOOKERS: Final = 4
+"""Threads for the first look and the last, in whose place nothing else can stand."""
 
 
 @dataclass(eq=False)
@@ -43,6 +50,7 @@ class Waiting:
         self._held: set[_Held] = set()
         self._changed = threading.Condition()
         self._closed = False
+        self._lookers = ThreadPoolExecutor(_LOOKERS, "tokens")
         self._thread = threading.Thread(target=self._run, name="waiting", daemon=True)
         self._thread.start()
 
@@ -50,7 +58,7 @@ class Waiting:
         """Come back once everything below a definition reflects a token.
 
         Raises:
-            NotYetError: after the timeout; says which stage lacks what.
+            NotYetError: after the timeout; says which stage lacks what, if the store does.
         """
         loop = asyncio.get_running_loop()
         held = _Held(name, token, loop, loop.create_future())
@@ -58,24 +66,34 @@ class Waiting:
         with self._changed:
             self._held.add(held)
         try:
-            lacking = await asyncio.to_thread(self._fetcher.lacking, name, token)
-            if lacking is None:
-                return
-            with self._changed:
-                self._changed.notify()
-            try:
-                async with asyncio.timeout(timeout_s):
-                    error = await held.future
-            except TimeoutError:
-                overdue = await asyncio.to_thread(self._fetcher.overdue, name, token, timeout_s)
-                if overdue is not None:  # else it has come at the last moment
-                    raise overdue from None
-                return
-            if error is not None:
-                raise error
+            async with asyncio.timeout(timeout_s + _GRACE_S):
+                await self._awaited(held, loop.time() + timeout_s, timeout_s)
+        except TimeoutError:
+            problem = f"{name} does not reflect the token after {timeout_s:g} s, as far as is known"
+            hint = "the store does not answer: is its server up, and is it too busy?"
+            raise NotYetError(problem, hint=hint) from None
         finally:
             with self._changed:
                 self._held.discard(held)
+
+    async def _awaited(self, held: _Held, until_s: float, timeout_s: float) -> None:
+        loop, asked = held.loop, (held.name, held.token)
+        if await loop.run_in_executor(self._lookers, self._fetcher.lacking, *asked) is None:
+            return
+        with self._changed:
+            self._changed.notify()
+        try:
+            async with asyncio.timeout_at(until_s):
+                error = await held.future
+        except TimeoutError:
+            overdue = await loop.run_in_executor(
+                self._lookers, self._fetcher.overdue, *asked, timeout_s
+            )
+            if overdue is not None:  # else it has come at the last moment
+                raise overdue from None
+            return
+        if error is not None:
+            raise error
 
     def close(self) -> None:
         """Stop listening; what waits runs into its timeout."""
@@ -83,6 +101,7 @@ class Waiting:
             self._closed = True
             self._changed.notify()
         self._thread.join()
+        self._lookers.shutdown(cancel_futures=True)
 
     def _run(self) -> None:
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -118,3 +119,25 @@ def test_what_cannot_be_read_for_one_is_no_matter_to_the_others(
         await healthy
 
     asyncio.run(asked())
+
+
+def test_a_store_that_is_silent_holds_nobody_beyond_the_timeout(
+    world: World, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = threading.Event()
+
+    def silent(name: str, token: Token) -> None:
+        assert heard.wait(60)
+
+    async def asked() -> None:
+        monkeypatch.setattr(world.fetcher, "lacking", silent)
+        token = Token.parse("shop/clicks/0:2")
+        many = [waiting.reflected("spending", token, 0.02) for _ in range(20)]
+        for error in await asyncio.gather(*many, return_exceptions=True):
+            assert isinstance(error, NotYetError)
+            assert "the store does not answer" in str(error)
+
+    try:
+        asyncio.run(asked())
+    finally:
+        heard.set()
