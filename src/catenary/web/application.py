@@ -41,7 +41,8 @@ Send = Callable[[Message], Awaitable[None]]
 _log: Final = logging.getLogger(__name__)
 OPEN: Final = frozenset({"/healthz", "/readyz"})
 """What is answered without a key."""
-_CLOSE: Final = ((b"connection", b"close"),)
+CLOSE: Final = ((b"connection", b"close"),)
+"""The header of an answer behind which the connection ends."""
 BEGUN: Final = "catenary.begun"
 """Where a scope's state has the answer to a request that was begun before the server called."""
 
@@ -219,7 +220,7 @@ class Application:
                 f"the body did not come within {self.time_limit_s:g} s",
                 where="body",
                 hint="send it at once",
-                headers=_CLOSE,
+                headers=CLOSE,
             ) from None
         return bytes(body)
 
@@ -230,7 +231,7 @@ class Application:
                 f"the body has {length:,} bytes or more, {self._body_limit:,} is the limit",
                 where="body",
                 hint="ask in several requests, or raise body_limit",
-                headers=_CLOSE,
+                headers=CLOSE,
             )
 
     def _refused(self, request: Request, error: Exception) -> Reply:
