@@ -25,6 +25,8 @@ from catenary.web.endpoint import Call
 from catenary.web.refusals import JSON, RefusedError, Reply, refusal_of
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from catenary.app.api_keys import ApiKey
     from catenary.web.counters import Counters
     from catenary.web.endpoint import Endpoint
@@ -39,7 +41,8 @@ Send = Callable[[Message], Awaitable[None]]
 _log: Final = logging.getLogger(__name__)
 OPEN: Final = frozenset({"/healthz", "/readyz"})
 """What is answered without a key."""
-_CLOSE: Final = ((b"connection", b"close"),)
+CLOSE: Final = ((b"connection", b"close"),)
+"""The header of an answer behind which the connection ends."""
 BEGUN: Final = "catenary.begun"
 """Where a scope's state has the answer to a request that was begun before the server called."""
 
@@ -217,7 +220,7 @@ class Application:
                 f"the body did not come within {self.time_limit_s:g} s",
                 where="body",
                 hint="send it at once",
-                headers=_CLOSE,
+                headers=CLOSE,
             ) from None
         return bytes(body)
 
@@ -228,7 +231,7 @@ class Application:
                 f"the body has {length:,} bytes or more, {self._body_limit:,} is the limit",
                 where="body",
                 hint="ask in several requests, or raise body_limit",
-                headers=_CLOSE,
+                headers=CLOSE,
             )
 
     def _refused(self, request: Request, error: Exception) -> Reply:
@@ -277,13 +280,44 @@ def listed(field: str, names: list[str]) -> Get:
     return get
 
 
-def read(work: Callable[[], Any], reply: Callable[[Any], Reply]) -> Get:
-    """What is read anew each time, in a thread, and said as `reply` has it."""
+class Reads(NamedTuple):
+    """Where pages are read that are read anew each time.
 
-    async def get(_: ApiKey | None) -> Reply:
-        return reply(await asyncio.to_thread(work))
+    Attributes:
+        pool: threads of their own, so that a silent store holds up nothing but them.
+        limit_s: that a page may take.
+    """
 
-    return get
+    pool: Executor
+    limit_s: float
+
+    def page(
+        self,
+        work: Callable[[], Any],
+        reply: Callable[[Any], Reply],
+        late: Callable[[str], Reply] | None = None,
+    ) -> Get:
+        """What is read by `work`, and said as `reply` has it.
+
+        Args:
+            work: reads.
+            reply: the answer to what was read.
+            late: likewise, to the problem that it was not read in time; None for a refusal.
+        """
+
+        async def get(_: ApiKey | None) -> Reply:
+            loop = asyncio.get_running_loop()
+            try:
+                async with asyncio.timeout(self.limit_s):
+                    return reply(await loop.run_in_executor(self.pool, work))
+            except TimeoutError:
+                problem = f"the store did not answer within {self.limit_s:g} s"
+                if late is not None:
+                    return late(problem)
+                hint = "is its server up, and is it too busy?"
+                raise RefusedError(503, problem, hint=hint) from None
+
+        return get
 
 
 def _not_allowed(method: str, path: str, wanted: str) -> RefusedError:

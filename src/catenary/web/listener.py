@@ -24,6 +24,7 @@ from catenary.web.worker import load
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterator
 
     from catenary.web.application import Application
     from catenary.web.worker import Order
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 _log: Final = logging.getLogger(__name__)
 END_S: Final = 10
 """How long requests may take to end once the worker is told to."""
+LAST_S: Final = 1.0
+"""How long a client may take for one request more, with whose answer it is told that it was the last."""
+_LOOK_S: Final = 0.02
 
 
 def run(order: Order, host: str, port: int) -> None:
@@ -45,6 +49,37 @@ def run(order: Order, host: str, port: int) -> None:
     except CatenaryError as error:
         _log.error("a worker cannot begin: %s", error)
         sys.exit(1)
+
+
+class Worker(Server):
+    """Uvicorn's server, which loses no request when it ends.
+
+        told to end ──► accept who has come ──► listen no more ──► last answers ──► close what is idle
+
+    A client that keeps its connection open hears of the end with an answer, so that it sends nothing into a
+    connection that is being closed, unless it is silent for longer than `LAST_S`.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End; as uvicorn's."""
+        loop = asyncio.get_running_loop()
+        come = [each for listening in sockets or () for each in _accepted(listening)]
+        for each in self.servers:
+            each.close()
+        for each in come:
+            await loop.connect_accepted_socket(self._protocol, each)
+        connections = self.server_state.connections
+        until_s = loop.time() + LAST_S
+        await asyncio.sleep(_LOOK_S)  # until those are met whom the loop has just accepted
+        while connections and loop.time() < until_s:
+            for each in list(connections):
+                assert isinstance(each, Protocol)
+                each.last()
+            await asyncio.sleep(_LOOK_S)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> Protocol:
+        return Protocol(self.config, self.server_state, self.lifespan.state)
 
 
 def configuration(application: Application) -> Config:
@@ -67,7 +102,7 @@ def configuration(application: Application) -> Config:
 
 def _answer(application: Application, listening: socket.socket, spin_s: float) -> None:
     config = configuration(application)
-    server = Server(config)
+    server = Worker(config)
 
     async def look() -> None:
         now_s = asyncio.get_running_loop().time()
@@ -79,6 +114,17 @@ def _answer(application: Application, listening: socket.socket, spin_s: float) -
     loop = partial(asyncio.SelectorEventLoop, WatchfulSelector(spin_s))
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(server.serve([listening]))
+
+
+def _accepted(listening: socket.socket) -> Iterator[socket.socket]:
+    """The clients that have come and were not met yet: whoever closes the socket turns them away."""
+    while True:
+        try:
+            found, _ = listening.accept()
+        except BlockingIOError:
+            return
+        found.setblocking(False)
+        yield found
 
 
 def _follow_parent() -> None:

@@ -243,7 +243,7 @@ def _metrics(keyed: bool) -> Data:
     page: Data = {"text/plain": {"schema": {"type": "string"}}}
     responses = {
         "200": {"description": "Metrics, as Prometheus reads them.", "content": page},
-        **_refusals(keyed, 401),
+        **_refusals(keyed, 401, 503),
     }
     found: Data = {"summary": "Metrics of fetches and stages.", "responses": responses}
     return {"get": _guarded(found, keyed)}

@@ -20,9 +20,9 @@ from urllib.parse import unquote
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from catenary.web.application import BEGUN, Request
+from catenary.web.application import BEGUN, CLOSE, Request
 from catenary.web.asked import Headers
-from catenary.web.refusals import Reply
+from catenary.web.refusals import RefusedError, Reply
 
 if TYPE_CHECKING:
     import asyncio
@@ -55,6 +55,10 @@ class Protocol(HttpToolsProtocol):
         """When the client must have gone on, by the loop's clock."""
         self._unsent = 0
         """Bytes of answers that the client had not taken when it was last looked at."""
+        self._refusal: Reply | None = None
+        """What is said last to a client that sent what is no request; nothing is read any more."""
+        self._last = False
+        """Whether the next answer is the last."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """A client has come."""
@@ -84,6 +88,8 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """A piece of requests: one, as a rule."""
         assert self.parser is not None, "a connection that is lost reads nothing"
+        if self._refusal is not None:
+            return
         self._unread += len(data)
         self._may_hold = True
         self._unset_keepalive_if_required()
@@ -92,12 +98,36 @@ class Protocol(HttpToolsProtocol):
         except HttpParserUpgrade as upgrade:
             (end,) = upgrade.args
             self._decline(self.parser.get_method(), data[end:])
-        except HttpParserError:
-            self.send_400_response("This is no HTTP.")
+        except HttpParserError as error:
+            cause = error.__context__  # what a callback raised
+            self._refuse(cause if isinstance(cause, RefusedError) else _no_http("this is no HTTP"))
         if self._held is not None:
             self._let_go()
-        if self._unread > HEAD_BYTES and not self.transport.is_closing():
-            self.send_400_response("The head of the request is too long.")
+        if self._unread > HEAD_BYTES and self._refusal is None:
+            self._refuse(_too_long())
+
+    def _refuse(self, error: RefusedError) -> None:
+        """End the connection with a refusal, behind what was asked before and is not answered yet."""
+        if self.transport.is_closing():
+            return
+        self._refusal = error.reply()
+        waits = self._is_busy()
+        if waits and self.cycle.more_body:  # it is this one's body that is wrong
+            waits = bool(self.pipeline)
+            if waits:
+                self.pipeline.popleft()
+        if not waits:
+            self._end(self._refusal)
+
+    def _end(self, refusal: Reply) -> None:
+        self._send(refusal)
+        self.transport.close()
+
+    def last(self) -> None:
+        """End the connection with the next answer, which says so: the server is about to end."""
+        self._last = True
+        if self._is_busy():
+            self.cycle.keep_alive = False
 
     def _decline(self, method: bytes, rest: bytes) -> None:
         """Go on in this protocol with a client that offers another, as Java's offers HTTP/2.
@@ -121,14 +151,16 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """A head is there."""
         if self._unread > HEAD_BYTES and _size(self.url, self.headers) > HEAD_BYTES:
-            raise ValueError("the head is too long")  # the parser gives up, which is a 400
+            raise _too_long()  # the parser gives up
         assert self.parser is not None, "it is what calls"
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
-                raise ValueError("this is no proxy")
+                raise _no_http("this is no proxy")
             return
         self._unread = 0
         named = Headers(self.headers)
+        if b"transfer-encoding" in named:
+            _check_encoding(self.headers)
         self.headers = []  # what comes behind a body is no part of the head
         if self._may_hold and self._is_simple():
             self._may_hold = False  # one of each read, so that no client holds others up with many
@@ -164,6 +196,9 @@ class Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Uvicorn has sent an answer."""
+        refusal, closing = self._refusal, self.transport.is_closing()
+        if refusal is not None and not (self.pipeline or closing):
+            self._end(refusal)
         super().on_response_complete()
         self._wait(self._answer_s() if self._is_busy() else KEEP_S)
 
@@ -177,6 +212,7 @@ class Protocol(HttpToolsProtocol):
         assert parser is not None, "it is what calls"
         return (
             parser.get_method() == b"POST"
+            and not self._last
             and not self._is_busy()
             and not self.flow.write_paused
             and not self.transport.is_closing()
@@ -192,6 +228,8 @@ class Protocol(HttpToolsProtocol):
         """Let uvicorn begin with the request whose head is there."""
         self._wait(self._answer_s())
         super().on_headers_complete()
+        if self._last:
+            self.cycle.keep_alive = False
 
     def _let_go(self) -> None:
         """Let uvicorn begin with the request that was held."""
@@ -226,3 +264,29 @@ def _target(url: bytes) -> tuple[str, bytes]:
 
 def _size(url: bytes, headers: list[tuple[bytes, bytes]]) -> int:
     return len(url) + sum(len(name) + len(value) for name, value in headers)
+
+
+def _check_encoding(headers: list[tuple[bytes, bytes]]) -> None:
+    """Refuse a body that is encoded, which the parser would hand on as it came.
+
+    Raises:
+        RefusedError: 501.
+    """
+    given = [value for name, value in headers if name == b"transfer-encoding"]
+    if [each.strip().lower() for each in given] != [b"chunked"]:
+        told = b", ".join(given).decode("latin-1")
+        raise RefusedError(
+            501,
+            f"a body that comes as {told!r} is not read",
+            where="header Transfer-Encoding",
+            hint="send it chunked, or with its length",
+            headers=CLOSE,
+        )
+
+
+def _too_long() -> RefusedError:
+    return _no_http("the head of the request is too long")
+
+
+def _no_http(problem: str) -> RefusedError:
+    return RefusedError(400, problem, headers=CLOSE)

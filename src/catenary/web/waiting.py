@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from catenary.errors import CatenaryError
+from catenary.errors import NotYetError
 
 if TYPE_CHECKING:
     from catenary.ports import Store, Token
     from catenary.serve.fetcher import Fetcher
 
 _PATIENCE_S: Final = 1.0
+_GRACE_S: Final = 0.5
+"""How much longer than it wants to wait a request waits for a store to say what is lacking."""
+_LOOKERS: Final = 4
+"""Threads for the first look and the last, in whose place nothing else can stand."""
 
 
 @dataclass(eq=False)
@@ -27,7 +32,8 @@ class _Held:
     name: str
     token: Token
     loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[None]
+    future: asyncio.Future[Exception | None]
+    """Done once the token is reflected, or with why that cannot be known."""
 
 
 class Waiting:
@@ -44,6 +50,7 @@ class Waiting:
         self._held: set[_Held] = set()
         self._changed = threading.Condition()
         self._closed = False
+        self._lookers = ThreadPoolExecutor(_LOOKERS, "tokens")
         self._thread = threading.Thread(target=self._run, name="waiting", daemon=True)
         self._thread.start()
 
@@ -51,7 +58,7 @@ class Waiting:
         """Come back once everything below a definition reflects a token.
 
         Raises:
-            NotYetError: after the timeout; says which stage lacks what.
+            NotYetError: after the timeout; says which stage lacks what, if the store does.
         """
         loop = asyncio.get_running_loop()
         held = _Held(name, token, loop, loop.create_future())
@@ -59,21 +66,34 @@ class Waiting:
         with self._changed:
             self._held.add(held)
         try:
-            lacking = await asyncio.to_thread(self._fetcher.lacking, name, token)
-            if lacking is None:
-                return
-            with self._changed:
-                self._changed.notify()
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await held.future
-            except TimeoutError:
-                overdue = await asyncio.to_thread(self._fetcher.overdue, name, token, timeout_s)
-                if overdue is not None:  # else it has come at the last moment
-                    raise overdue from None
+            async with asyncio.timeout(timeout_s + _GRACE_S):
+                await self._awaited(held, loop.time() + timeout_s, timeout_s)
+        except TimeoutError:
+            problem = f"{name} does not reflect the token after {timeout_s:g} s, as far as is known"
+            hint = "the store does not answer: is its server up, and is it too busy?"
+            raise NotYetError(problem, hint=hint) from None
         finally:
             with self._changed:
                 self._held.discard(held)
+
+    async def _awaited(self, held: _Held, until_s: float, timeout_s: float) -> None:
+        loop, asked = held.loop, (held.name, held.token)
+        if await loop.run_in_executor(self._lookers, self._fetcher.lacking, *asked) is None:
+            return
+        with self._changed:
+            self._changed.notify()
+        try:
+            async with asyncio.timeout_at(until_s):
+                error = await held.future
+        except TimeoutError:
+            overdue = await loop.run_in_executor(
+                self._lookers, self._fetcher.overdue, *asked, timeout_s
+            )
+            if overdue is not None:  # else it has come at the last moment
+                raise overdue from None
+            return
+        if error is not None:
+            raise error
 
     def close(self) -> None:
         """Stop listening; what waits runs into its timeout."""
@@ -81,6 +101,7 @@ class Waiting:
             self._closed = True
             self._changed.notify()
         self._thread.join()
+        self._lookers.shutdown(cancel_futures=True)
 
     def _run(self) -> None:
         while True:
@@ -90,27 +111,38 @@ class Waiting:
                 if self._closed:
                     return
                 held = list(self._held)
-            try:
-                version = self._store.version()
-                for each in held:
-                    if self._fetcher.lacking(each.name, each.token) is None:
-                        self._resolve(each)
-                if not all(each.future.done() for each in held):
-                    self._store.wait(version, _PATIENCE_S)
-            except CatenaryError as error:  # of a store that cannot be reached, for whoever waits
-                for each in held:
-                    self._resolve(each, error)
+            self._look(held)
 
-    def _resolve(self, held: _Held, error: CatenaryError | None = None) -> None:
+    def _look(self, held: list[_Held]) -> None:
+        """Resolve what is reflected, else wait for the next commit.
+
+        No error may end the thread, on which all depend that will ever wait.
+        """
+        try:
+            version = self._store.version()
+            for each in held:
+                self._look_at(each)
+            if not all(each.future.done() for each in held):
+                self._store.wait(version, _PATIENCE_S)
+        except Exception as error:  # of a store that cannot be reached, for whoever waits
+            for each in held:
+                self._resolve(each, error)
+
+    def _look_at(self, held: _Held) -> None:
+        try:
+            if self._fetcher.lacking(held.name, held.token) is not None:
+                return
+        except Exception as error:  # of what one definition reads, which is nothing to the others
+            self._resolve(held, error)
+        else:
+            self._resolve(held)
+
+    def _resolve(self, held: _Held, error: Exception | None = None) -> None:
         with self._changed:
             self._held.discard(held)
         held.loop.call_soon_threadsafe(_set, held.future, error)
 
 
-def _set(future: asyncio.Future[None], error: CatenaryError | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(None)
-    else:
-        future.set_exception(error)
+def _set(future: asyncio.Future[Exception | None], error: Exception | None) -> None:
+    if not future.done():
+        future.set_result(error)

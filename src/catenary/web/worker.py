@@ -28,7 +28,7 @@ from catenary.plan.nodes import JoinNode
 from catenary.serve.fetcher import Fetcher
 from catenary.serve.groups import HOLD
 from catenary.web.access import Access
-from catenary.web.application import Application, fixed, json_reply, listed, read, scoped
+from catenary.web.application import Application, Reads, fixed, json_reply, listed, scoped
 from catenary.web.counters import Counters
 from catenary.web.endpoint import Endpoint, Shared, about
 from catenary.web.fetch_metrics import fetches
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 _SWITCH_S: Final = 0.0005
 _LOOK_S: Final = 1.0
+_PAGES: Final = 2
+"""Threads that read what is asked of the service itself: its readiness, its metrics."""
 _log: Final = logging.getLogger(__name__)
 
 
@@ -111,6 +113,8 @@ def application(live: Live, order: Order) -> Application:
     counters = Counters(order.counters, names, order.rows)
     waiting = Waiting(live.fetcher, live.store)
     pool = ThreadPoolExecutor(settings.threads, "reads")
+    time_limit_s = settings.time_limit_ms / 1000
+    pages = Reads(ThreadPoolExecutor(_PAGES, "pages"), time_limit_s)
     versions = Served(live)
     before = {node.name: old for node in nodes if (old := versions.before(node)) is not None}
     answered = [*nodes, *(old.node for old in before.values())]
@@ -122,7 +126,7 @@ def application(live: Live, order: Order) -> Application:
         pool=pool,
         at_once="://" not in settings.store and live.chain.on_snapshot_late != HOLD,
         batch_limit=settings.batch_limit,
-        time_limit_s=settings.time_limit_ms / 1000,
+        time_limit_s=time_limit_s,
         counters=counters if order.metrics else None,
         requests=requests,
         spans=spans,
@@ -139,17 +143,18 @@ def application(live: Live, order: Order) -> Application:
         if requests is not None:
             requests.close()
         waiting.close()
-        pool.shutdown(cancel_futures=True)
+        for each in (pool, pages.pool):
+            each.shutdown(cancel_futures=True)
         if spans is not None:
             spans.close()
         live.close()
 
     found = Application(
-        *_routes(live, nodes, endpoints, shared.counters),
+        *_routes(live, nodes, endpoints, shared.counters, pages),
         access,
         frozenset(live.topics()),
         body_limit=parse_bytes(settings.body_limit),
-        time_limit_s=settings.time_limit_ms / 1000,
+        time_limit_s=time_limit_s,
         counters=shared.counters,
         close=close,
     )
@@ -166,7 +171,7 @@ def application(live: Live, order: Order) -> Application:
                     continue
                 del before[node.name]
                 endpoints[node.name] = Endpoint(node, place, shared)
-                found.change(*_routes(live, nodes, endpoints, shared.counters))
+                found.change(*_routes(live, nodes, endpoints, shared.counters, pages))
                 _log.info("%s is answered as it is defined now", node.name)
 
     for name in before:
@@ -217,7 +222,11 @@ def _request_log(live: Live, nodes: Iterable[Node], counters: Counters) -> Reque
 
 
 def _routes(
-    live: Live, nodes: list[Node], endpoints: Mapping[str, Endpoint], counters: Counters | None
+    live: Live,
+    nodes: list[Node],
+    endpoints: Mapping[str, Endpoint],
+    counters: Counters | None,
+    pages: Reads,
 ) -> tuple[dict[str, Endpoint], dict[str, Get]]:
     """What is asked with POST, and with GET."""
     joins = [endpoints[node.name] for node in nodes if isinstance(node, JoinNode)]
@@ -228,9 +237,12 @@ def _routes(
     }
     below = {node.fingerprint: node for each in (*joins, *groups) for node in each.below()}
     said = _description(live, [(node, endpoints[node.name].about) for node in nodes])
+    ready = partial(_ready, len(nodes))
     found = {
         "/healthz": fixed({"status": "ok"}),
-        "/readyz": read(lambda: lacking(live.store, below.values()), partial(_ready, len(nodes))),
+        "/readyz": pages.page(
+            lambda: lacking(live.store, below.values()), ready, lambda problem: ready([problem])
+        ),
         "/openapi.json": fixed(said),
         "/v1/joins": listed("joinNames", [each.name for each in joins]),
         "/v1/groupbys": listed("groupByNames", [each.name for each in groups]),
@@ -242,7 +254,9 @@ def _routes(
         names = [each.name for each in (*joins, *groups)]
         held = metrics.registry([lambda: fetches(counters, names), lambda: metrics.stages(live)])
         kind_ = ((b"content-type", metrics.CONTENT_TYPE.encode()),)
-        found["/metrics"] = read(lambda: metrics.page(held), lambda page: Reply(200, kind_, page))
+        found["/metrics"] = pages.page(
+            lambda: metrics.page(held), lambda page: Reply(200, kind_, page)
+        )
     return posts, found
 
 

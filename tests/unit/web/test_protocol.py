@@ -181,6 +181,20 @@ def test_a_connection_that_is_to_be_closed_is_closed_behind_the_answer(
     assert one.wire.closed
 
 
+def test_a_client_is_told_with_an_answer_that_it_is_the_last(
+    client: Callable[[], Client],
+) -> None:
+    waits = request(f"{SPEND}?min_token=shop/orders/0:61", ANN)
+    for before, behind in ((b"", request(AT, ANN)), (b"", waits), (waits, b"")):
+        one = client()
+        one.send(before)
+        one.protocol.last()
+        one.send(behind)
+        (found,) = one.settle()
+        assert (found.status, found.headers["connection"]) == (200, "close")
+        assert one.wire.closed
+
+
 def test_a_body_is_asked_for_if_it_waits_to_be(client: Callable[[], Client]) -> None:
     one = client()
     sent = request(AT, ANN, [("Expect", "100-continue")])
@@ -214,6 +228,47 @@ def test_what_is_no_http_is_refused_and_the_connection_closed(
     one = client()
     one.send(sent)
     assert one.wire.answers()[0].status == 400
+    assert one.wire.closed
+
+
+def test_all_that_a_client_asks_is_answered_though_it_offers_another_protocol_each_time(
+    client: Callable[[], Client],
+) -> None:
+    offer = [("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "")]
+    one = client()
+    one.send(request(AT, ANN, offer) * 3)
+    assert [each.status for each in one.settle()] == [200] * 3
+
+
+def test_a_body_that_is_encoded_is_not_read(client: Callable[[], Client]) -> None:
+    for lines in (b"gzip, chunked", b"gzip\r\nTransfer-Encoding: chunked"):
+        one = client()
+        head = b"POST %b HTTP/1.1\r\nTransfer-Encoding: %b\r\n\r\n" % (AT.encode(), lines)
+        one.send(head + b"0\r\n\r\n")
+        (found,) = one.wire.answers()
+        assert (found.status, found.headers["connection"]) == (501, "close")
+        assert one.wire.closed
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        b"what is this\r\n\r\n",
+        b"GET / HTTP/1.1\r\nx: " + b"a" * HEAD_BYTES,
+        f"POST {AT} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nno length".encode(),
+    ],
+    ids=["no HTTP", "too long a head", "a body"],
+)
+@pytest.mark.parametrize("many", [0, 1, 2])
+def test_what_is_wrong_is_refused_behind_the_answers_to_what_came_before(
+    client: Callable[[], Client], wrong: bytes, many: int
+) -> None:
+    one = client()
+    waits = request(f"{SPEND}?min_token=shop/orders/0:999&timeout=0.2", ANN)
+    one.send(waits * many)
+    one.send(wrong)
+    one.send(request(AT, ANN))
+    assert [each.status for each in one.settle()] == [*[504] * many, 400]
     assert one.wire.closed
 
 

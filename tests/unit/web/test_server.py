@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
+import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import httpx
@@ -161,6 +166,31 @@ def test_a_request_that_is_under_way_is_answered_when_the_service_is_told_to_sto
             received = b"".join(iter(lambda: client.recv(4096), b""))
         assert received.startswith(b"HTTP/1.1 200 OK\r\n")
         server.process.wait(20)
+
+
+def test_no_request_is_lost_when_the_service_is_told_to_stop_under_load(project: Path) -> None:
+    begun = threading.Barrier(7)
+
+    def ask(url: httpx.URL) -> str:
+        """Ask on one connection until told that it was the last answer."""
+        connection = http.client.HTTPConnection(url.host, url.port, timeout=20)
+        with closing(connection):
+            for asked in itertools.count():
+                connection.request("POST", SPEND, b'[{"customer": "ann"}]')
+                reply = connection.getresponse()
+                assert reply.status == 200, reply.read()
+                reply.read()
+                if reply.will_close:
+                    break
+                if asked == 0:
+                    begun.wait(20)
+            return reply.headers["connection"]
+
+    with served(project, "--workers", "2") as server, ThreadPoolExecutor(6) as clients:
+        asking = [clients.submit(ask, httpx.URL(server.url)) for _ in range(6)]
+        begun.wait(20)
+        server.process.send_signal(signal.SIGTERM)
+        assert [each.result() for each in asking] == ["close"] * 6
 
 
 def test_workers_end_with_a_parent_that_is_killed(project: Path) -> None:

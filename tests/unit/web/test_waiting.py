@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,3 +94,50 @@ def test_a_store_that_cannot_be_reached_is_told_to_all_who_wait_and_ends_nothing
         await task
 
     asyncio.run(asked())
+
+
+def test_what_cannot_be_read_for_one_is_no_matter_to_the_others(
+    world: World, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, other = Token.parse("shop/clicks/0:2"), Token.parse("shop/clicks/0:3")
+    lacking = world.fetcher.lacking
+
+    def read(name: str, wanted: Token) -> str | None:
+        if wanted == other:
+            raise ZeroDivisionError("nobody thought of this")
+        return lacking(name, wanted)
+
+    async def asked() -> None:
+        healthy = asyncio.create_task(waiting.reflected("spending", token, 30.0))
+        ill = asyncio.create_task(waiting.reflected("spending", other, 30.0))
+        await asyncio.wait([healthy, ill], timeout=0.05)
+        monkeypatch.setattr(world.fetcher, "lacking", read)
+        with pytest.raises(ZeroDivisionError):
+            await ill
+        assert not healthy.done()
+        world.stream("spending", clicks(("ann", 1.0, DAY)))
+        await healthy
+
+    asyncio.run(asked())
+
+
+def test_a_store_that_is_silent_holds_nobody_beyond_the_timeout(
+    world: World, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = threading.Event()
+
+    def silent(name: str, token: Token) -> None:
+        assert heard.wait(60)
+
+    async def asked() -> None:
+        monkeypatch.setattr(world.fetcher, "lacking", silent)
+        token = Token.parse("shop/clicks/0:2")
+        many = [waiting.reflected("spending", token, 0.02) for _ in range(20)]
+        for error in await asyncio.gather(*many, return_exceptions=True):
+            assert isinstance(error, NotYetError)
+            assert "the store does not answer" in str(error)
+
+    try:
+        asyncio.run(asked())
+    finally:
+        heard.set()
