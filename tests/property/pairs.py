@@ -313,7 +313,7 @@ class Twin:
         mine = self.copies[copy]
         if mine.reads is None or not self._holds(copy, number):
             return
-        if len(lacking[0]) == 3:  # a parent's position
+        if len(lacking[0]) == 3:  # a parent's position, or what it has to settle
             assert not mine.stage.ready(mine.cut)
         else:
             with pytest.raises(NotYetError):

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from catenary.definitions import EventSource, GroupBy, Join, JoinSource
 from catenary.errors import DataError
-from catenary.rows.columns import day_texts, instants, int64_values
+from catenary.rows.columns import day_texts, instants, int64_values, plain
 from catenary.tables.memory import FrameTable
 from catenary.tables.parquet import ParquetTables
 from catenary.windows import DAY_MS
@@ -70,7 +70,12 @@ def with_instants(rows: pa.Table) -> pa.Table:
 
 
 def times(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
-    """Times as milliseconds since the epoch, UTC unless they name a zone."""
+    """Times as milliseconds since the epoch, UTC unless they name a zone.
+
+    Raises:
+        DataError: if they are no times, or beyond what 64 bits hold of milliseconds.
+    """
+    column = plain(column)
     kind = column.type
     if pa.types.is_timestamp(kind) and kind.tz is None:
         column = column.cast(pa.timestamp(kind.unit, tz="UTC"))
@@ -79,7 +84,10 @@ def times(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     elif not (pa.types.is_timestamp(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
         problem = f"column {name!r} is {kind}, not a time"
         raise DataError(problem, hint="give milliseconds since 1970, or timestamps")
-    return instants(column)
+    try:
+        return instants(column)
+    except pa.ArrowException as error:
+        raise DataError(f"column {name!r} ({kind}) holds what is no instant: {error}") from error
 
 
 def given_table(name: str, given: Any, definitions: Iterable[Join | GroupBy]) -> Table:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from catenary.app.frames import times
 from catenary.errors import DataError, MissingTableError, nearest
 from catenary.plan.stage import streamed_sources
-from catenary.rows.columns import normal_column, unlikely_time
+from catenary.rows.columns import normal_column, plain, unlikely_time
 from catenary.windows import unlikely
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def fitting(
             raise DataError(problem, where=where, hint=nearest(name, given.column_names))
     for at, name in enumerate(given.column_names):
         if name in schema:
-            column = given.column(at)
+            column = plain(given.column(at))
             if name in instants and schema[name].is_integer and pa.types.is_temporal(column.type):
                 column = times(column, name)
             column = normal_column(column, schema[name], name)

@@ -37,10 +37,12 @@ def normal_column(column: pa.ChunkedArray, type_: Type, name: str) -> pa.Chunked
     """
     wanted = to_arrow(type_)
     if column.type != wanted:
-        if pa.types.is_temporal(column.type) and pa.types.is_integer(wanted):
+        column = plain(column)
+        if _times_by_numbers(column.type, wanted):
             raise DataError(
                 f"column {name!r} ({column.type}) does not fit {type_}",
-                hint="nobody knows in which unit its numbers are: cast it to integers before",
+                hint="nobody knows in which unit its numbers are: cast it before, times to integers"
+                " or integers to times",
             )
         try:
             if pa.types.is_timestamp(column.type) and column.type.tz is None:
@@ -50,6 +52,26 @@ def normal_column(column: pa.ChunkedArray, type_: Type, name: str) -> pa.Chunked
             problem = f"column {name!r} ({column.type}) does not fit {type_}: {error}"
             raise DataError(problem) from error
     return clean_floats(column) if holds_floats(type_) else column
+
+
+def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column's values themselves where it holds them by a dictionary."""
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _times_by_numbers(given: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether times would be told by whole numbers or the other way round, here or in what is inside."""
+    if pa.types.is_dictionary(given):
+        given = given.value_type
+    if pa.types.is_struct(given) and pa.types.is_struct(wanted):
+        pairs = [(each, wanted.get_field_index(each.name)) for each in given]
+        return any(
+            at >= 0 and _times_by_numbers(each.type, wanted.field(at).type) for each, at in pairs
+        )
+    if pa.types.is_nested(given) and pa.types.is_nested(wanted):
+        return _times_by_numbers(given.field(0).type, wanted.field(0).type)
+    is_time, is_whole = pa.types.is_temporal, pa.types.is_integer
+    return (is_time(given) and is_whole(wanted)) or (is_whole(given) and is_time(wanted))
 
 
 def instants(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -61,7 +61,7 @@ class Tended(Lanes):
         return self._parents.cut()
 
     def ready(self, cut: dict[SourcePartition, int]) -> bool:
-        """Whether the parents have reached a cut."""
+        """Whether the parents have reached a cut, and settled what landed first."""
         return not self._parents.lacking(cut)
 
     def wait(self, cut: dict[SourcePartition, int], stopped: Callable[[], bool]) -> int | None:
@@ -71,7 +71,7 @@ class Tended(Lanes):
             The status that the batch's rows inherit; None if the stage was stopped meanwhile.
         """
         self._phase("wait")
-        if not self._parents.lacking(cut, settled=True):
+        if not self._parents.lacking(cut):
             self.status.waited(dict.fromkeys(self._parents.names, 0.0))
             return statuses.OK
         began = advanced = time.monotonic()
@@ -79,7 +79,7 @@ class Tended(Lanes):
         before: set[tuple[str, object]] = set()
         while True:
             version = self._store.version()
-            lacking = self._parents.lacking(cut, settled=True)
+            lacking = self._parents.lacking(cut)
             if not lacking:
                 self.status.waited(waited)
                 return statuses.OK

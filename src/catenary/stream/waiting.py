@@ -113,17 +113,15 @@ class Parents:
         places = [place for topic in self._topics for place in self._log.partitions(topic)]
         return self._log.ends(places) if places else {}
 
-    def lacking(
-        self, cut: dict[SourcePartition, int], *, settled: bool = False
-    ) -> list[Lacking | Unsettled]:
+    def lacking(self, cut: dict[SourcePartition, int]) -> list[Lacking | Unsettled]:
         """What the parents have not reached of a cut; empty when the batch may be enriched.
 
         A parent that has not taken its lanes is behind whatever was published: read now, it could
         not say that it knows of nothing.
 
         Args:
-            cut: positions that they must have reached.
-            settled: whether a first upload that has landed must be settled, too.
+            cut: positions that they must have reached; a first upload that has landed must be
+                settled, too.
         """
         found: list[Lacking | Unsettled] = []
         views = self._store.views({each.dataset: RECORDS for each in self.edges})
@@ -131,7 +129,7 @@ class Parents:
             view = views.get(edge.dataset)
             reached = {} if view is None else frontier(lanes_of(view))
             lanes = 0 if view is None else _unsettled(uploads_of(view)[0])
-            if settled and lanes:
+            if lanes:
                 found.append(Unsettled(edge.parent.name, edge.dataset, lanes))
             for place, wanted in cut.items():
                 position = reached.get(place)

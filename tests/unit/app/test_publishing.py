@@ -11,7 +11,9 @@ import pytest
 from tests.unit.cli.shop import NOON, ORDER, begun
 
 from catenary import Live
+from catenary.app.publishing import fitting
 from catenary.errors import DataError
+from catenary.schema import BIGINT, STRING, TIMESTAMP, Field, Schema, array, map_of, struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +87,56 @@ def test_a_time_in_a_column_of_numbers_is_refused_since_its_unit_is_not_known(
     column = pa.array([0], pa.int64()).cast(type_)
     rows = without("order_id").append_column("order_id", column)
     with pytest.raises(DataError, match=r"'order_id' .* does not fit bigint"):
+        live.publish(TOPIC, rows)
+    assert not appended(live)
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        pa.list_(pa.timestamp("us")),
+        pa.large_list(pa.duration("us")),
+        pa.map_(pa.string(), pa.timestamp("ms", tz="UTC")),
+        pa.struct([("other", pa.string()), ("x", pa.list_(pa.date32()))]),
+        pa.list_(pa.dictionary(pa.int32(), pa.timestamp("us"))),
+    ],
+)
+def test_times_deep_in_a_column_of_numbers_are_refused_as_those_on_top_are(
+    type_: pa.DataType,
+) -> None:
+    wanted = {
+        "map": map_of(STRING, BIGINT),
+        "struct": struct([Field("x", array(BIGINT)), Field("other", STRING)]),
+    }.get(str(type_).partition("<")[0], array(BIGINT))
+    rows = pa.table({"x": pa.nulls(1, type_)})
+    with pytest.raises(DataError, match=r"'x' .* does not fit"):
+        fitting(rows, TOPIC, Schema.of(x=wanted), ())
+
+
+@pytest.mark.parametrize("type_", [pa.int64(), pa.uint32(), pa.dictionary(pa.int8(), pa.int64())])
+def test_whole_numbers_in_a_column_of_timestamps_are_refused_since_their_unit_is_not_known(
+    type_: pa.DataType,
+) -> None:
+    rows = pa.table({"x": pa.array([7], type_)})
+    with pytest.raises(DataError, match="nobody knows in which unit"):
+        fitting(rows, TOPIC, Schema.of(x=TIMESTAMP), ())
+
+
+def test_times_by_a_dictionary_are_taken_as_the_times_themselves() -> None:
+    given = pa.array([NOON * 1_000 + 999, None], pa.timestamp("us")).dictionary_encode()
+    rows = pa.table({"x": given})
+    taken = fitting(rows, TOPIC, Schema.of(x=BIGINT), {"x"})
+    assert taken.column("x").to_pylist() == [NOON, None]
+    stamped = fitting(rows, TOPIC, Schema.of(x=TIMESTAMP), ()).column("x")
+    assert stamped.cast(pa.int64()).to_pylist() == [NOON * 1_000 + 999, None]
+    with pytest.raises(DataError, match="does not fit bigint"):
+        fitting(rows, TOPIC, Schema.of(x=BIGINT), ())
+
+
+def test_seconds_beyond_all_milliseconds_are_refused_with_their_column(live: Live) -> None:
+    column = pa.array([10**17], pa.int64()).cast(pa.timestamp("s"))
+    rows = without("placed_at").append_column("placed_at", column)
+    with pytest.raises(DataError, match=r"'placed_at' .* holds what is no instant"):
         live.publish(TOPIC, rows)
     assert not appended(live)
 

@@ -450,6 +450,18 @@ def test_debug_says_which_parents_it_did_not_wait_for(
     assert held(project) == {}
 
 
+def test_debug_says_which_parents_have_yet_to_settle_their_first_upload(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published(capsys, project)
+    objects(capsys, project, *STREAM, SPEND)
+    words = ("--conf-path", SPEND, "--end-date", "2024-01-21", "--frontier", "")
+    facts(capsys, project, "group-by-upload", *words)
+    _, *steps, _ = objects(capsys, project, *STREAM, CLIENTS, "--debug")
+    told = next(each for each in steps if each["step"] == "parents that would be waited for")
+    assert told["rows"][0]["parent"].startswith("shop.spend.customer has yet to settle")
+
+
 def test_debug_shows_what_would_be_set_aside(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

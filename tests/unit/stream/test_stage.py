@@ -278,3 +278,19 @@ def test_a_dead_letter_whose_snapshot_has_not_landed_stays_for_another_time(chai
     stage = chain.stage("worth", holding=holding)
     assert stage.replay() == (0, 1)
     assert stage.replay() == (1, 0)
+
+
+def test_a_dead_letter_waits_until_its_parents_first_upload_is_settled(chain: Chain) -> None:
+    parent = chain.stage("spent")
+    parent.take()
+    chain.publish("clicks", ("ann", 0))
+    catch_up(parent)
+    refusing = chain.stage("worth", refusing=True)
+    refusing.take()
+    chain.publish("views", ("ann", HOUR_MS))
+    catch_up(refusing)
+    chain.upload("spent", {"clicks/0": 0}, reached=0, cutoff=MINUTE_MS)
+    child = chain.stage("worth")
+    assert child.replay() == (0, 1)
+    assert parent.tend()
+    assert child.replay() == (1, 0)

@@ -166,9 +166,18 @@ class Copy:
         }
 
     def lacking(self, batch: Batch) -> tuple[object, ...]:
-        """Where each parent stands that has not reached the cut; empty when all have."""
+        """Where each parent stands that has not reached the cut; empty when all have.
+
+        Or how many of its lanes have yet to settle what has landed, while it has nothing to be read.
+        """
         datasets = self.world.datasets
         behind: list[object] = []
+        for number in sorted({number for number, _ in batch.cut}):
+            parent = datasets[number]
+            if not parent.active():
+                left = sum(len(parent.unsettled(each)) for each in parent.uploads)
+                if left:
+                    behind.append((number, None, left))
         for (number, lane_id), end in batch.cut.items():
             lane = datasets[number].lanes.get(lane_id)
             position = -1 if lane is None else lane.position
