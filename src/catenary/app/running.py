@@ -1,6 +1,7 @@
 """Stages run together: in threads of this process, or each in a process of its own.
 
-Stages that finish do so children first: a child may still wait for what its parent has to commit.
+Stages that finish do so children first: a child may still wait for what its parent has to commit. One that
+another copy took over is left to that, and taken again once that has gone; the others go on meanwhile.
 """
 
 from __future__ import annotations
@@ -8,12 +9,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from catenary.app.ends import ENDS, WITHIN_S, Ends
+from catenary.app.lost import Lost
 from catenary.app.spans import Spans, traced_stage
 from catenary.app.upload import without_upload
-from catenary.app.workers import Worker
+from catenary.app.workers import FENCED, Worker
 from catenary.errors import FencedError, RunError
 
 if TYPE_CHECKING:
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 
 _LOOK_S = 0.05
 _WORTH_TELLING_S: Final = 5.0
+_GO_ON: Final = "nothing is lost: run it again, and it goes on from there"
+_HAD: Final = "who had taken it over has gone"
 _log: Final = logging.getLogger(__name__)
 
 
@@ -57,8 +63,9 @@ class _Said:
         """What one stage says of itself now."""
         name, many = str(facts.get("stage")), int(facts.get("dead_letters", 0))
         more = many - self._aside.get(name, many)
-        if more > 0:
+        if more:  # fewer of a process that was started again
             self._aside[name] = many
+        if more > 0:
             said = {"stage": name, "dead_letters": many}
             _log.warning("%s set %d rows or records aside", name, more, extra={"facts": said})
         for text in facts.get("remarks", ()):
@@ -83,6 +90,15 @@ class _Said:
             self._told[name] = ""
             _log.info("%s goes on", name, extra={"facts": {"stage": name}})
 
+    def lost(self, name: str, problem: str) -> None:
+        """One stage was taken over, and the others go on."""
+        said = {"stage": name, "taken_over": problem}
+        _log.warning("%s; the other stages here go on", problem, extra={"facts": said})
+
+    def again(self, name: str, why: str) -> None:
+        """One stage begins once more."""
+        _log.warning("%s begins again: %s", name, why, extra={"facts": {"stage": name}})
+
     def ended(self, facts: Mapping[str, Any]) -> None:
         """One stage did."""
         self.look(facts)
@@ -96,10 +112,12 @@ class Here:
         live: the project's live half.
         nodes: what runs, parents first.
         group: of copies, which divides each stage's partitions; None if there is one copy.
-        lent: those that others may take over: the rest goes on, and reads them from there.
+        lent: those that others may take over: the rest goes on, and reads them from there. All of
+            them if not given; where none is left, all have failed.
 
     Attributes:
-        gone: those that were taken over.
+        gone: those that others have now.
+        failed: what ended them all.
     """
 
     def __init__(
@@ -108,8 +126,10 @@ class Here:
         nodes: Sequence[GroupByNode],
         *,
         group: str | None = None,
-        lent: Collection[str] = (),
+        lent: Collection[str] | None = None,
     ) -> None:
+        self._live = live
+        self._nodes = {node.name: node for node in nodes}
         traces = live.project.settings.traces
         self._spans = Spans(traces, "catenary stream") if traces else None
         self.stages: dict[str, Stage] = {
@@ -121,7 +141,7 @@ class Here:
             self._said.lacks(child, parent)
         self.failed: Exception | None = None
         self.gone: list[str] = []
-        self._lent = frozenset(lent)
+        self._lent = frozenset(self.stages if lent is None else lent)
         self._stopped = threading.Event()
         self._finishing = {node.name: threading.Event() for node in nodes}
         self._threads = {
@@ -189,18 +209,45 @@ class Here:
             raise self.failed
 
     def _run(self, name: str) -> None:
+        times = 0
         try:
-            self.stages[name].run(self._stopped.is_set, self._finishing[name].is_set)
+            while True:
+                try:
+                    self.stages[name].run(self._stopped.is_set, self._finishing[name].is_set)
+                    return
+                except FencedError as error:
+                    times += 1
+                    if not self._goes_on_without(name, error):
+                        raise
+                if not self._left(name, Lost(self._live, self._nodes[name], times)):
+                    return
+                self.gone.remove(name)
+                self._said.again(name, _HAD)
         except Exception as error:  # whatever it is ends them all, and is told by who waits
-            if name in self._lent and isinstance(error, FencedError):
-                self.gone.append(name)
-                return
             self.failed = self.failed or error
             self._stopped.set()
 
+    def _goes_on_without(self, name: str, error: FencedError) -> bool:
+        """Whether the others do, of which there are some, without a stage that was taken over."""
+        if name not in self._lent:
+            return False
+        self.gone.append(name)
+        if len(self.gone) == len(self.stages):
+            return False
+        self._said.lost(name, error.problem)
+        return True
+
+    def _left(self, name: str, lost: Lost) -> bool:
+        """Wait until nobody has a stage that was lost; False if told to stop before, or to finish."""
+        while not (self._stopped.is_set() or self._finishing[name].is_set()):
+            if lost.is_left():
+                return True
+            self._stopped.wait(_LOOK_S)
+        return False
+
 
 class Apart:
-    """Stages in processes of their own.
+    """Stages in processes of their own: one that is killed is started again.
 
     Args:
         live: the project's live half.
@@ -211,13 +258,20 @@ class Apart:
     def __init__(
         self, live: Live, nodes: Sequence[GroupByNode], *, group: str | None = None
     ) -> None:
-        specs = {node.name: live.spec(node) for node in nodes}
+        self._live = live
+        self._nodes = {node.name: node for node in nodes}
         siblings = [live.spec(node) for node in live.stages]
         settings = live.project.settings
-        self.workers = {
-            name: Worker(spec, siblings, folder=settings.root, group=group, settings=settings)
-            for name, spec in specs.items()
-        }
+        make = partial(
+            Worker, siblings=siblings, folder=settings.root, group=group, settings=settings
+        )
+        self._make = {node.name: partial(make, live.spec(node)) for node in nodes}
+        self.workers = {name: made() for name, made in self._make.items()}
+        self._ends = Ends()
+        self._finishing: set[str] = set()
+        self._gone: dict[str, Lost] = {}
+        self._times = Counter[str]()
+        self._useless = False
         self._said = _Said(self.workers)
         for child, parent in without_upload(live, nodes):
             self._said.lacks(child, parent)
@@ -226,9 +280,10 @@ class Apart:
     def finish(self, stopped: Callable[[], bool] = lambda: False) -> None:
         """As `Here.finish`; where one has failed, the others are not waited for."""
         early = False
-        for worker in reversed(self.workers.values()):
-            worker.finish()
-            while worker.running and not (early or any(x.failed for x in self.workers.values())):
+        for name in reversed(self.workers):
+            self._finishing.add(name)
+            self.workers[name].finish()
+            while self._is_awaited(name) and not (early or self._failed):
                 early = stopped()
                 self._look()
                 time.sleep(_LOOK_S)
@@ -240,18 +295,26 @@ class Apart:
         """As `Here.stop`.
 
         Raises:
+            FencedError: if all were taken over.
             RunError: for those that failed, once all have ended.
         """
         failed: list[str] = []
+        fenced: list[str] = []
         for worker in reversed(self.workers.values()):
             code = worker.stop()
-            if code:
+            if code == FENCED:
+                fenced.append(str(worker.facts["taken_over"]))
+            elif code:
                 problem = worker.complaint.strip() or f"it ended with exit code {code}"
                 failed.append(f"the stage of {worker.name} failed: {problem}")
             else:
                 self._said.ended(worker.facts)
+        if self._useless:
+            failed.append(f"{ENDS} processes of stages ended within {WITHIN_S:g} s")
         if failed:
-            raise RunError("\n".join(failed))
+            raise RunError("\n".join(failed), hint=_GO_ON)
+        if len(fenced) == len(self.workers):
+            raise FencedError("\n".join(fenced), hint="other copies run all of its stages")
 
     def kill(self) -> None:
         """End them at once; nothing is lost by it."""
@@ -260,18 +323,52 @@ class Apart:
 
     def wait(self, stopped: Callable[[], bool]) -> None:
         """As `Here.wait`."""
-        while not stopped() and all(each.running for each in self.workers.values()):
+        while not (stopped() or self._failed):
             self._look()
             time.sleep(_LOOK_S)
         self.stop()
 
+    @property
+    def _failed(self) -> bool:
+        """Whether they are to end: one cannot go on, or none is left."""
+        wrong = any((each.code or 0) > 0 and each.code != FENCED for each in self.workers.values())
+        return wrong or self._useless or len(self._gone) == len(self.workers)
+
+    def _is_awaited(self, name: str) -> bool:
+        """Whether one that is to finish has not: it runs, or is yet to be started again."""
+        code = self.workers[name].code
+        return code is None or (code < 0 and not self._useless)
+
     def _look(self) -> None:
-        for each in self.workers.values():
+        for name, each in self.workers.items():
             self._said.look(each.facts)
+            if each.code is not None:
+                self._tend(name, each.code)
+
+    def _tend(self, name: str, code: int) -> None:
+        """See to one that has ended: it is left to who took it over, or started again."""
+        if code == FENCED:
+            if name not in self._gone:
+                self._times[name] += 1
+                self._gone[name] = Lost(self._live, self._nodes[name], self._times[name])
+                self.workers[name].join()
+                self._said.lost(name, str(self.workers[name].facts["taken_over"]))
+            elif name not in self._finishing and self._gone[name].is_left():
+                del self._gone[name]
+                self._start_again(name, _HAD)
+        elif code < 0 or (code == 0 and name not in self._finishing):
+            if self._ends.too_many():
+                self._useless = True
+            else:
+                self._start_again(name, f"its process ended with exit code {code}")
+
+    def _start_again(self, name: str, why: str) -> None:
+        self.workers[name].join()
+        self._said.again(name, why)
+        self.workers[name] = self._make[name]()
+        if name in self._finishing:
+            self.workers[name].finish()
 
 
 def _told_early() -> RunError:
-    return RunError(
-        "told to stop before all had caught up",
-        hint="nothing is lost: run it again, and it goes on from there",
-    )
+    return RunError("told to stop before all had caught up", hint=_GO_ON)

@@ -4,12 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catenary.codecs.topics import PROJECT
-from catenary.errors import SettingsError
+from catenary.codecs.topics import PROJECT, check_options, schema_file_of
+from catenary.errors import DefinitionError, SettingsError
+from catenary.logs.addresses import parse
 
 if TYPE_CHECKING:
     from catenary.app.settings import Settings
     from catenary.codecs.framing import Registry
+
+
+def check_topic(settings: Settings, address: str, *, where: str) -> None:
+    """Refuse a topic's address that nothing could follow, before anything does.
+
+    Args:
+        settings: of the project, in whose folder schema files lie.
+        address: of the topic.
+        where: its source was written.
+
+    Raises:
+        UnsupportedError: for a kind of log, a codec or the like that is not known.
+        DefinitionError: for an address that is none, or a schema file that is not there.
+    """
+    options = parse(address, where=where).options
+    check_options(address, options, where=where)
+    name = schema_file_of(options)
+    if name is not None and not (settings.root / name).is_file():
+        raise DefinitionError(
+            f"topic {address!r}: there is no schema file {name!r}",
+            where=where,
+            hint="the option schema names a file, from the project's folder on",
+        )
 
 
 class ProjectSchemas:

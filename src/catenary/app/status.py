@@ -166,6 +166,35 @@ def stage_states(live: Live) -> list[StageState]:
     ]
 
 
+@dataclass(frozen=True)
+class Owner:
+    """Who has lanes of a stage.
+
+    Attributes:
+        ended: whether its process is known to be gone.
+        silent_ms: how long ago it was heard of, by its word or by a commit.
+    """
+
+    name: str
+    ended: bool
+    silent_ms: int
+
+
+def owners_of(live: Live, node: GroupByNode) -> list[Owner]:
+    """Who has the lanes of a stage; none if it has no lanes."""
+    dataset = live.store.dataset(dataset_name(node))
+    if dataset is None:
+        return []
+    with dataset.snapshot() as snapshot:
+        heard = [(each.owner, each.committed_ms) for each in lanes_of(snapshot).values()]
+        heard += [(each.owner, each.at_ms) for each in told_in(snapshot)]
+    last: dict[str, int] = {}
+    for name, at_ms in heard:
+        last[name] = max(at_ms, last.get(name, at_ms))
+    now_ms = time.time_ns() // 1_000_000
+    return [Owner(name, _has_ended(name), now_ms - at_ms) for name, at_ms in last.items()]
+
+
 def running_owner(live: Live, node: GroupByNode) -> str | None:
     """Who runs a stage on this machine; None if nobody does, as far as can be seen."""
     dataset = live.store.dataset(dataset_name(node))

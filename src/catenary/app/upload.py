@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from catenary.app.logs import resolve
 from catenary.app.requests import followed
 from catenary.app.wiring import engine
 from catenary.errors import DataError
 from catenary.plan import GroupByNode, JoinNode
-from catenary.plan.stage import parents
+from catenary.plan.stage import parents, streamed_sources
 from catenary.ports import Job, SilentMeter
 from catenary.state.layouts import dataset_name
 from catenary.state.records import NOWHERE_MS, lanes_of, readers_of, uploads_of
+from catenary.stream.lanes import now_ms
 from catenary.windows import DAY_MS, ds_of, ds_start_ms, parse_length
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from catenary.app.live import Live
     from catenary.app.wiring import Project
@@ -32,6 +34,7 @@ def upload(
     ds: str,
     tail_buffer: str = "2d",
     frontier: Token | None = None,
+    unnamed: Mapping[str, tuple[str, ...]] | None = None,
     meter: Meter | None = None,
 ) -> list[UploadReport]:
     """Bring the plan's GroupBys up to the end of a day.
@@ -43,6 +46,7 @@ def upload(
         ds: the last day that is in.
         tail_buffer: how much of a window's beginning stays exact, such as `2d`; `full` for all.
         frontier: up to where the tables hold the events of topics; None if nobody knows.
+        unnamed: by GroupBy what `unnamed_in` says of the frontier, which the reports repeat.
         meter: told of parents that are computed, and of each GroupBy.
 
     Raises:
@@ -63,8 +67,9 @@ def upload(
         report = engine().upload(job, node, cutoff_ms, dataset, frontier=offsets, tail_ms=tail_ms)
         meter.advance(f"upload {node.name}", 1, report.rows)
         meter.end(f"upload {node.name}")
-        unjoined = frontier is None and _began(dataset, cutoff_ms)
-        reports.append(replace(report, unjoined=unjoined, early=early))
+        unjoined = frontier is None and _is_unjoined(dataset, cutoff_ms)
+        whole = (unnamed or {}).get(node.name, ())
+        reports.append(replace(report, unjoined=unjoined, unnamed=whole, early=early))
     return reports
 
 
@@ -105,10 +110,16 @@ def _has_rows(dataset: Dataset | None) -> bool:
         return any(lane.rows for lane in lanes_of(snapshot).values())
 
 
-def _began(dataset: Dataset, cutoff_ms: int) -> bool:
-    """Whether a lane has what came from some instant after the cut-off on, and nothing of before."""
+def _is_unjoined(dataset: Dataset, cutoff_ms: int) -> bool:
+    """Whether reads of now would use the upload of this cut-off, and a lane has nothing of just after it.
+
+    Such a lane has what came from some later instant on.
+    """
     with dataset.snapshot() as snapshot:
         lanes = lanes_of(snapshot).values()
+        read = uploads_of(snapshot)[0].newest(now_ms())
+    if read is None or read.cutoff_ms != cutoff_ms:
+        return False
     return any(cutoff_ms < each.since_ms < NOWHERE_MS for each in lanes)
 
 
@@ -116,9 +127,19 @@ def frontier_of(live: Live, text: str) -> Token:
     """An inclusion frontier as it is typed.
 
     Raises:
-        DataError: if it is no token, names a topic that nothing here follows, or lies beyond the log.
+        DataError: if it is no token, names a topic that nothing here follows and none of those that
+            a GroupBy follows, or lies beyond the log.
     """
     token = followed(live, text)
+    named = {place.topic for place in token.positions}
+    for node in live.stages if named else ():
+        topics = _topics_of(node)
+        if named.isdisjoint(topics):
+            raise DataError(
+                f"the frontier names none of the topics that {node.name} follows: {', '.join(topics)}",
+                hint="say of each how far the tables hold its events:"
+                f" {','.join([text, *(f'{each}/0:OFFSET' for each in topics)])}, 0 if they hold none",
+            )
     for place, offset in token.positions.items():
         end = live.end(place)
         if offset > end:
@@ -127,6 +148,31 @@ def frontier_of(live: Live, text: str) -> Token:
                 hint="a frontier says which events of the log the tables hold; it is never ahead of it",
             )
     return token
+
+
+def unnamed_in(live: Live, frontier: Token | None) -> dict[str, tuple[str, ...]]:
+    """By GroupBy the partitions with records that a frontier does not name: of them all are taken.
+
+    Nothing of a frontier that is unknown or empty, which says the same of all partitions.
+    """
+    if frontier is None or not frontier.positions:
+        return {}
+    there, found = live.log.topics(), dict[str, tuple[str, ...]]()
+    for node in live.stages:
+        places = [
+            place
+            for topic in _topics_of(node)
+            if topic in there
+            for place in live.log.partitions(topic)
+            if place not in frontier.positions
+        ]
+        starts, ends = live.log.starts(places), live.log.ends(places)
+        found[node.name] = tuple(str(each) for each in places if starts[each] < ends[each])
+    return found
+
+
+def _topics_of(node: GroupByNode) -> list[str]:
+    return sorted({resolve(address)[0] for _, _, address in streamed_sources(node)})
 
 
 def uploaded(plan: Plan) -> list[GroupByNode]:

@@ -21,7 +21,7 @@ from catenary.ports import Job, Limits, SilentMeter
 from catenary.tables.parquet import ParquetTables, Warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from catenary.app.settings import Settings
     from catenary.plan import Node, Plan, Work
@@ -64,7 +64,11 @@ class Project:
     def definitions(self) -> dict[str, Definition]:
         """The folder's definitions by name: written in Python, or compiled by Chronon."""
         path = self.settings.path("definitions")
-        return read_all(path) if is_compiled(path) else load(path)
+        return read_all(path) if self._is_compiled else load(path)
+
+    @cached_property
+    def _is_compiled(self) -> bool:
+        return is_compiled(self.settings.path("definitions"))
 
     @cached_property
     def warehouse(self) -> Warehouse:
@@ -86,18 +90,28 @@ class Project:
     def plan(self, names: Iterable[str] | None = None) -> Plan:
         """The checked plan of some definitions of the folder, or of all.
 
+        Topics of definitions in Python are checked, too. Compiled ones may name other kinds of topics: what
+        they read of tables can be had all the same.
+
         Raises:
             MissingTableError: if one that they read is not there.
-            DefinitionError: for definitions that do not fit together.
+            DefinitionError: for definitions that do not fit together, or a topic that cannot be followed.
+            UnsupportedError: for a kind of log, a codec or the like that is not known.
         """
         shift_ms = self.settings.query_shift_ms
         try:
-            return planned(self.definitions, self.tables, names, query_shift_ms=shift_ms)
+            plan = planned(self.definitions, self.tables, names, query_shift_ms=shift_ms)
         except MissingTableError as error:
             if names is not None:
                 raise
             hint = f"{error.hint}; or name the definitions that are wanted: theirs must be there"
             raise MissingTableError(error.problem, where=error.where, hint=hint) from None
+        if not self._is_compiled:
+            from catenary.app.schemas import check_topic
+
+            for address, where in _topics(plan):
+                check_topic(self.settings, address, where=where)
+        return plan
 
     def plan_there(
         self, needed: Iterable[str] = ()
@@ -198,19 +212,27 @@ def planned(
         DefinitionError: for what `build` refuses, and for a topic whose address is none.
     """
     from catenary.logs.addresses import parse
-    from catenary.plan import GroupByNode, build
+    from catenary.plan import build
 
     def schemas(table: str) -> Schema:
         return tables.table(table).schema()
 
     targets = None if names is None else tuple(names)
     plan = build(definitions, schemas, targets=targets, query_shift_ms=query_shift_ms)
+    for address, where in _topics(plan):
+        with suppress(UnsupportedError):  # a kind of log that is not there: tables are
+            parse(address, where=where)
+    return plan
+
+
+def _topics(plan: Plan) -> Iterator[tuple[str, str]]:
+    """The addresses of the plan's topics, each with where its source was written."""
+    from catenary.plan import GroupByNode
+
     for node in plan.nodes:
         for scan in node.sources if isinstance(node, GroupByNode) else (node.left,):
             if scan.parent is None and scan.topic is not None:
-                with suppress(UnsupportedError):  # a kind of log that is not there: tables are
-                    parse(scan.topic, where=scan.where)
-    return plan
+                yield scan.topic, scan.where
 
 
 def open_store(settings: Settings) -> Store:

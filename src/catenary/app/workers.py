@@ -29,7 +29,7 @@ from catenary.app.schemas import ProjectSchemas
 from catenary.app.settings import Settings
 from catenary.app.spans import Spans, traced_stage
 from catenary.app.wiring import open_store
-from catenary.errors import CatenaryError
+from catenary.errors import CatenaryError, FencedError
 from catenary.plan.stage import StageSpec
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from catenary.ports import Log, SourcePartition, Store
 
+FENCED = 3
+"""The exit code of one whose stage was taken over."""
 OF_PROJECT = "catenary.app.workers:of_project"
 _TELL_S = 0.5
 
@@ -117,9 +119,9 @@ class Worker:
         return self._process.poll() is None
 
     @property
-    def failed(self) -> bool:
-        """Whether it ended, and not as it should."""
-        return bool(self._process.poll())
+    def code(self) -> int | None:
+        """Its exit code, below 0 for a signal; None while it runs."""
+        return self._process.poll()
 
     @property
     def complaint(self) -> str:
@@ -207,7 +209,7 @@ def main(argv: Sequence[str]) -> int:
     spec = StageSpec.decode(bytes.fromhex(order["spec"]))
     siblings = [StageSpec.decode(bytes.fromhex(each)).node() for each in order["siblings"]]
     owned = None if order["owned"] is None else [_place(each) for each in order["owned"]]
-    stopped, finishing = threading.Event(), threading.Event()
+    stopped, finishing, code = threading.Event(), threading.Event(), 0
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and tells us
     threading.Thread(target=_obey, args=(stopped, finishing), daemon=True).start()
@@ -230,7 +232,10 @@ def main(argv: Sequence[str]) -> int:
         gc.freeze()
         teller = threading.Thread(target=_tell, args=(stage, stopped), daemon=True)
         teller.start()
-        stage.run(stopped.is_set, finishing.is_set)
+        try:
+            stage.run(stopped.is_set, finishing.is_set)
+        except FencedError:  # what it says of itself has by whom
+            code = FENCED
         if spans is not None:
             spans.close()
     except CatenaryError as error:
@@ -240,7 +245,7 @@ def main(argv: Sequence[str]) -> int:
         stopped.set()
     sys.stdout.write(json.dumps(stage.status.facts()) + "\n")
     sys.stdout.flush()
-    return 0
+    return code
 
 
 def _place(pair: list[Any]) -> SourcePartition:

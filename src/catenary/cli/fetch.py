@@ -1,8 +1,9 @@
 """Features for keys, now or as of an instant: one row by --key, or many from stdin.
 
 On stdin each line is a request, a JSON object such as {"customer": "c0", "amount": null}. Bytes are
-base64, in requests as in answers. --min-token waits until the answer reflects what was published. Chronon's
-flags are taken, too: --conf-path, --name, --type, --key-json or --key-json-file, and --at-millis.
+base64, in requests as in answers. --min-token waits until the answer reflects what was published: the offset that
+it names is that of the last record, plus 1. Chronon's flags are taken, too: --conf-path, --name, --type, --key-json
+or --key-json-file, and --at-millis.
 """
 
 import sys
@@ -24,7 +25,10 @@ def command(
     key: Annotated[list[str] | None, typer.Option("--key", help=KEY_HELP)] = None,
     at: Annotated[str | None, typer.Option("--at", help=AT_HELP)] = None,
     min_token: Annotated[
-        str | None, typer.Option(help="what the answer must reflect, as `publish` prints it")
+        str | None,
+        typer.Option(
+            help="what the answer must reflect: topic/partition:offset of the last record + 1, ..."
+        ),
     ] = None,
     timeout: Annotated[float, typer.Option(help="seconds to wait for that")] = 10.0,
     conf_path: Annotated[

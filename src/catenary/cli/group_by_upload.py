@@ -21,7 +21,10 @@ def command(
     *,
     end_date: Annotated[str, typer.Option("--end-date", help="the last day that is in")],
     frontier: Annotated[
-        str | None, typer.Option(help="a token; unknown unless given, the log's beginning if empty")
+        str | None,
+        typer.Option(
+            help="topic/partition:offset of the last record + 1, ...; unknown unless given, nothing if empty"
+        ),
     ] = None,
     conf: Conf = None,
     kafka_bootstrap: Bootstrap = None,
@@ -31,7 +34,7 @@ def command(
 ) -> None:
     """Upload and say what is there."""
     from catenary.app.driver import Driven
-    from catenary.app.upload import frontier_of, upload
+    from catenary.app.upload import frontier_of, unnamed_in, upload
 
     driven = Driven.open(
         root,
@@ -43,13 +46,15 @@ def command(
     )
     noted(driven, json=json)
     live = driven.live
+    token = None if frontier is None else frontier_of(live, frontier)
     with watched() as meter:
         reports = upload(
             live.project,
             live.plan,
             live.store,
             ds=end_date,
-            frontier=None if frontier is None else frontier_of(live, frontier),
+            frontier=token,
+            unnamed=unnamed_in(live, token),
             meter=meter,
         )
     said_uploads(reports, json=json)

@@ -1,9 +1,10 @@
 """Keep features fresh from topics: one stage, a chain with its ancestors, or all.
 
 Stages run in threads of this process, or with --processes each in its own; answers are the same. A
-stage takes its lanes over from a copy that runs already; that copy stops. Copies that are started with
-the same --group share the partitions of topics in Kafka instead, as they come and go. Ctrl-C stops each stage
-after the batch at hand; nothing is lost by any other way of stopping either.
+stage takes its lanes over from a copy that runs already, whose process goes on with its other stages, and
+ends where none is left. Copies that are started with the same --group share the partitions of topics in Kafka
+instead, as they come and go. Ctrl-C stops each stage after the batch at hand; nothing is lost by any other way
+of stopping either.
 """
 
 from contextlib import nullcontext

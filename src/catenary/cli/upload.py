@@ -2,7 +2,8 @@
 
 Tables must hold the days that the windows reach. Where a stage runs, events that came later than the
 upload's inclusion frontier are counted besides; --frontier says up to which positions of the log the
-tables hold its events (a token, as `publish` prints it).
+tables hold its events: a token, as `publish` prints it, or topic/partition:offset for each partition, comma-separated,
+where offset is that of the last record that they hold, plus 1. A partition that is not named is taken whole.
 """
 
 from pathlib import Path
@@ -25,7 +26,10 @@ def command(
         str, typer.Option(help="how much of a window's beginning stays exact: 2d, or full")
     ] = "2d",
     frontier: Annotated[
-        str | None, typer.Option(help="a token; unknown unless given, the log's beginning if empty")
+        str | None,
+        typer.Option(
+            help="topic/partition:offset of the last record + 1, ...; unknown unless given, nothing if empty"
+        ),
     ] = None,
     definitions: Definitions = None,
     store: StoreAt = None,
@@ -33,9 +37,10 @@ def command(
     json: Json = False,
 ) -> None:
     """Upload and say what is there."""
-    from catenary.app.upload import frontier_of, upload
+    from catenary.app.upload import frontier_of, unnamed_in, upload
 
     live = lived(root, definitions=definitions, names=names, store=store)
+    token = None if frontier is None else frontier_of(live, frontier)
     with watched() as meter:
         reports = upload(
             live.project,
@@ -43,7 +48,8 @@ def command(
             live.store,
             ds=ds,
             tail_buffer=tail_buffer,
-            frontier=None if frontier is None else frontier_of(live, frontier),
+            frontier=token,
+            unnamed=unnamed_in(live, token),
             meter=meter,
         )
     said_uploads(reports, json=json)

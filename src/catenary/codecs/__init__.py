@@ -16,7 +16,7 @@ Held to account by: ``tests/property/test_codecs_avro.py`` (against fastavro),
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from catenary.codecs.avro.types import avro_schema, schema_of_avro
 from catenary.codecs.protobuf.program import schema_of_protobuf
@@ -100,6 +100,9 @@ class Codec(Protocol):
         ...
 
 
+CODECS: Final = ("arrow", "avro", "json", "protobuf")
+
+
 def codec(
     name: str,
     schema: Schema,
@@ -155,6 +158,4 @@ def codec(
         from catenary.codecs.json_rows import JsonCodec
 
         return JsonCodec(schema, wanted)
-    raise UnsupportedError(
-        f"there is no codec {name!r}", hint=nearest(name, ["arrow", "avro", "json", "protobuf"])
-    )
+    raise UnsupportedError(f"there is no codec {name!r}", hint=nearest(name, CODECS))

@@ -18,7 +18,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Protocol
 
-from catenary.codecs import codec
+from catenary.codecs import CODECS, codec
 from catenary.errors import DefinitionError, UnsupportedError, nearest
 
 if TYPE_CHECKING:
@@ -96,29 +96,54 @@ def topic_codec(
     """
     from catenary.codecs.layout import DAYS, MICROS, projected
 
+    check_options(topic, options)
+    if options.get("format", "rows") == "rows":
+        return _Maker(topic, options, schemas).of(schema, columns)
+    times = options.get("times", "ms")
+    made = _Maker(topic, options, schemas, DAYS if times == "ms" else DAYS | MICROS)
+    from catenary.codecs.debezium import DebeziumCodec
+
+    return DebeziumCodec(projected(schema, columns), made.of, wrapped=made.name == "json")
+
+
+def check_options(topic: str, options: Mapping[str, str], *, where: str | None = None) -> None:
+    """Refuse what can be seen to be wrong in a topic's options before any schema is asked for.
+
+    Raises:
+        UnsupportedError: for a codec, format or times that are not known or do not go together, or an
+            option that is nearly one.
+    """
+
+    def refused(problem: str, hint: str) -> UnsupportedError:
+        return UnsupportedError(f"topic {topic!r}: {problem}", where=where, hint=hint)
+
     for name in options:
         # Others may belong to the log, or to those who wrote the address for something else.
         meant = get_close_matches(name, OPTIONS, n=1, cutoff=0.7)
         if meant and name not in OPTIONS:
-            raise UnsupportedError(
-                f"topic {topic!r} has no option {name!r}", hint=f"did you mean {meant[0]!r}?"
-            )
-    form = options.get("format", "rows")
+            raise refused(f"there is no option {name!r}", f"did you mean {meant[0]!r}?")
+    name, form = options.get("codec", "json"), options.get("format", "rows")
+    if name not in CODECS:
+        raise refused(f"there is no codec {name!r}", nearest(name, CODECS))
     if form not in FORMATS:
-        raise UnsupportedError(f"there is no format {form!r}", hint=nearest(form, FORMATS))
+        raise refused(f"there is no format {form!r}", nearest(form, FORMATS))
     if form == "rows":
-        return _Maker(topic, options, schemas).of(schema, columns)
+        return
     times = options.get("times", "ms")
     if times not in TIMES:
-        raise UnsupportedError(f"there are no times in {times!r}", hint=nearest(times, TIMES))
-    made = _Maker(topic, options, schemas, DAYS if times == "ms" else DAYS | MICROS)
-    if made.name not in ("json", "avro"):
-        raise UnsupportedError(
-            f"Debezium's envelopes are not read from {made.name}", hint="they come in json or avro"
-        )
-    from catenary.codecs.debezium import DebeziumCodec
+        raise refused(f"there are no times in {times!r}", nearest(times, TIMES))
+    if name not in ("json", "avro"):
+        raise refused(f"Debezium's envelopes are not read from {name}", "they come in json or avro")
 
-    return DebeziumCodec(projected(schema, columns), made.of, wrapped=made.name == "json")
+
+def schema_file_of(options: Mapping[str, str]) -> str | None:
+    """The file that the option `schema` names; None without one, or where it is written out."""
+    said = options.get("schema")
+    return None if said is None or _is_written_out(said) else said
+
+
+def _is_written_out(said: str) -> bool:
+    return said.lstrip()[:1] in ("{", "[", '"')
 
 
 class _Maker:
@@ -197,6 +222,4 @@ class _Maker:
 
     def _text(self, said: str) -> str:
         """A schema that is written out, or in a file."""
-        if said.lstrip()[:1] in ("{", "[", '"'):
-            return said
-        return self._schemas.text(said)
+        return said if _is_written_out(said) else self._schemas.text(said)

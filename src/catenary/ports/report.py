@@ -109,7 +109,8 @@ class UploadReport:
         misplaced: rows in a partition too far from their day, which do not count.
         unlikely: column of a source to its first time, where all that was read can hardly be milliseconds.
         unjoined: a stream began after its cut-off, and nobody said which of the stream's records the
-            tables hold: what lies between is not known, and reads that need it are refused.
+            tables hold: what lies between is not known, and reads of now, which need it, are refused.
+        unnamed: partitions with records that the frontier does not name: all of these count besides.
         early: datasets of stages that had enriched rows with this GroupBy before its first upload: such
             rows go on saying `missing_upload`.
         missing: by table the days that were needed and are not there; they count as empty.
@@ -127,6 +128,7 @@ class UploadReport:
     misplaced: int = 0
     unlikely: dict[str, int] = field(default_factory=dict[str, int])
     unjoined: bool = False
+    unnamed: tuple[str, ...] = ()
     early: tuple[str, ...] = ()
     missing: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     seconds: float = 0.0
@@ -156,6 +158,11 @@ class UploadReport:
                 "\n  reads of now are refused: a stream began later, and what lies between is not known;"
                 " upload with --frontier: '' if the tables hold none of the stream's records, else the"
                 " token of the last that they hold"
+            )
+        if self.unnamed:
+            text += (
+                f"\n  taken from their beginning, as the frontier does not name them: {_few(self.unnamed)};"
+                " what the tables hold of these counts twice: then upload again with their positions, too"
             )
         for name in self.early:
             text += (

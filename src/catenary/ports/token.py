@@ -25,6 +25,8 @@ class SourcePartition(NamedTuple):
 class Token:
     """The offset to be read next, per source partition; partitions that are not named are free.
 
+    It is one more than the offset of the last record that is meant.
+
     >>> a, b = Token({SourcePartition("t", 0): 3}), Token({SourcePartition("t", 0): 5})
     >>> str(a.merge(b))
     't/0:5'
@@ -62,7 +64,8 @@ class Token:
             if not (topic and partition.isdecimal() and offset.isdecimal()):
                 raise DataError(
                     f"{part!r} is no position of a token",
-                    hint="a token is topic/partition:offset, comma-separated, as publish prints it",
+                    hint="a token is topic/partition:offset, comma-separated, as publish prints it; the offset is"
+                    " that of the last record, plus 1",
                 )
             positions[SourcePartition(topic, int(partition))] = int(offset)
         return Token(positions)

@@ -263,8 +263,9 @@ class Stage(Changing, Traced):
                 except (UnreachableError, SetBackError) as away:
                     if not self._is_back(away, stopped):
                         return
-                except FencedError:
+                except FencedError as fenced:
                     if not self.let_go():
+                        self.status.taken_over = fenced.problem
                         raise
         finally:
             self.leave()
@@ -275,6 +276,7 @@ class Stage(Changing, Traced):
         while True:
             try:
                 self.take()
+                self.status.taken_over = ""
                 return
             except UnreachableError:
                 if stopped() or time.monotonic() > until_s:

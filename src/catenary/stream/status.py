@@ -46,6 +46,7 @@ class Status:
             the first of each.
         waits: by parent.
         waiting_for: what is being waited for, in words; empty if nothing is.
+        taken_over: by whom its lanes were, in words; empty while it has them.
         edges: (parent, status) to how many rows were enriched with it.
         began_s: by the monotonic clock.
         told_s: when all this was last written down for others.
@@ -59,6 +60,7 @@ class Status:
     remarks: dict[str, str] = field(default_factory=dict[str, str])
     waits: dict[str, Waits] = field(default_factory=dict[str, Waits])
     waiting_for: str = ""
+    taken_over: str = ""
     edges: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     began_s: float = field(default_factory=time.monotonic)
     told_s: float = 0.0
@@ -108,6 +110,7 @@ class Status:
                 for parent, each in sorted(self.waits.items())
             },
             "waiting_for": self.waiting_for,
+            "taken_over": self.taken_over,
             "edges": {
                 f"{parent}:{status}": many for (parent, status), many in sorted(self.edges.items())
             },

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Final
 
+from catenary.app.ends import ENDS, WITHIN_S, Ends
 from catenary.errors import RunError
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 _log: Final = logging.getLogger(__name__)
-ENDS: Final = 5
-WITHIN_S: Final = 60.0
 _LOOK_S: Final = 0.1
 
 
@@ -40,7 +38,7 @@ def keep(
     Raises:
         RunError: if one ends before any answers, or several do within a minute.
     """
-    ends: deque[float] = deque(maxlen=ENDS)
+    ends = Ends()
     running: list[BaseProcess] = []
     try:
         for _ in range(many):
@@ -50,10 +48,10 @@ def keep(
             for place, each in enumerate(running):
                 if each.is_alive() or stopped.is_set():
                     continue
-                ends.append(time.monotonic())
+                many = ends.too_many()
                 if not answering.is_set():
                     raise _useless(f"a worker ended with code {each.exitcode} as it began")
-                if len(ends) == ENDS and ends[-1] - ends[0] < WITHIN_S:
+                if many:
                     raise _useless(f"{ENDS} workers ended within {WITHIN_S:g} s")
                 _log.warning("a worker ended with code %s; another takes its place", each.exitcode)
                 running[place] = _started(make)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from tests.unit.cli.shop import LATER, ORDER, begun, facts, published, refusal
 
 from catenary.app.live import Live
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+SPEND = Path(__file__).parents[2] / "golden/chronon/production/group_bys/shop/spend.customer"
 PROTO = """
 syntax = "proto3";
 package shop;
@@ -86,3 +84,47 @@ def test_options_that_lead_nowhere_are_told_before_anything_runs(
 ) -> None:
     error = refusal(capsys, shop(tmp_path, options), "stream", "--all", "--until-caught-up")
     assert problem in error["problem"]
+
+
+@pytest.mark.parametrize("verb", ["plan", "upload", "stream", "backfill"])
+@pytest.mark.parametrize(
+    ("address", "problem", "hint"),
+    [
+        ("log:///shop/orders?codec=avroo", "there is no codec 'avroo'", "avro"),
+        ("log:///shop/orders?codek=avro", "there is no option 'codek'", "'codec'"),
+        ("log:///shop/orders?format=debezum", "there is no format 'debezum'", "debezium"),
+        ("log:///shop/orders?codec=avro&schema=gone.avsc", "schema file 'gone.avsc'", "folder"),
+        ("kafak://host/orders", "lies in a 'kafak' log, which is not known", "kafka"),
+    ],
+)
+def test_a_topic_that_nothing_could_follow_is_told_with_the_place_of_its_source(
+    verb: str,
+    address: str,
+    problem: str,
+    hint: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    project = begun(tmp_path)
+    features = project / "features.py"
+    text = features.read_text().replace("log:///shop/orders", address)
+    features.write_text(text)
+    words = {"upload": ("--ds", "2024-01-21"), "stream": ("--all",)}.get(verb, ())
+    error = refusal(capsys, project, verb, *words)
+    assert problem in error["problem"]
+    assert hint in error["hint"]
+    line = 1 + next(at for at, each in enumerate(text.splitlines()) if "EventSource(" in each)
+    assert error["where"].endswith(f"features.py:{line}")
+
+
+def test_compiled_definitions_with_topics_of_other_kinds_are_planned_and_backfilled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = begun(tmp_path)
+    compiled = json.loads(SPEND.read_text())
+    compiled["sources"][0]["events"]["topic"] = "kinesis://orders?codec=avroo&codek=x"
+    conf = project / "spend.customer"
+    conf.write_text(json.dumps(compiled))
+    words = ("--definitions", str(conf))
+    assert facts(capsys, project, "plan", *words)["targets"] == ["shop.spend.customer"]
+    assert facts(capsys, project, "backfill", *words)["rows"] > 0

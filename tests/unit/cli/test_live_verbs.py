@@ -136,6 +136,57 @@ def test_an_upload_beside_a_stream_of_which_nobody_says_what_it_holds_says_so(
     assert [each["unjoined"] for each in done["uploads"]] == [False, False]
 
 
+def test_an_older_upload_beside_a_newer_one_that_is_read_refuses_nothing(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts(capsys, project, "upload", "--ds", "2024-01-21", "--frontier", "")
+    published(capsys, project)
+    facts(capsys, project, "stream", "--all", "--until-caught-up")
+    done = facts(capsys, project, "upload", "--ds", "2024-01-20")
+    assert [each["unjoined"] for each in done["uploads"]] == [False, False]
+    fetch = ("fetch", "customer_spend", "--key", "customer=ann", "--at", LATER)
+    assert facts(capsys, project, *fetch)["status"] == "ok"
+
+
+def test_partitions_that_a_frontier_does_not_name_are_told_in_the_report(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upload = ("upload", "--ds", "2024-01-21", "--frontier")
+    published(capsys, project, "--partitions", "3")
+    published(capsys, project, "--partition", "1")
+    done = facts(capsys, project, *upload, "shop/orders/0:1")["uploads"]
+    assert [each["unnamed"] for each in done] == [["shop/orders/1"]] * 2, "nothing is in the third"
+    capsys.readouterr()
+    assert main([*upload, "shop/orders/0:1", "--root", str(project)]) == 0
+    told = "taken from their beginning, as the frontier does not name them: shop/orders/1;"
+    assert told in capsys.readouterr().out
+    for whole in ("shop/orders/0:1,shop/orders/1:1", ""):
+        done = facts(capsys, project, *upload, whole)["uploads"]
+        assert [each["unnamed"] for each in done] == [[], []]
+
+
+def test_a_frontier_without_any_topic_that_a_group_by_follows_is_refused(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    features = project / "features.py"
+    text = features.read_text()
+    source = 'EventSource(table="shop.orders", topic="log:///shop/returns", query=orders.query)'
+    own = text[text.index("customer_spend = ") : text.index("# Each order")]
+    own = own.replace("customer_spend", "returns").replace("sources=orders", f"sources={source}")
+    features.write_text(f"{text}\n\n{own}")
+    published(capsys, project)
+    words = ("upload", "--ds", "2024-01-21", "--frontier")
+    error = refusal(capsys, project, *words, "shop/orders/0:1")
+    told = "the frontier names none of the topics that returns follows: shop/returns"
+    assert error["problem"] == told
+    assert "shop/orders/0:1,shop/returns/0:OFFSET" in error["hint"]
+    error = refusal(capsys, project, *words, "shop/order/0:1")
+    assert "'shop/order', which is not followed here" in error["problem"]
+    assert "shop/orders" in error["hint"]
+    facts(capsys, project, *words, "shop/orders/0:1,shop/returns/0:0")
+    facts(capsys, project, *words, "")
+
+
 def test_reads_of_what_no_upload_and_no_stream_holds_say_so(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -230,7 +230,7 @@ def test_envelopes_are_not_read_from_protobuf() -> None:
 
 @pytest.mark.parametrize("slip", ["codecs", "shema_", "formats", "timez"])
 def test_an_option_that_is_nearly_one_is_refused(slip: str) -> None:
-    with pytest.raises(UnsupportedError, match=f"'orders' has no option '{slip}'"):
+    with pytest.raises(UnsupportedError, match=f"'orders': there is no option '{slip}'"):
         topic_codec("orders", Schema.of(id=BIGINT), {slip: "x"}, NoSchemas())
 
 

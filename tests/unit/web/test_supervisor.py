@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from catenary.app.ends import ENDS
 from catenary.errors import RunError
-from catenary.web.supervisor import ENDS, keep
+from catenary.web.supervisor import keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
