@@ -22,6 +22,7 @@ from catenary.errors import (
 )
 from catenary.stores.redis import RedisStore, client
 from catenary.stores.redis import dataset as dataset_module
+from catenary.stores.redis.listener import Listener
 from catenary.stream.lanes import SetBackError
 from catenary.testing.services.ports import HOST
 from catenary.testing.services.redis import RedisServer
@@ -458,6 +459,25 @@ def test_who_sleeps_is_woken_after_its_server_came_back(server: RedisServer) -> 
         version = sleeping.version()
         assert time.monotonic() < until, "a commit was slept over"
     late.join()
+    sleeping.close()
+
+
+def test_messages_of_others_are_passed_over_and_logged_once(
+    server: RedisServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Listener, "_refresh", lambda _: pytest.fail("only the end of a wait told"))
+    sleeping, writing = (RedisStore(server.address()) for _ in range(2))
+    dataset = made(writing)
+    version = sleeping.version()
+    for message in ("hello", "1", "1.5", '"-1 d"', '"\\xff d"'):
+        assert server.command("PUBLISH", "catenary:commits", message) == b":1\r\n"
+    late = threading.Timer(0.2, dataset.commit, ({}, [(b"a", b"1")]))
+    late.start()
+    assert sleeping.wait(version, PATIENCE_S)
+    late.join()
+    assert [each.getMessage() for each in caplog.records] == [
+        "the channel catenary:commits is given messages that are no commits, and passed over: b'hello'"
+    ]
     sleeping.close()
 
 
