@@ -11,6 +11,7 @@ from tests.crash.running import Running
 from catenary.errors import UnreachableError
 from catenary.ports import Extent
 from catenary.stores.redis import RedisStore
+from catenary.testing.services.ports import HOST
 from catenary.testing.services.redis_cluster import PRIMARIES, RedisCluster
 
 if TYPE_CHECKING:
@@ -44,14 +45,19 @@ def primary_of(running: Running) -> RedisServer:
 def test_a_stage_goes_on_with_the_replica_that_takes_over_from_a_killed_primary(
     running: Running,
 ) -> None:
+    assert isinstance(running.server, RedisCluster)
     with running.following():
         running.publish(20)
         running.until(20)
-        primary_of(running).kill()
+        killed = primary_of(running)
+        killed.kill()
         running.publish(20)
         running.until(40)
     assert running.failed == []
     assert (running.visits(), running.position()) == (40, 40)
+    # Whoever begins now is led by the first of the names that answers.
+    hosts = f"{HOST}:{killed.port},{HOST}:{running.server.servers[-1].port}"
+    assert RedisStore(f"redis://{hosts}/0").datasets() == running.store.datasets()
 
 
 def test_a_stage_follows_its_slot_to_another_server(running: Running) -> None:
