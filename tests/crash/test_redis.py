@@ -360,6 +360,7 @@ def test_a_store_goes_to_whichever_of_the_named_servers_is_a_primary(
     tmp_path: Path, server: RedisServer
 ) -> None:
     def follow(replica: RedisServer, primary: RedisServer) -> None:
+        primary.command("CONFIG", "SET", "repl-diskless-sync-delay", "0")
         replica.command("REPLICAOF", HOST, str(primary.port))
         until = time.monotonic() + PATIENCE_S
         while b"master_link_status:up" not in replica.command("INFO", "replication"):
