@@ -20,8 +20,9 @@ from catenary.errors import (
     UnreadableError,
     UnsupportedError,
 )
-from catenary.stores.redis import RedisStore, client
+from catenary.stores.redis import RedisStore, reaching
 from catenary.stores.redis import dataset as dataset_module
+from catenary.stores.redis.listener import Listener
 from catenary.stream.lanes import SetBackError
 from catenary.testing.services.ports import HOST
 from catenary.testing.services.redis import RedisServer
@@ -80,7 +81,7 @@ def test_a_stage_waits_for_a_killed_server_and_goes_on_without_loss_or_doubling(
 def test_a_stage_waits_for_a_server_that_is_silent_for_longer_than_leases_last(
     tmp_path: Path, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "_ANSWER_S", 0.3)
+    monkeypatch.setattr(reaching, "_ANSWER_S", 0.3)
     monkeypatch.setattr(dataset_module, "LEASE_MS", 500)
     running = Running(tmp_path, server)
     with running.following() as stage:
@@ -355,6 +356,53 @@ def test_a_server_that_is_away_is_named_with_what_to_do_and_without_its_password
     assert "secret" not in str(away.value)
 
 
+def test_a_store_goes_to_whichever_of_the_named_servers_is_a_primary(
+    tmp_path: Path, server: RedisServer
+) -> None:
+    def follow(replica: RedisServer, primary: RedisServer) -> None:
+        primary.command("CONFIG", "SET", "repl-diskless-sync-delay", "0")
+        replica.command("REPLICAOF", HOST, str(primary.port))
+        until = time.monotonic() + PATIENCE_S
+        while b"master_link_status:up" not in replica.command("INFO", "replication"):
+            assert time.monotonic() < until, "the replica does not follow"
+            time.sleep(0.01)
+
+    with RedisServer(tmp_path / "other") as other:
+        follow(other, server)
+        # The replica comes first, and is passed over.
+        store = RedisStore(f"redis://{HOST}:{other.port},{HOST}:{server.port}/0")
+        dataset = made(store)
+        version = store.version()
+        assert dataset.commit({}, [(b"a", b"1")])
+        assert server.command("WAIT", "1", "10000") == b":1\r\n"
+        other.command("REPLICAOF", "NO", "ONE")
+        follow(server, other)
+        assert dataset.commit({b"a": b"1"}, [(b"a", b"2")])
+        assert b"role:slave" in server.command("INFO", "replication")
+        server.command("REPLICAOF", "NO", "ONE")
+        other.kill()
+        assert dataset.commit({b"a": b"2"}, [(b"a", b"3")])
+        assert value(dataset, b"a") == b"3"
+        assert store.version() != version
+        store.close()
+
+
+def test_if_none_of_the_named_servers_answers_each_is_told_of_and_no_password(
+    tmp_path: Path, server: RedisServer
+) -> None:
+    server.stop()
+    with RedisServer(tmp_path / "other") as other:
+        other.command("REPLICAOF", HOST, str(server.port))
+        hosts = f"{HOST}:{server.port},{HOST}:{other.port}"
+        with pytest.raises(UnreachableError) as away:
+            RedisStore(f"redis://default:secret@{hosts}/0", patience_s=0.1).dataset("d")
+    said = str(away.value)
+    assert f"at redis://{hosts}/0" in said
+    assert f"connecting to {HOST}:{server.port}" in said
+    assert f"{HOST}:{other.port} is a replica" in said
+    assert "secret" not in said
+
+
 def test_a_server_wants_its_password(tmp_path: Path) -> None:
     with RedisServer(tmp_path, requirepass="s@cret") as server:
         for password in ("", "wrong"):
@@ -458,6 +506,25 @@ def test_who_sleeps_is_woken_after_its_server_came_back(server: RedisServer) -> 
         version = sleeping.version()
         assert time.monotonic() < until, "a commit was slept over"
     late.join()
+    sleeping.close()
+
+
+def test_messages_of_others_are_passed_over_and_logged_once(
+    server: RedisServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Listener, "_refresh", lambda _: pytest.fail("only the end of a wait told"))
+    sleeping, writing = (RedisStore(server.address()) for _ in range(2))
+    dataset = made(writing)
+    version = sleeping.version()
+    for message in ("hello", "1", "1.5", '"-1 d"', '"\\xff d"'):
+        assert server.command("PUBLISH", "catenary:commits", message) == b":1\r\n"
+    late = threading.Timer(0.2, dataset.commit, ({}, [(b"a", b"1")]))
+    late.start()
+    assert sleeping.wait(version, PATIENCE_S)
+    late.join()
+    assert [each.getMessage() for each in caplog.records] == [
+        "the channel catenary:commits is given messages that are no commits, and passed over: b'hello'"
+    ]
     sleeping.close()
 
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.crash.running import Running
+import redis
+from tests.crash.running import PATIENCE_S, Running
 
 from catenary.errors import UnreachableError
 from catenary.ports import Extent
 from catenary.stores.redis import RedisStore
+from catenary.stores.redis.address import Address
+from catenary.stores.redis.failures import Failures
+from catenary.stores.redis.nodes import Command
+from catenary.stores.redis.reaching import reached
+from catenary.testing.services.ports import HOST
 from catenary.testing.services.redis_cluster import PRIMARIES, RedisCluster
 
 if TYPE_CHECKING:
@@ -44,14 +51,19 @@ def primary_of(running: Running) -> RedisServer:
 def test_a_stage_goes_on_with_the_replica_that_takes_over_from_a_killed_primary(
     running: Running,
 ) -> None:
+    assert isinstance(running.server, RedisCluster)
     with running.following():
         running.publish(20)
         running.until(20)
-        primary_of(running).kill()
+        killed = primary_of(running)
+        killed.kill()
         running.publish(20)
         running.until(40)
     assert running.failed == []
     assert (running.visits(), running.position()) == (40, 40)
+    # Whoever begins now is led by the first of the names that answers.
+    hosts = f"{HOST}:{killed.port},{HOST}:{running.server.servers[-1].port}"
+    assert RedisStore(f"redis://{hosts}/0").datasets() == running.store.datasets()
 
 
 def test_a_stage_follows_its_slot_to_another_server(running: Running) -> None:
@@ -164,6 +176,25 @@ def test_a_snapshot_never_shows_newer_rows_while_its_slot_moves(cluster: RedisCl
                 with pytest.raises(UnreachableError):
                     snapshot.get(b"b")
         assert snapshot.get(b"b") == b"old"
+
+
+def test_who_looks_again_whose_slots_are_leaves_the_calls_of_others_alone(
+    cluster: RedisCluster,
+) -> None:
+    address = Address.parse(cluster.address())
+    nodes = reached(redis, address, Failures(redis.exceptions, address))
+    key = b"catenary:{d}:queue"
+    holder = cluster.holder(key.decode())
+    with ThreadPoolExecutor(1) as other:
+        waiting = other.submit(nodes.execute, Command(key, ("BLPOP", key, PATIENCE_S)))
+        until = time.monotonic() + PATIENCE_S
+        while b"blocked_clients:1" not in holder.command("INFO", "clients"):
+            assert time.monotonic() < until, "nobody waits"
+            time.sleep(0.01)
+        assert nodes.look_again()
+        assert nodes.execute(Command(key, ("RPUSH", key, b"1"))) == 1
+        assert waiting.result() == (key, b"1")
+    nodes.close()
 
 
 def test_datasets_of_all_primaries_are_viewed_together(cluster: RedisCluster) -> None:

@@ -16,6 +16,10 @@ from catenary.stores.redis.address import Address
         "redis://ho..st/0",
         f"redis://{'h' * 64}/0",
         "redis:///0",
+        "redis://host,/0",
+        "redis://host,,other/0",
+        "redis://host,other:0/0",
+        "redis://host,ho..st/0",
         "redis://host:0/0",
         "redis://host:99999/0",
         "redis://host/db",
@@ -42,6 +46,8 @@ def test_what_is_no_address_is_refused_with_how_one_is_written(text: str) -> Non
         "redis://ann:12?secret@host/0",
         "redis://ann:12#secret@host/0",
         "redis://secret:12/secret@host/0",
+        "redis://ann:secret,12/secret@host,other/0",
+        "redis://ann:secret@host,other:port/0",
     ],
 )
 def test_a_password_is_not_shown(text: str) -> None:
@@ -72,4 +78,15 @@ def test_an_address_has_a_prefix_which_keeps_projects_apart() -> None:
     assert Address.parse("redis://host").prefix == "catenary"
     found = Address.parse("rediss://ann:secret@[::1]:6380/2?prefix=a%20shop")
     assert (found.shown, found.prefix) == ("rediss://[::1]:6380/2", "a%20shop")
-    assert found.url == "rediss://ann:secret@[::1]:6380/2"
+    assert found.urls == ("rediss://ann:secret@[::1]:6380/2",)
+
+
+def test_an_address_may_name_several_hosts_each_with_a_port_or_without() -> None:
+    found = Address.parse("redis://ann:a,b@h1:7000,h2,[::1]:7001,[::2]/1?prefix=shop,b")
+    assert (found.shown, found.prefix) == ("redis://h1:7000,h2,[::1]:7001,[::2]/1", "shop%2Cb")
+    assert found.urls == (
+        "redis://ann:a,b@h1:7000/1",
+        "redis://ann:a,b@h2/1",
+        "redis://ann:a,b@[::1]:7001/1",
+        "redis://ann:a,b@[::2]/1",
+    )

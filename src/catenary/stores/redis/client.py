@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from catenary.errors import RunError, SettingsError, StorageError, UnsupportedError
 from catenary.stores.redis.failures import Failures, passes
-from catenary.stores.redis.nodes import Cluster, Command, OneServer
+from catenary.stores.redis.nodes import Command
+from catenary.stores.redis.reaching import CONNECT_S, reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from catenary.stores.redis.nodes import Nodes
     from catenary.stores.redis.scripts import Run
 
-_ANSWER_S: Final = 20.0
-_CONNECT_S: Final = 5.0
 _BACKOFF_S: Final = 0.01
 _LONGEST_BACKOFF_S: Final = 0.5
 _EVICTING: Final = "allkeys-"
@@ -67,7 +66,7 @@ class Client:
     """One server, or the servers of a cluster.
 
     Args:
-        address: of the server, or of any of the cluster's.
+        address: of the server, or of some of the cluster's.
         patience_s: how long a call waits for a server that is away.
 
     Raises:
@@ -174,7 +173,7 @@ class Client:
         def ask(nodes: Nodes) -> Any:
             found = nodes.subscription()
             found.subscribe(channel)
-            found.get_message(timeout=_CONNECT_S)  # which says that it is subscribed
+            found.get_message(timeout=CONNECT_S)  # which says that it is subscribed
             return found
 
         return Subscription(self._patiently(ask), self._failures.of)
@@ -186,32 +185,16 @@ class Client:
         if reached is not None:
             reached.close()
 
-    def _nodes(self) -> Nodes:
-        """The servers, found out by asking the one that the address names."""
+    def _nodes(self, tried: Nodes | None = None) -> Nodes:
+        """The servers; those that were tried in vain look again, or give way to others."""
+        if tried is not None and tried is self._reached and not tried.look_again():
+            with self._reaching:
+                if tried is self._reached:
+                    self._reached = None
         with self._reaching:
             if self._reached is None:
-                one = self._library.Redis.from_url(self.address.url, **self._settings())
-                if one.execute_command("INFO").get("redis_mode") == "cluster":
-                    one.execute_command("CLUSTER", "SLOTS")  # which says so if it may not be asked
-                    one.close()
-                    cluster = self._library.RedisCluster.from_url(
-                        self.address.url, **self._settings()
-                    )
-                    self._reached = Cluster(cluster, self._library)
-                else:
-                    self._reached = OneServer(one)
+                self._reached = reached(self._library, self.address, self._failures)
             return self._reached
-
-    def _settings(self) -> dict[str, Any]:
-        """Of all connections; whether and when to try again is decided here alone."""
-        return {
-            "protocol": 2,
-            "socket_timeout": _ANSWER_S,
-            "socket_connect_timeout": _CONNECT_S,
-            "socket_keepalive": True,
-            "retry": self._library.retry.Retry(self._library.backoff.NoBackoff(), 0),
-            **({"ssl_ca_certs": self.address.authority} if self.address.authority else {}),
-        }
 
     def _fine(self, answers: list[Any]) -> list[Any]:
         """Answers; raises the first error among them."""
@@ -223,17 +206,14 @@ class Client:
     def _patiently(self, ask: Callable[[Nodes], Any]) -> Any:
         until = time.monotonic() + self._patience_s
         pause_s = 0.0
-        again = False
+        nodes: Nodes | None = None
         while True:
             try:
-                nodes = self._nodes()
-                if again:
-                    nodes.look_again()
+                nodes = self._nodes(nodes)
                 return ask(nodes)
             except (self._errors.RedisError, self._errors.RedisClusterException) as error:
                 failed = self._failures.of(error)
                 if not passes(failed) or time.monotonic() + pause_s >= until:
                     raise failed from error
-            again = True
             time.sleep(pause_s)
             pause_s = min(max(2 * pause_s, _BACKOFF_S), _LONGEST_BACKOFF_S)

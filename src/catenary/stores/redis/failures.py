@@ -102,7 +102,7 @@ class Failures:
 
     def _reached_by(self, text: str) -> str:
         """What to do about a server that cannot be reached."""
-        secured = self._address.url.startswith("rediss:")
+        secured = self._address.shown.startswith("rediss:")
         if "CERTIFICATE_VERIFY_FAILED" in text:
             return "name who vouches for the server's certificate: rediss://…?ca=/path/to/ca.pem"
         if secured and ("SSL" in text or "Timeout" in text):

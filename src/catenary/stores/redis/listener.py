@@ -8,6 +8,7 @@ the channel from the first question on.
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 _LISTEN_S: Final = 0.25
 _AGAIN_S: Final = 0.2
 _ROUND: Final = 1 << 40
+_SHOWN: Final = 100
+"""As many bytes of a message that is no commit are logged."""
+_log: Final = logging.getLogger(__name__)
 
 
 class Listener:
@@ -44,6 +48,7 @@ class Listener:
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._closed = threading.Event()
+        self._puzzled = False
 
     def version(self) -> int:
         """A number for all that is known; it changes when something does.
@@ -136,7 +141,19 @@ class Listener:
                 self._closed.wait(_AGAIN_S)
                 continue
             if message is not None:
-                version, _, dataset = message.decode().partition(" ")
-                self.tell(dataset, int(version))
+                self._hear(message)
         if subscription is not None:
             subscription.close()
+
+    def _hear(self, message: bytes) -> None:
+        """Take note of a commit; what others have to say to the channel is none."""
+        version, _, dataset = message.partition(b" ")
+        if version.isdigit() and dataset:
+            self.tell(dataset.decode(errors="replace"), int(version))
+        elif not self._puzzled:
+            self._puzzled = True
+            _log.warning(
+                "the channel %s is given messages that are no commits, and passed over: %r",
+                self._channel,
+                message[:_SHOWN],
+            )

@@ -41,8 +41,12 @@ class Nodes(Protocol):
         """Listens to messages that any of them was given."""
         ...
 
-    def look_again(self) -> None:
-        """After an error: other connections have ended as well, and keys may lie elsewhere."""
+    def look_again(self) -> bool:
+        """After an error: other connections have ended as well, and keys may lie elsewhere.
+
+        Returns:
+            False if another of the address's names may lead to a server in place of this one.
+        """
         ...
 
     def close(self) -> None:
@@ -55,10 +59,12 @@ class OneServer:
 
     Args:
         redis: the client library's.
+        alone: whether the address names no other.
     """
 
-    def __init__(self, redis: Any) -> None:
+    def __init__(self, redis: Any, *, alone: bool = True) -> None:
         self._redis = redis
+        self._alone = alone
 
     def execute(self, command: Command) -> Any:
         """What it returns."""
@@ -79,9 +85,10 @@ class OneServer:
         """Listens to messages."""
         return self._redis.pubsub()
 
-    def look_again(self) -> None:
+    def look_again(self) -> bool:
         """Its other connections have ended as well, or lead to a replica now."""
         self._redis.connection_pool.disconnect(inuse_connections=False)
+        return self._alone
 
     def close(self) -> None:
         """Leave it."""
@@ -138,11 +145,12 @@ class Cluster:
         """Listens at one of them to what all were given."""
         return self._redis.pubsub()
 
-    def look_again(self) -> None:
+    def look_again(self) -> bool:
         """Find out anew whose each slot is."""
         for each in self._redis.get_nodes():
             self._server(each).look_again()
         self._redis.nodes_manager.initialize()
+        return True
 
     def close(self) -> None:
         """Leave them."""
