@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from catenary.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_DIGITS: Final = 19
+_SHOWN: Final = 200
 
 
 class SourcePartition(NamedTuple):
@@ -61,11 +64,16 @@ class Token:
         for part in filter(None, text.split(",")):
             place, _, offset = part.rpartition(":")
             topic, _, partition = place.rpartition("/")
-            if not (topic and partition.isdecimal() and offset.isdecimal()):
+            if not (topic and _is_number(partition) and _is_number(offset)):
                 raise DataError(
-                    f"{part!r} is no position of a token",
+                    f"{part[:_SHOWN]!r} is no position of a token",
                     hint="a token is topic/partition:offset, comma-separated, as publish prints it; the offset is"
                     " that of the last record, plus 1",
                 )
             positions[SourcePartition(topic, int(partition))] = int(offset)
         return Token(positions)
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is one that a partition or an offset can be, of 64 bits."""
+    return text.isdecimal() and len(text) <= _DIGITS

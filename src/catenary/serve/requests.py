@@ -7,6 +7,7 @@ answers to "as of when" would be one too many.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
-from catenary.errors import DataError, nearest
+from catenary.errors import DataError, UnsupportedError, nearest
 from catenary.plan.nodes import GroupByNode
 from catenary.rows.columns import normal_column
 from catenary.schema import FLOAT
@@ -133,7 +134,10 @@ class Asked:
         return found
 
     def _of_table(self, table: pa.Table) -> pa.Table:
-        for name in table.column_names:
+        for name, many in Counter(table.column_names).items():
+            if many > 1:
+                problem = f"{self.name}: column {name!r} is there {many} times"
+                raise DataError(problem, hint="give it once")
             if name not in self._known:
                 raise self._unknown(name, None)
         for name in self.needed:
@@ -145,7 +149,7 @@ class Asked:
             if column.type == self._arrow[name] and not type_.is_nested and not type_.is_float:
                 columns[name] = column
                 continue
-            if not _fits(from_arrow(column.type, column=name), type_):
+            if not _fits(column.type, type_, name):
                 raise DataError(
                     f"{self.name}: column {name!r} is {column.type}, {type_} is asked",
                     hint="cast it before asking",
@@ -189,7 +193,10 @@ class Asked:
         """The value as Arrow takes it."""
         if value is None:
             return None
-        found = _read(value, type_)
+        try:
+            found = _read(value, type_)
+        except OverflowError:
+            raise DataError(f"a request's {name!r} is no {type_}: it is too large") from None
         if found is None:
             raise DataError(
                 f"{self.name}: {name}={value!r} of request {row} is {type(value).__name__},"
@@ -265,7 +272,11 @@ def instant(at: object) -> int:
 
 
 def _read(value: object, type_: Type) -> object | None:
-    """The value in a type's form; None if it is of another type."""
+    """The value in a type's form; None if it is of another type.
+
+    Raises:
+        OverflowError: for a whole number that is beyond all floats.
+    """
     if type_.is_integer:
         fits = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
         return int(value) if fits else None  # pyright: ignore[reportArgumentType] - it is a number
@@ -320,8 +331,12 @@ def _array(values: list[object], type_: Type, name: str) -> pa.ChunkedArray:
     return normal_column(column, type_, name)
 
 
-def _fits(given: Type, wanted: Type) -> bool:
-    """Whether a column of a type may stand for one of another."""
+def _fits(arrow: pa.DataType, wanted: Type, name: str) -> bool:
+    """Whether a column of a type of Arrow may stand for one of another."""
+    try:
+        given = from_arrow(arrow, column=name)
+    except UnsupportedError:
+        return False
     if given == wanted or given.name == "void":
         return True
     return (given.is_integer and (wanted.is_integer or wanted.is_float)) or (

@@ -10,8 +10,8 @@ say is text: infinities are "Infinity" and "-Infinity", binary is Base64.
 from __future__ import annotations
 
 import base64
-import binascii
 import math
+import re
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 REFUSED: Final = statuses.ERROR | statuses.BEFORE_RETENTION
 """What leaves a row without an answer."""
 STATUS, REASON, TOKEN = "catenary.status", "catenary.reason", b"catenary.token"
+_EXACT: Final = 2.0**53
+"""From here on, floats skip whole numbers: what was meant is not known."""
+_HALF: Final = re.compile(
+    rb"\\u[dD](?:[89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..\\u[dD])[c-fC-F]..)"
+)
+"""Half of a surrogate pair, which is no character."""
 _decode: Final = msgspec.json.Decoder(list[dict[str, Any]]).decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -47,7 +53,7 @@ class Columns(NamedTuple):
     """The columns whose values JSON has in another form.
 
     Attributes:
-        whole: whole numbers: JSON has one kind of number, and 7.0 is 7.
+        whole: whole numbers: JSON has one kind of number, and 7.0 is 7, as long as it is exact.
         binary: bytes.
     """
 
@@ -72,16 +78,18 @@ def from_json(body: bytes, columns: Columns) -> list[dict[str, Any]]:
     try:
         found = _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        half = _HALF.search(body)  # of which the decoder says that the body ends too soon
+        told = f"{half[0].decode()} is half of a character" if half else error
         raise RefusedError(
             400,
-            f"the body is no JSON list of key objects: {error}",
+            f"the body is no JSON list of key objects: {told}",
             where="body",
             hint='write [{"column": value, …}, …]',
         ) from None
     for column in columns.whole:
         for request in found:
             value = request.get(column)
-            if type(value) is float and value.is_integer():
+            if type(value) is float and value.is_integer() and abs(value) < _EXACT:
                 request[column] = int(value)
     for column in columns.binary:
         for row, request in enumerate(found):
@@ -99,8 +107,11 @@ def from_arrow(body: bytes) -> Rows:
     try:
         table = pa.ipc.open_stream(body).read_all()
         table.validate(full=True)
-        if "ts" not in table.column_names:
+        given = table.column_names.count("ts")
+        if not given:
             return Rows(table)
+        if given > 1:
+            raise RefusedError(400, "ts is there twice", where="body", hint="give it once")
         at = table.column("ts").combine_chunks()
         if pa.types.is_timestamp(at.type):
             at = at.cast(pa.timestamp("ms"))
@@ -239,8 +250,8 @@ def _said(value: object) -> object:
 
 def _bytes(value: object, where: str) -> bytes:
     try:
-        return base64.b64decode(str(value), validate=True)
-    except binascii.Error:
-        raise RefusedError(
-            422, f"{where} is no Base64", where="body", hint="encode the bytes"
-        ) from None
+        if isinstance(value, str):
+            return base64.b64decode(value, validate=True)
+    except ValueError:  # of signs that are not of Base64, or of none that is
+        pass
+    raise RefusedError(422, f"{where} is no Base64", where="body", hint="encode the bytes")

@@ -20,6 +20,8 @@ FIRST_MS: Final = (date.min - _EPOCH).days * DAY_MS
 LAST_MS: Final = ((date.max - _EPOCH).days + 1) * DAY_MS - 1
 """The calendar's first instant and its last: of the years 1 to 9999."""
 
+_DIGITS: Final = 19
+
 LIKELY_MS: Final = 365 * DAY_MS
 UNLIKELY_MS: Final = 84_006 * DAY_MS
 """1971 and 2200: seconds that stand for milliseconds lie before the first, microseconds after the second."""
@@ -124,9 +126,11 @@ def parse_instant(text: str) -> int:
     >>> parse_instant("1970-01-01 01:00"), parse_instant("1970-01-01 01:00+01:00")
     (3600000, 0)
     """
-    if text.lstrip("-").isdigit():
-        if not FIRST_MS <= int(text) <= LAST_MS:
-            problem = f"{text} milliseconds since 1970 is in no year from 1 to 9999"
+    digits = text.removeprefix("-")
+    if digits.isdecimal():
+        # Python refuses to read numbers of thousands of digits.
+        if len(digits) > _DIGITS or not FIRST_MS <= int(text) <= LAST_MS:
+            problem = f"{text[:_DIGITS]} milliseconds since 1970 is in no year from 1 to 9999"
             raise DefinitionError(problem, hint="are these microseconds? write milliseconds")
         return int(text)
     try:

@@ -110,6 +110,15 @@ def test_keys_are_read_in_their_types_forms() -> None:
     (found,) = from_json(b'[{"id": 7.0, "raw": "AP8=", "mean": 7.0}]', columns)
     assert (found["id"], type(found["id"])) == (7, int)
     assert (found["raw"], type(found["mean"])) == (b"\x00\xff", float)
-    with pytest.raises(RefusedError, match="raw of request 0 is no Base64") as refused:
-        from_json(b'[{"raw": "?"}]', columns)
-    assert refused.value.status == 422
+    for value in ('"?"', '"é"', "5555", "true", "[1]"):
+        with pytest.raises(RefusedError, match="raw of request 0 is no Base64") as refused:
+            from_json(f'[{{"raw": {value}}}]'.encode(), columns)
+        assert refused.value.status == 422
+
+
+def test_a_number_that_floats_skip_is_not_taken_for_its_neighbour() -> None:
+    columns = Columns.of({"id": BIGINT})
+    for sign in (1, -1):
+        for whole, wanted in ((2**53 - 1, int), (2**53, float), (2**53 + 1, float)):
+            (found,) = from_json(b'[{"id": %d.0}]' % (sign * whole), columns)
+            assert type(found["id"]) is wanted, whole

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import httpx
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from tests.unit.web.serving import LATER, RISK, SPEND, key, published
 
@@ -27,12 +29,18 @@ MALFORMED = {
         422,
         "customer=7 of request 1 is int",
     ),
+    "half a character": (b'[{"customer": "\\ud800"}]', 400, "half of a character"),
     "a time in the row": (b'[{"customer": "ann", "ts": 7}]', 422, "at= says as of when"),
 }
 WRONG = {
     "at": ({"at": "yesterday"}, "'yesterday' is not an instant"),
     "years": ({"at": "99999999999999999"}, "are these microseconds?"),
     "token": ({"min_token": "shop/orders"}, "is no position of a token"),
+    "an instant of many digits": ({"at": "1" * 5000}, "in no year from 1 to 9999"),
+    "an instant of other digits": ({"at": "²"}, "'²' is not an instant"),
+    "an instant of two signs": ({"at": "--5"}, "'--5' is not an instant"),
+    "a position of many digits": ({"min_token": "shop/orders/0:" + "1" * 5000}, "is no position"),
+    "a partition of many digits": ({"min_token": f"shop/orders/{'1' * 5000}:0"}, "is no position"),
     "topic": ({"min_token": "shop/odrers/0:1"}, "did you mean 'shop/orders'?"),
     "timeout": ({"timeout": "soon"}, "is no number of seconds"),
     "name": ({"att": "7"}, "did you mean 'at'?"),
@@ -69,6 +77,36 @@ def test_a_damaged_arrow_stream_and_other_kinds_of_bodies_are_refused(server: Se
         answer = httpx.post(server.url + SPEND, content=b"customer", headers=headers)
         assert answer.status_code == status
         assert answer.json()["error"]["hint"]
+
+
+@pytest.mark.parametrize(
+    ("table", "status", "said"),
+    [
+        (pa.table([["ann"], ["c1"]], names=["customer"] * 2), 422, "'customer' is there 2 times"),
+        (pa.table([["ann"], [LATER], [LATER]], names=["customer", "ts", "ts"]), 400, "ts is there"),
+        (pa.table([pc.run_end_encode(pa.array(["ann"]))], names=["customer"]), 422, "run_end"),
+    ],
+    ids=["a column twice", "ts twice", "a type that nobody has"],
+)
+def test_a_table_that_does_not_fit_is_told_so(
+    server: Served, table: pa.Table, status: int, said: str
+) -> None:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    headers = {"Content-Type": "application/vnd.apache.arrow.stream"}
+    body = sink.getvalue().to_pybytes()
+    answer = httpx.post(server.url + SPEND, content=body, headers=headers)
+    assert answer.status_code == status
+    assert said in problem(answer)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_number_beyond_all_floats_is_too_large(server: Served, rows: int) -> None:
+    keys = [{"customer": "ann", "shop": "north", "amount": 10**400}]
+    answer = server.post(RISK, keys * rows)
+    assert answer.status_code == 422
+    assert "'amount' is no double: it is too large" in problem(answer)
 
 
 def test_a_body_of_which_nothing_was_said_is_json(server: Served) -> None:
