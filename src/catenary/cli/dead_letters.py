@@ -1,6 +1,6 @@
 """Records and rows that were set aside, with the reasons.
 
---replay folds those in that pass now; --to appends them to a topic, a JSON object each; --dismiss says that
+--replay folds those in that pass now, under the settings that --conf names as `catenary stream` takes them; --to appends them to a topic, a JSON object each; --dismiss says that
 one has been dealt with: it is kept, counted no more and not replayed, until --reopen.
 """
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catenary.cli.console import emit, say
-from catenary.cli.opening import Definitions, Json, Root, StoreAt, lived
+from catenary.cli.opening import Conf, Definitions, Json, Root, StoreAt, lived
 from catenary.plan.printing import counted
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def command(
         list[str] | None, typer.Option("--reopen", help="likewise; take a dismissal back")
     ] = None,
     note: Annotated[str, typer.Option(help="why they are dismissed; kept with them")] = "",
+    conf: Conf = None,
     definitions: Definitions = None,
     store: StoreAt = None,
     root: Root = Path(),
@@ -57,7 +58,7 @@ def command(
     if note and not dismiss:
         raise DataError("--note says why letters are dismissed", hint="give --dismiss, too")
 
-    live = lived(root, needed=names or (), definitions=definitions, store=store)
+    live = lived(root, needed=names or (), definitions=definitions, conf=conf or (), store=store)
     if not (names or live.stages or json):
         say("nothing here follows a topic, so nothing can be set aside")
     nodes = [live.group_by(name) for name in names] if names else list(live.stages)

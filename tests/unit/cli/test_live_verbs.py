@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.unit.cli.shop import LATER, ORDER, begun, facts, published, refusal, 
 
 from catenary.cli.main import main
 from catenary.plan.settings import PREFIX
+from catenary.windows import DAY_MS
 
 
 @pytest.fixture
@@ -246,6 +248,22 @@ def test_a_record_that_cannot_be_read_is_a_dead_letter_and_takes_no_neighbour_al
     assert replayed["replayed"] == {"customer_spend": 0, "shop_clients": 0}
     words = ("fetch", "customer_spend", "--key", "customer=ann", "--at", LATER)
     assert facts(capsys, project, *words)["features"]["amount_count_7d"] == 1
+
+
+def test_a_replay_takes_in_what_a_raised_setting_lets_pass(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ahead = time.time_ns() // 1_000_000 + 3 * DAY_MS
+    file = project / "orders.jsonl"
+    file.write_text(json.dumps({**ORDER, "placed_at": ahead}) + "\n")
+    facts(capsys, project, "publish", "shop/orders", str(file))
+    facts(capsys, project, "stream", "customer_spend", "--until-caught-up")
+    replay = ("dead-letters", "customer_spend", "--replay")
+    assert facts(capsys, project, *replay)["replayed"] == {"customer_spend": 0}
+    raised = facts(capsys, project, *replay, "--conf", f"max_ahead_ms={4 * DAY_MS}")
+    assert raised["replayed"] == {"customer_spend": 1}
+    words = ("fetch", "customer_spend", "--key", "customer=ann", "--at", str(ahead + 1))
+    assert facts(capsys, project, *words)["features"]["amount_sum_1d"] == 10.5
 
 
 def test_a_dead_letter_that_was_dealt_with_is_dismissed_kept_and_left_alone_by_replays(
