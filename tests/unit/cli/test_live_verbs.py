@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -302,6 +303,26 @@ def test_a_dead_letter_that_was_dealt_with_is_dismissed_kept_and_left_alone_by_r
     assert [each["offset"] for each in taken_back["customer_spend"]] == [2]
     assert counts() == (1, 1)
     assert "several things" in refusal(capsys, project, *words, "--replay")["problem"]
+
+
+def test_dead_letters_are_appended_to_a_topic_that_is_made_as_it_is_asked_for(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from catenary.logs.embedded import EmbeddedLog
+
+    with closing(EmbeddedLog(project / "log")) as log:
+        log.create("shop/orders")
+        log.append("shop/orders", [b"{"])
+    facts(capsys, project, "stream", "customer_spend", "--until-caught-up")
+    words = ("dead-letters", "customer_spend", "--partitions", "3")
+    assert refusal(capsys, project, *words)["hint"] == "give --to, too"
+    facts(capsys, project, *words, "--to", "aside")
+    with closing(EmbeddedLog(project / "log")) as log:
+        first, *others = log.partitions("aside")
+        assert len(others) == 2
+        (value,) = log.read(first, 0, max_records=9, max_bytes=1 << 20).values.to_pylist()
+    letter = json.loads(value)
+    assert (letter["stage"], letter["value"]) == ("customer_spend", "{")
 
 
 def test_status_tells_who_holds_a_head_and_whether_the_owner_still_runs(
