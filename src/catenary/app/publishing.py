@@ -119,16 +119,23 @@ def fitting(
     return given
 
 
-def append_letters(live: Live, topic: str, letters: Mapping[str, Sequence[Letter]]) -> None:
+def append_letters(
+    live: Live,
+    topic: str,
+    letters: Mapping[str, Sequence[Letter]],
+    *,
+    partitions: int | None = None,
+) -> None:
     """Append dead letters to a topic, for whoever looks after them: a JSON object each.
 
     Args:
         live: the project's live half.
         topic: its address, or its name in the project's log; in a folder it is made if need be.
         letters: by stage.
+        partitions: how many the topic is made with, on a broker, too; in a folder one unless given.
 
     Raises:
-        LogError: if the topic is not there on a broker.
+        LogError: if the topic is not there on a broker, or has another number than is given.
     """
     import json
 
@@ -141,7 +148,9 @@ def append_letters(live: Live, topic: str, letters: Mapping[str, Sequence[Letter
         for each in found
     ]
     with closing(open_log(settings, [topic])) as log:
-        if makes_topics(settings, topic) and name not in log.topics():
+        if partitions is not None:
+            log.create(name, partitions=partitions)
+        elif makes_topics(settings, topic) and name not in log.topics():
             log.create(name)
         log.append(name, values)
 

@@ -1,6 +1,6 @@
 """Records and rows that were set aside, with the reasons.
 
---replay folds those in that pass now; --to appends them to a topic, a JSON object each; --dismiss says that
+--replay folds those in that pass now, under the settings that --conf names as `catenary stream` takes them; --to appends them to a topic, a JSON object each; --dismiss says that
 one has been dealt with: it is kept, counted no more and not replayed, until --reopen.
 """
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catenary.cli.console import emit, say
-from catenary.cli.opening import Definitions, Json, Root, StoreAt, lived
+from catenary.cli.opening import Conf, Definitions, Json, Partitions, Root, StoreAt, lived
 from catenary.plan.printing import counted
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def command(
     to: Annotated[
         str | None, typer.Option("--to", help="a topic that open ones are appended to, too")
     ] = None,
+    partitions: Partitions = None,
     dismiss: Annotated[
         list[str] | None,
         typer.Option("--dismiss", help="topic/partition:offset, or all; count them no more"),
@@ -40,6 +41,7 @@ def command(
         list[str] | None, typer.Option("--reopen", help="likewise; take a dismissal back")
     ] = None,
     note: Annotated[str, typer.Option(help="why they are dismissed; kept with them")] = "",
+    conf: Conf = None,
     definitions: Definitions = None,
     store: StoreAt = None,
     root: Root = Path(),
@@ -56,8 +58,10 @@ def command(
         raise DataError(f"{' and '.join(told)} do several things", hint="one command for each")
     if note and not dismiss:
         raise DataError("--note says why letters are dismissed", hint="give --dismiss, too")
+    if partitions is not None and to is None:
+        raise DataError("--partitions is of the topic that --to names", hint="give --to, too")
 
-    live = lived(root, needed=names or (), definitions=definitions, store=store)
+    live = lived(root, needed=names or (), definitions=definitions, conf=conf or (), store=store)
     if not (names or live.stages or json):
         say("nothing here follows a topic, so nothing can be set aside")
     nodes = [live.group_by(name) for name in names] if names else list(live.stages)
@@ -72,14 +76,15 @@ def command(
         return
     letters = {node.name: dead_letters(live, node) for node in nodes}
     if to is not None:
-        append_letters(live, to, {k: [x for x in v if x.is_open] for k, v in letters.items()})
+        opened = {name: [each for each in found if each.is_open] for name, found in letters.items()}
+        append_letters(live, to, opened, partitions=partitions)
     if json:
         emit({name: [each.facts() for each in found] for name, found in letters.items()})
         return
     for name, found in letters.items():
-        opened = sum(each.is_open for each in found)
-        closed = f", {len(found) - opened:,} dismissed" if len(found) > opened else ""
-        say(f"{name}: {counted(opened, 'dead letter')}{closed}")
+        many = sum(each.is_open for each in found)
+        closed = f", {len(found) - many:,} dismissed" if len(found) > many else ""
+        say(f"{name}: {counted(many, 'dead letter')}{closed}")
         for each in found:
             say(f"  {_line(each)}")
 

@@ -21,6 +21,9 @@ StoreAt = Annotated[
     typer.Option("--store", help="where state lies: a folder, or redis://host:port/db"),
 ]
 AT_HELP = "an instant: 2024-01-31T12:00:00Z, or milliseconds since 1970; UTC where it names no zone"
+Conf = Annotated[
+    list[str] | None, typer.Option("--conf", help="a chain setting, such as max_wait_ms=500")
+]
 Start = Annotated[str | None, typer.Option("--start", help="first day, such as 2024-01-31")]
 End = Annotated[str | None, typer.Option("--end", help="last day, included")]
 Partitions = Annotated[

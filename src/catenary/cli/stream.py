@@ -15,6 +15,7 @@ import typer
 
 from catenary.cli.console import say
 from catenary.cli.opening import (
+    Conf,
     Definitions,
     Json,
     LogFormat,
@@ -46,9 +47,7 @@ def command(
     refuse: Annotated[
         bool, typer.Option("--refuse", help="do not take over from a copy that still runs")
     ] = False,
-    conf: Annotated[
-        list[str] | None, typer.Option("--conf", help="a chain setting, such as max_wait_ms=500")
-    ] = None,
+    conf: Conf = None,
     metrics_port: Annotated[
         int | None, typer.Option(help="offer /metrics there; 0 for any port that is free")
     ] = None,

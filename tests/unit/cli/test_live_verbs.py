@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from tests.unit.cli.shop import LATER, ORDER, begun, facts, published, refusal, 
 
 from catenary.cli.main import main
 from catenary.plan.settings import PREFIX
+from catenary.windows import DAY_MS
 
 
 @pytest.fixture
@@ -299,6 +302,22 @@ def test_a_record_that_cannot_be_read_is_a_dead_letter_and_takes_no_neighbour_al
     assert facts(capsys, project, *words)["features"]["amount_count_7d"] == 1
 
 
+def test_a_replay_takes_in_what_a_raised_setting_lets_pass(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ahead = time.time_ns() // 1_000_000 + 3 * DAY_MS
+    file = project / "orders.jsonl"
+    file.write_text(json.dumps({**ORDER, "placed_at": ahead}) + "\n")
+    facts(capsys, project, "publish", "shop/orders", str(file))
+    facts(capsys, project, "stream", "customer_spend", "--until-caught-up")
+    replay = ("dead-letters", "customer_spend", "--replay")
+    assert facts(capsys, project, *replay)["replayed"] == {"customer_spend": 0}
+    raised = facts(capsys, project, *replay, "--conf", f"max_ahead_ms={4 * DAY_MS}")
+    assert raised["replayed"] == {"customer_spend": 1}
+    words = ("fetch", "customer_spend", "--key", "customer=ann", "--at", str(ahead + 1))
+    assert facts(capsys, project, *words)["features"]["amount_sum_1d"] == 10.5
+
+
 def test_a_dead_letter_that_was_dealt_with_is_dismissed_kept_and_left_alone_by_replays(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -335,6 +354,26 @@ def test_a_dead_letter_that_was_dealt_with_is_dismissed_kept_and_left_alone_by_r
     assert [each["offset"] for each in taken_back["customer_spend"]] == [2]
     assert counts() == (1, 1)
     assert "several things" in refusal(capsys, project, *words, "--replay")["problem"]
+
+
+def test_dead_letters_are_appended_to_a_topic_that_is_made_as_it_is_asked_for(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from catenary.logs.embedded import EmbeddedLog
+
+    with closing(EmbeddedLog(project / "log")) as log:
+        log.create("shop/orders")
+        log.append("shop/orders", [b"{"])
+    facts(capsys, project, "stream", "customer_spend", "--until-caught-up")
+    words = ("dead-letters", "customer_spend", "--partitions", "3")
+    assert refusal(capsys, project, *words)["hint"] == "give --to, too"
+    facts(capsys, project, *words, "--to", "aside")
+    with closing(EmbeddedLog(project / "log")) as log:
+        first, *others = log.partitions("aside")
+        assert len(others) == 2
+        (value,) = log.read(first, 0, max_records=9, max_bytes=1 << 20).values.to_pylist()
+    letter = json.loads(value)
+    assert (letter["stage"], letter["value"]) == ("customer_spend", "{")
 
 
 def test_status_tells_who_holds_a_head_and_whether_the_owner_still_runs(
