@@ -394,8 +394,8 @@ def test_status_tells_what_is_damaged_in_its_place_and_the_figures_of_all_else(
             0,
         ),
         (
-            SettingsError("sasl.mechanims is unknown", where="kafka.conf", hint="mend it"),
-            "SettingsError: sasl.mechanims is unknown\n    at kafka.conf\n    hint: mend it",
+            SettingsError("no option is called x.y", where="kafka.conf", hint="mend it"),
+            "SettingsError: no option is called x.y\n    at kafka.conf\n    hint: mend it",
             1,
         ),
     ],
