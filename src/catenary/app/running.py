@@ -41,6 +41,7 @@ class _Said:
         self._aside = dict.fromkeys(names, 0)
         self._waits: dict[str, tuple[str, float]] = dict.fromkeys(names, ("", 0.0))
         self._told = dict.fromkeys(names, "")
+        self._places: dict[str, set[str]] = {name: set() for name in names}
         self._remarks: set[tuple[str, str]] = set()
 
     def began(self) -> None:
@@ -75,6 +76,17 @@ class _Said:
                 _log.warning("%s: %s", name, text, extra={"facts": said})
         if name in self._waits:
             self._wait(name, str(facts.get("waiting_for", "")))
+            self._hold(name, facts.get("places", ()))
+
+    def _hold(self, name: str, places: Sequence[str]) -> None:
+        """Tell which partitions a stage has taken, and let go, since it was last looked at."""
+        before, now = self._places[name], set(places)
+        self._places[name] = now
+        for verb, changed in (("takes", now - before), ("lets go of", before - now)):
+            if changed:
+                which = sorted(changed)
+                said = {"stage": name, "partitions": which}
+                _log.info("%s %s %s", name, verb, ", ".join(which), extra={"facts": said})
 
     def _wait(self, name: str, what: str) -> None:
         """Tell of what a stage waits for once that has been the same for a while, and when it goes on."""
@@ -197,6 +209,7 @@ class Here:
                     "dead_letters": held.dead_letters,
                     "waiting_for": held.waiting_for,
                     "remarks": tuple(held.remarks.values()),
+                    "places": [str(place) for place in held.places],
                 }
             )
 

@@ -118,9 +118,7 @@ class StageState:
         lines = [f"{self.name}: {about}"]
         for each in self.lanes:
             lane = each.lane
-            behind = each.away if each.lag is None else f"{each.lag:,} queued"
-            if each.error is not None:
-                behind = f"its log cannot be read: {_words_of(each.error)}"
+            behind = "lag unknown" if each.lag is None else f"{each.lag:,} queued"
             behind += f" for {each.queued_ms:,} ms" if each.queued_ms else ""
             lines.append(
                 f"  {lane.place} at {lane.position:,}, {behind}, {counted(lane.rows, 'row')},"
@@ -140,6 +138,17 @@ class StageState:
                 "  nothing committed, nothing uploaded" if self.streamed else "  nothing uploaded"
             )
         return "\n".join(lines)
+
+
+def reasons(states: Sequence[StageState]) -> list[str]:
+    """Why lags are not known, each reason once, with the places that it holds for."""
+    places: dict[str, list[str]] = {}
+    for lane in (lane for state in states for lane in state.lanes if lane.lag is None):
+        why = lane.away if lane.error is None else _words_of(lane.error)
+        known = places.setdefault(why, [])
+        if str(lane.lane.place) not in known:
+            known.append(str(lane.lane.place))
+    return [f"lag unknown of {', '.join(known)}: {why}" for why, known in places.items()]
 
 
 def stage_states(live: Live) -> list[StageState]:

@@ -1,6 +1,7 @@
 """What stages have committed: positions, lag, floors, readers, uploads, what was set aside.
 
-What of a stage cannot be read is told in its place, and the exit code is 1 then.
+What of a stage cannot be read is told in its place, why a lag is not known at the end; where something is
+damaged the exit code is 1.
 """
 
 from pathlib import Path
@@ -19,7 +20,7 @@ def command(
     json: Json = False,
 ) -> None:
     """Show every stage, what else is uploaded, and what definitions as they were have left."""
-    from catenary.app.status import stage_states
+    from catenary.app.status import reasons, stage_states
     from catenary.app.versions import old_datasets
 
     live = lived(root, needed=(), definitions=definitions, store=store)
@@ -32,7 +33,7 @@ def command(
             }
         )
     else:
-        for each in (*states, *old):
+        for each in (*states, *old, *reasons(states)):
             say(str(each))
     if any(each.failed for each in states):
         raise typer.Exit(1)

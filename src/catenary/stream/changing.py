@@ -62,6 +62,7 @@ class Changing(Tended):
         missing = self._missing()
         if missing:
             self._lanes = {**self._lanes, **self._taken(missing)}
+        self.status.places = tuple(sorted({lane.place for lane in self._lanes.values()}))
 
     def let_go(self) -> bool:
         """Drop the lanes that another copy has taken over; False without a group, which stops then.

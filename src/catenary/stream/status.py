@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from catenary.ports import SourcePartition
     from catenary.state.records import Lane
     from catenary.stream.pipeline import Enriched
 
@@ -44,6 +45,7 @@ class Status:
         null_keys: rows that belong to no key.
         remarks: what was doubtful about rows that were folded all the same, in words by column:
             the first of each.
+        places: the source partitions whose lanes it has by now.
         waits: by parent.
         waiting_for: what is being waited for, in words; empty if nothing is.
         taken_over: by whom its lanes were, in words; empty while it has them.
@@ -58,6 +60,7 @@ class Status:
     dead_letters: int = 0
     null_keys: int = 0
     remarks: dict[str, str] = field(default_factory=dict[str, str])
+    places: tuple[SourcePartition, ...] = ()
     waits: dict[str, Waits] = field(default_factory=dict[str, Waits])
     waiting_for: str = ""
     taken_over: str = ""
@@ -101,6 +104,7 @@ class Status:
             "dead_letters": self.dead_letters,
             "null_keys": self.null_keys,
             "remarks": list(self.remarks.values()),
+            "places": [str(place) for place in self.places],
             "waits": {
                 parent: {
                     "times": each.times,

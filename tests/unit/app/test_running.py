@@ -17,6 +17,8 @@ from catenary.app.lost import Lost
 from catenary.app.running import Apart, Here
 from catenary.app.versions import remove
 from catenary.errors import FencedError, RunError
+from catenary.logs.embedded import EmbeddedLog
+from catenary.ports import SourcePartition
 from catenary.state.layouts import dataset_name
 from catenary.state.records import FORMAT, FORMAT_KEY, Format, lanes_of, pack
 
@@ -86,6 +88,60 @@ def test_an_error_in_a_process_ends_all_others_at_once(live: Live) -> None:
     dataset.commit({}, [(FORMAT_KEY, pack(Format(FORMAT, "another")))])
     with pytest.raises(RunError, match="the stage of customer_spend failed: UnreadableError"):
         Apart(live, live.stages).wait(lambda: False)
+
+
+class Divided:
+    """Says what a copy owns, as a group would."""
+
+    def __init__(self) -> None:
+        self.number, self.owned = 1, frozenset[SourcePartition]()
+
+    def assigned(self) -> tuple[int, frozenset[SourcePartition]]:
+        return self.number, self.owned
+
+    def close(self) -> None:
+        """Leave no group."""
+
+    def give(self, *owned: SourcePartition) -> None:
+        self.owned = frozenset(owned)
+        self.number += 1
+
+
+def test_partitions_that_a_group_gives_and_takes_are_told(
+    live: Live, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "catenary")
+    (place,) = live.log.partitions("shop/orders")
+    divided = Divided()
+    monkeypatch.setattr(EmbeddedLog, "join", lambda *_: divided)
+    group = Here(live, [live.group_by("customer_spend")], group="copies")
+    group.start()
+    divided.give(place)
+    until_s = time.monotonic() + 30
+
+    def both() -> bool:
+        if "customer_spend takes shop/orders/0" in caplog.messages and divided.owned:
+            divided.give()
+        told = "customer_spend lets go of shop/orders/0" in caplog.messages
+        return told or time.monotonic() > until_s
+
+    group.wait(both)
+    told = [each for each in caplog.messages if "shop/orders/0" in each]
+    assert told == [
+        "customer_spend takes shop/orders/0",
+        "customer_spend lets go of shop/orders/0",
+    ]
+
+
+def test_partitions_of_a_stage_in_a_process_are_told(
+    live: Live, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "catenary")
+    group = Apart(live, [live.group_by("customer_spend")])
+    until_s = time.monotonic() + 30
+    told = "customer_spend takes shop/orders/0"
+    group.wait(lambda: told in caplog.messages or time.monotonic() > until_s)
+    assert told in caplog.messages
 
 
 # Taken over.

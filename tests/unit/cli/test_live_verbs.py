@@ -11,7 +11,9 @@ import pytest
 from tests.unit.cli.shop import LATER, ORDER, begun, facts, published, refusal, said
 
 from catenary.cli.main import main
+from catenary.errors import CatenaryError, SettingsError, UnreachableError
 from catenary.plan.settings import PREFIX
+from catenary.ports import SourcePartition
 from catenary.windows import DAY_MS
 
 
@@ -420,6 +422,46 @@ def test_status_tells_what_is_damaged_in_its_place_and_the_figures_of_all_else(
     text = capsys.readouterr().out
     assert "customer_spend: 0 dead letters\n  shop/orders/0 at 1, 1 queued" in text
     assert "shop_clients: UnreadableError: the store of" in text
+
+
+@pytest.mark.parametrize(
+    ("error", "told", "code"),
+    [
+        (
+            UnreachableError("asking for the offsets of shop/orders/0: timed out", where="b:9092"),
+            "b:9092: asking for the offsets of shop/orders/0: timed out",
+            0,
+        ),
+        (
+            SettingsError("no option is called x.y", where="kafka.conf", hint="mend it"),
+            "SettingsError: no option is called x.y\n    at kafka.conf\n    hint: mend it",
+            1,
+        ),
+    ],
+    ids=["the broker is away", "its options are wrong"],
+)
+def test_why_lags_are_not_known_is_told_once_after_all_stages(
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: CatenaryError,
+    told: str,
+    code: int,
+) -> None:
+    published(capsys, project, "--partitions", "2")
+    facts(capsys, project, "stream", "--all", "--until-caught-up")
+
+    def refuses(*_: object) -> dict[SourcePartition, int]:
+        raise error
+
+    monkeypatch.setattr("catenary.logs.embedded.EmbeddedLog.ends", refuses)
+    capsys.readouterr()
+    assert main(["status", "--root", str(project)]) == code
+    text = capsys.readouterr().out
+    assert text.count("shop/orders/0 at 1, lag unknown, 1 row,") == 2
+    assert text.count("shop/orders/1 at 0, lag unknown, 0 rows,") == 2
+    assert text.endswith(f"\nlag unknown of shop/orders/0, shop/orders/1: {told}\n")
+    assert text.count(error.problem) == 1
 
 
 def test_what_follows_no_topic_is_told_by_its_uploads(
