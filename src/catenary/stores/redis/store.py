@@ -27,7 +27,8 @@ class RedisStore:
     """A store on a Redis or Valkey server, or a cluster of them. Fulfils `ports.Store`.
 
     Args:
-        address: `redis://user:password@host:port/db`, or `rediss://`; `?prefix=` keeps projects apart.
+        address: `redis://user:password@host:port,host:port/db`, or `rediss://`; `?prefix=` keeps projects
+            apart.
         patience_s: how long a call waits for a server that is away.
 
     Raises:
