@@ -54,12 +54,12 @@ class ApiKey:
                 where=f"[{TABLE}.{self.name}]",
                 hint=f"set {self.env}, or give sha256 = the digest of the key instead",
             )
-        return digest(key)
+        return digest(key.encode(errors="surrogateescape"))
 
 
-def digest(key: str) -> str:
-    """The digest by which a key is known: SHA-256 of its UTF-8 bytes, in hexadecimal digits."""
-    return hashlib.sha256(key.encode()).hexdigest()
+def digest(key: bytes) -> str:
+    """The digest by which a key is known: SHA-256 of its bytes, UTF-8, in hexadecimal digits."""
+    return hashlib.sha256(key).hexdigest()
 
 
 def parse(table: object, *, where: str) -> tuple[ApiKey, ...]:

@@ -43,6 +43,8 @@ VERBS: Final = {
     "join": "Chronon's driver: backfill a compiled Join",
 }
 """The verbs in the order in which a newcomer meets them; each is a module of this room."""
+_INTERRUPTED: Final = 130
+"""What a shell says of a command that Ctrl-C has ended."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         _report(error, as_json="--json" in rest)
         return 1
+    except KeyboardInterrupt:  # while the verb was read; then typer sees to it, or the verb itself
+        return _INTERRUPTED
 
 
 def _run(verb: str, words: list[str]) -> int:

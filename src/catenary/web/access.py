@@ -47,7 +47,7 @@ class Access:
                 hint="send Authorization: Bearer KEY",
                 headers=_ASK,
             )
-        key = self._keys.get(digest(given[len(_SCHEME) :].strip()))
+        key = self._known(given[len(_SCHEME) :].strip(" \t"))
         if key is None:
             raise RefusedError(
                 401, "the API key is not known", where="header Authorization", headers=_ASK
@@ -59,6 +59,15 @@ class Access:
                 hint="it is for those that GET /v1/joins and /v1/groupbys list",
             )
         return key
+
+    def _known(self, secret: str) -> ApiKey | None:
+        """The key, whose signs beyond ASCII are sent as Latin-1 by some clients, as UTF-8 by others.
+
+        Args:
+            secret: its bytes, as Latin-1.
+        """
+        key = self._keys.get(digest(secret.encode("latin-1")))
+        return self._keys.get(digest(secret.encode())) if key is None else key
 
 
 def allows(key: ApiKey | None, definition: str) -> bool:

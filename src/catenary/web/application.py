@@ -14,6 +14,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -63,6 +64,26 @@ class Request(NamedTuple):
     headers: Headers
 
 
+class Page(NamedTuple):
+    """What is asked with GET.
+
+    Attributes:
+        get: answers; told the key that was given.
+        definition: whose it is; None if it is no definition's own.
+        whole: whether it says something of all definitions, and is for keys that are for all.
+    """
+
+    get: Get
+    definition: str | None = None
+    whole: bool = False
+
+    def is_for(self, key: ApiKey | None) -> bool:
+        """Whether it is for a key, or for no key where none are asked for."""
+        if self.whole and key is not None and key.definitions is not None:
+            return False
+        return self.definition is None or allows(key, self.definition)
+
+
 class _GoneError(Exception):
     """The client has gone, in the middle of its request."""
 
@@ -72,7 +93,7 @@ class Application:
 
     Args:
         endpoints: by path, what is asked with POST.
-        gets: by path, what is asked with GET; told the key that was given.
+        gets: by path, what is asked with GET.
         access: who may ask; None for anybody.
         topics: that tokens may name.
         body_limit: bytes of a body.
@@ -84,7 +105,7 @@ class Application:
     def __init__(
         self,
         endpoints: Mapping[str, Endpoint],
-        gets: Mapping[str, Get],
+        gets: Mapping[str, Page],
         access: Access | None,
         topics: frozenset[str],
         *,
@@ -102,7 +123,7 @@ class Application:
         self._counters = counters
         self.close = close
 
-    def change(self, endpoints: Mapping[str, Endpoint], gets: Mapping[str, Get]) -> None:
+    def change(self, endpoints: Mapping[str, Endpoint], gets: Mapping[str, Page]) -> None:
         """Answer these from now on; requests that have begun end as they began."""
         self._endpoints, self._gets = dict(endpoints), dict(gets)
 
@@ -189,15 +210,23 @@ class Application:
         key: ApiKey | None = None
         if self._access is not None and path not in OPEN:
             key = self._access.check(headers.text(b"authorization"))
-        get = self._gets.get(path)
-        if get is None:
-            known = [*self._gets, *self._endpoints] if key is None else list(self._gets)
+        page = self._gets.get(path)
+        if page is None:
+            known = [each for each, page in self._gets.items() if page.is_for(key)]
+            known += [each for each, of in self._endpoints.items() if allows(key, of.name)]
             raise RefusedError(
                 404, f"there is no {path!r}", where="path", hint=nearest(path, known)
             )
         if method != "GET":
             raise _not_allowed(method, path, "GET")
-        return await get(key)
+        if not page.is_for(key):
+            about = "all definitions" if page.definition is None else repr(page.definition)
+            raise RefusedError(
+                403,
+                f"the API key is not for {about}",
+                hint="it is for those that GET /v1/joins and /v1/groupbys list",
+            )
+        return await page.get(key)
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
         """The body, if it comes in time and is no longer than it may be."""
@@ -259,14 +288,13 @@ def fixed(data: object) -> Get:
     return get
 
 
-def scoped(name: str, data: object) -> Get:
-    """What answers the same to all whose key is for a definition."""
-    reply = json_reply(data)
+def scoped(data: Callable[[frozenset[str] | None], object]) -> Get:
+    """What answers each key with what its scope is told; made once for each."""
+    reply = cache(lambda scope: json_reply(data(scope)))
+    reply(None)  # now rather than with the first request
 
     async def get(key: ApiKey | None) -> Reply:
-        if not allows(key, name):
-            raise RefusedError(403, f"the API key is not for {name!r}")
-        return reply
+        return reply(None if key is None else key.definitions)
 
     return get
 

@@ -39,7 +39,6 @@ _LOOK_S: Final = 0.02
 
 def run(order: Order, host: str, port: int) -> None:
     """Answer at an address until told to stop (SIGTERM), in a process that was started for this."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and tells us
     # uvicorn ends well at SIGTERM, and raises it again when it has.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     threading.Thread(target=_follow_parent, daemon=True).start()

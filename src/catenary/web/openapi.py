@@ -26,7 +26,7 @@ _STATUSES: Final = ["ok", *NAMES.values()]
 _REFUSALS: Final = {
     400: "The request is malformed.",
     401: "No API key, or one that is not known.",
-    403: "The API key is not for this definition.",
+    403: "The API key is not for this.",
     408: "The body did not come in time.",
     413: "The body is over its limit.",
     415: "The body's type is not read.",
@@ -37,6 +37,9 @@ _REFUSALS: Final = {
 }
 
 
+_AT: Final = "As of when: an instant, in UTC unless it names a zone, or milliseconds since 1970; now without one."
+
+
 def description(
     joins: Iterable[About],
     groups: Iterable[About],
@@ -44,6 +47,7 @@ def description(
     topics: Collection[str],
     keyed: bool,
     batch_limit: int,
+    whole: bool,
 ) -> Data:
     """The OpenAPI 3.1 description.
 
@@ -53,14 +57,16 @@ def description(
         topics: that tokens may name.
         keyed: whether API keys are asked for.
         batch_limit: rows that a request may ask for.
+        whole: whether it is for somebody who may ask for all that is served.
     """
     wished = _wishes(topics)
     paths: Data = {
         "/healthz": _get("Whether the process answers.", {"status": {"const": "ok"}}),
         "/readyz": _ready(),
         "/openapi.json": _get("This description.", {"openapi": {"type": "string"}}, keyed),
-        "/metrics": _metrics(keyed),
     }
+    if whole:
+        paths["/metrics"] = _metrics(keyed)
     for kind, plural, field, definitions in (
         ("join", "joins", "joinNames", list(joins)),
         ("groupby", "groupbys", "groupByNames", list(groups)),
@@ -179,7 +185,7 @@ def _wishes(topics: Collection[str]) -> list[_Wish]:
     pattern = f"^({position}(,{position})*)?$" if topics else "^$"
     token: Data = {"type": "string", "pattern": pattern}
     return [
-        ("at", "As of when: an instant, or milliseconds since 1970; now without one.", instant),
+        ("at", _AT, instant),
         ("min_token", "What the answer must reflect, as `publish` prints it.", token),
         ("timeout", "Seconds to wait for the token.", seconds),
     ]
@@ -243,7 +249,7 @@ def _metrics(keyed: bool) -> Data:
     page: Data = {"text/plain": {"schema": {"type": "string"}}}
     responses = {
         "200": {"description": "Metrics, as Prometheus reads them.", "content": page},
-        **_refusals(keyed, 401, 503),
+        **_refusals(keyed, 401, 403, 503),
     }
     found: Data = {"summary": "Metrics of fetches and stages.", "responses": responses}
     return {"get": _guarded(found, keyed)}

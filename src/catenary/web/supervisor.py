@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from multiprocessing.connection import wait
+from multiprocessing.resource_tracker import ensure_running
 from typing import TYPE_CHECKING, Final
 
 from catenary.app.ends import ENDS, WITHIN_S, Ends
@@ -60,8 +62,14 @@ def keep(
 
 
 def _started(make: Callable[[], BaseProcess]) -> BaseProcess:
+    """A process that hears nothing of Ctrl-C, from its first import on: who runs it is told, and tells it."""
     found = make()
-    found.start()
+    ensure_running()  # which starts with the first process else, and lets the signal in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        found.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return found
 
 

@@ -28,7 +28,7 @@ from catenary.plan.nodes import JoinNode
 from catenary.serve.fetcher import Fetcher
 from catenary.serve.groups import HOLD
 from catenary.web.access import Access
-from catenary.web.application import Application, Reads, fixed, json_reply, listed, scoped
+from catenary.web.application import Application, Page, Reads, fixed, json_reply, listed, scoped
 from catenary.web.counters import Counters
 from catenary.web.endpoint import Endpoint, Shared, about
 from catenary.web.fetch_metrics import fetches
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from catenary.app.log_lines import Form
     from catenary.app.served import Version
     from catenary.plan.nodes import Node
-    from catenary.web.application import Get
     from catenary.web.endpoint import About
 
 _SWITCH_S: Final = 0.0005
@@ -192,10 +191,14 @@ def _endpoint(live: Live, node: Node, place: int, shared: Shared, old: Version |
 
 def described(live: Live) -> dict[str, Any]:
     """The description of what answers a project's definitions as they are."""
-    return _description(live, [(node, about(node)) for node in served(live)])
+    return _description(live, [(node, about(node)) for node in served(live)], None)
 
 
-def _description(live: Live, found: list[tuple[Node, About]]) -> dict[str, Any]:
+def _description(
+    live: Live, every: list[tuple[Node, About]], scope: frozenset[str] | None
+) -> dict[str, Any]:
+    """The description for keys of a scope; None for all definitions."""
+    found = [(node, each) for node, each in every if scope is None or each.name in scope]
     settings = live.project.settings
     return description(
         [each for node, each in found if isinstance(node, JoinNode)],
@@ -203,6 +206,7 @@ def _description(live: Live, found: list[tuple[Node, About]]) -> dict[str, Any]:
         topics=live.topics(),
         keyed=bool(settings.api_keys),
         batch_limit=settings.batch_limit,
+        whole=scope is None,
     )
 
 
@@ -227,7 +231,7 @@ def _routes(
     endpoints: Mapping[str, Endpoint],
     counters: Counters | None,
     pages: Reads,
-) -> tuple[dict[str, Endpoint], dict[str, Get]]:
+) -> tuple[dict[str, Endpoint], dict[str, Page]]:
     """What is asked with POST, and with GET."""
     joins = [endpoints[node.name] for node in nodes if isinstance(node, JoinNode)]
     groups = [endpoints[node.name] for node in nodes if not isinstance(node, JoinNode)]
@@ -236,27 +240,28 @@ def _routes(
         **{f"/v1/features/groupby/{each.name}": each for each in groups},
     }
     below = {node.fingerprint: node for each in (*joins, *groups) for node in each.below()}
-    said = _description(live, [(node, endpoints[node.name].about) for node in nodes])
+    every = [(node, endpoints[node.name].about) for node in nodes]
     ready = partial(_ready, len(nodes))
     found = {
-        "/healthz": fixed({"status": "ok"}),
-        "/readyz": pages.page(
-            lambda: lacking(live.store, below.values()), ready, lambda problem: ready([problem])
+        "/healthz": Page(fixed({"status": "ok"})),
+        "/readyz": Page(
+            pages.page(
+                lambda: lacking(live.store, below.values()), ready, lambda problem: ready([problem])
+            )
         ),
-        "/openapi.json": fixed(said),
-        "/v1/joins": listed("joinNames", [each.name for each in joins]),
-        "/v1/groupbys": listed("groupByNames", [each.name for each in groups]),
+        "/openapi.json": Page(scoped(lambda scope: _description(live, every, scope))),
+        "/v1/joins": Page(listed("joinNames", [each.name for each in joins])),
+        "/v1/groupbys": Page(listed("groupByNames", [each.name for each in groups])),
     }
     for kind, each_of in (("join", joins), ("groupby", groups)):
         for each in each_of:
-            found[f"/v1/{kind}/{each.name}/schema"] = scoped(each.name, each.about.facts())
+            found[f"/v1/{kind}/{each.name}/schema"] = Page(fixed(each.about.facts()), each.name)
     if counters is not None:
         names = [each.name for each in (*joins, *groups)]
         held = metrics.registry([lambda: fetches(counters, names), lambda: metrics.stages(live)])
         kind_ = ((b"content-type", metrics.CONTENT_TYPE.encode()),)
-        found["/metrics"] = pages.page(
-            lambda: metrics.page(held), lambda page: Reply(200, kind_, page)
-        )
+        get = pages.page(lambda: metrics.page(held), lambda page: Reply(200, kind_, page))
+        found["/metrics"] = Page(get, whole=True)
     return posts, found
 
 

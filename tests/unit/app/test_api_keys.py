@@ -13,7 +13,7 @@ from catenary.errors import SettingsError
 if TYPE_CHECKING:
     from pathlib import Path
 
-DIGEST = digest("secret")
+DIGEST = digest(b"secret")
 
 
 def keys(tmp_path: Path, text: str) -> tuple[ApiKey, ...]:

@@ -122,3 +122,14 @@ def test_success_is_zero_and_a_verbs_own_exit_code_is_kept(
 
     assert main([verb(fine)]) == 0
     assert main([verb(fails)]) == 1
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback_even_as_it_is_imported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["catenary.cli.main"], "import_module", interrupted)
+    assert main(["status"]) == 130
+    assert capsys.readouterr().err == ""

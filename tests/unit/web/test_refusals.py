@@ -15,6 +15,10 @@ import pyarrow.compute as pc
 import pytest
 from tests.unit.web.serving import LATER, RISK, SPEND, key, published
 
+from catenary.app.api_keys import ApiKey
+from catenary.web.access import Access
+from catenary.web.asked import Headers
+
 if TYPE_CHECKING:
     from tests.unit.web.serving import Served
 
@@ -141,13 +145,29 @@ def test_a_key_is_asked_for_and_is_for_its_own_definitions(guarded: Served) -> N
     assert "secret" not in answer.text
 
 
+def test_a_key_may_have_signs_beyond_ascii_in_whichever_form_a_client_sends_them() -> None:
+    access = Access([ApiKey("batch", env="KEY")], {"KEY": "geheim-ä-voilà"})
+    for form in ("utf-8", "latin-1"):
+        headers = Headers({b"authorization": "Bearer  geheim-ä-voilà ".encode(form)})
+        assert access.check(headers.text(b"authorization")).name == "batch"
+
+
 def test_a_key_sees_the_names_that_it_is_for(guarded: Served) -> None:
+    scope = key("secret-b")
     for path in ("/v1/joins", "/openapi.json", "/metrics", "/nowhere"):
         assert guarded.get(path).status_code == 401
     assert guarded.get("/v1/joins", headers=key("secret-b")).json() == {"joinNames": []}
     names = guarded.get("/v1/groupbys", headers=key("secret-b")).json()
     assert names == {"groupByNames": ["customer_spend"]}
     assert guarded.get("/v1/join/return_risk/schema", headers=key("secret-b")).status_code == 403
+    assert guarded.get("/metrics", headers=scope).status_code == 403
+    assert guarded.get("/metrics", headers=key("secret-a")).status_code == 200
+    paths = guarded.get("/openapi.json", headers=scope).json()["paths"]
+    assert SPEND in paths
+    for path in ("/metrics", "/v1/nothing", *paths):
+        assert "return_risk" not in guarded.get(path, headers=scope).text
+    every = guarded.get("/openapi.json", headers=key("secret-a")).json()["paths"]
+    assert {*every} - {*paths} >= {RISK, "/metrics", "/v1/join/return_risk/schema"}
     assert guarded.get("/healthz").status_code == guarded.get("/readyz").status_code == 200
 
 

@@ -92,3 +92,22 @@ def test_a_process_that_does_not_end_is_killed() -> None:
     keep(make, 1, event(is_set=True), stopped, 0.2)
     holding.join()
     assert [each.exitcode for each in found] == [-signal.SIGKILL]
+
+
+def test_processes_hear_nothing_of_ctrl_c_from_their_first_import_on() -> None:
+    found, make = made([SLEEPS])
+    stopped = threading.Event()
+
+    def interrupt() -> None:
+        while not (found and found[0].pid):
+            time.sleep(0.001)
+        for _ in range(50):
+            os.kill(found[0].pid, signal.SIGINT)
+            time.sleep(0.01)
+        stopped.set()
+
+    interrupting = threading.Thread(target=interrupt)
+    interrupting.start()
+    keep(make, 1, event(is_set=True), stopped, 20)
+    interrupting.join()
+    assert [each.exitcode for each in found] == [-signal.SIGTERM]
