@@ -295,7 +295,7 @@ class Explainer:
         """The log's events of the key, how many dead letters there are, and which topic is lacking."""
         if node.name not in {each.name for each in self._live.stages}:
             return [], 0, ""
-        letters = sum(each.is_open for each in dead_letters(self._live, node))
+        letters = sum(each.is_open for each in dead_letters(self._live, dataset_name(node)))
         try:
             stage = self._stage(node)
         except LogError as error:  # a topic that nothing was published to has no records
