@@ -23,7 +23,7 @@ from catenary.state.records import READERS_KEY, pack, readers_of
 from catenary.stream.build import children_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from catenary.interop import Compiled
@@ -111,15 +111,13 @@ class Driven:
     def named(self, name: str | None) -> str:
         """The definition of that name among those that are there; its own without one.
 
-        Chronon writes a name's first dot as a slash, too.
-
         Raises:
             DataError: if it is not there.
         """
         if name is None:
             return self.compiled.name
         known = [each.name for each in self.live.plan.nodes]
-        found = name if name in known else name.replace("/", ".", 1)
+        found = written(known, name)
         if found not in known:
             problem = f"{self.compiled.file} holds no definition named {name!r}"
             raise DataError(problem, hint=nearest(found, known))
@@ -139,6 +137,11 @@ class Driven:
                 hint="upload it: its features change once a day",
             )
         return node
+
+
+def written(known: Collection[str], name: str) -> str:
+    """A name as definitions are known by: Chronon writes its first dot as a slash, too."""
+    return name if name in known else name.replace("/", ".", 1)
 
 
 @dataclass(frozen=True)

@@ -4,25 +4,47 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from catenary.app.versions import check_held
 from catenary.errors import DataError
 from catenary.state.layouts import dataset_name
 from catenary.stream.lanes import now_ms
 from catenary.stream.letters import dismiss, letters_of, reopen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from catenary.app.live import Live
-    from catenary.plan import GroupByNode
     from catenary.ports import Dataset
     from catenary.stream.letters import Letter
 
 ALL: Final = "all"
 
 
-def dead_letters(live: Live, node: GroupByNode) -> list[Letter]:
-    """What a GroupBy's stage set aside, what was dismissed included."""
-    dataset = live.store.dataset(dataset_name(node))
+def datasets_of(live: Live, names: Sequence[str]) -> dict[str, str]:
+    """Whose letters are meant, each with its dataset: GroupBys as they are now, or as they were.
+
+    Args:
+        live: the project's live half.
+        names: GroupBys that follow topics, or `NAME@FINGERPRINT`; all of the former without any.
+
+    Raises:
+        DataError: if there is none of that name.
+    """
+    if not names:
+        return {node.name: dataset_name(node) for node in live.stages}
+    found: dict[str, str] = {}
+    for name in names:
+        if "@" in name:
+            check_held(live.store, name)
+            found[name] = name
+        else:
+            found[name] = dataset_name(live.group_by(name))
+    return found
+
+
+def dead_letters(live: Live, name: str) -> list[Letter]:
+    """What was set aside in a dataset, what was dismissed included."""
+    dataset = live.store.dataset(name)
     if dataset is None:
         return []
     with dataset.snapshot() as snapshot:
@@ -30,13 +52,13 @@ def dead_letters(live: Live, node: GroupByNode) -> list[Letter]:
 
 
 def dismissed(
-    live: Live, nodes: Sequence[GroupByNode], places: Sequence[str], note: str = ""
+    live: Live, of: Mapping[str, str], places: Sequence[str], note: str = ""
 ) -> dict[str, list[Letter]]:
     """Dismiss letters of some GroupBys, by name those that were.
 
     Args:
         live: the project's live half.
-        nodes: whose letters.
+        of: whose letters, as `datasets_of` tells them.
         places: `topic/partition:offset` of their records, or `all`.
         note: why.
 
@@ -48,25 +70,23 @@ def dismissed(
     def change(dataset: Dataset, wanted: Callable[[Letter], bool]) -> list[Letter]:
         return dismiss(dataset, wanted, at_ms=at_ms, note=note)
 
-    return _changed(live, nodes, places, change, is_open=True)
+    return _changed(live, of, places, change, is_open=True)
 
 
-def reopened(
-    live: Live, nodes: Sequence[GroupByNode], places: Sequence[str]
-) -> dict[str, list[Letter]]:
+def reopened(live: Live, of: Mapping[str, str], places: Sequence[str]) -> dict[str, list[Letter]]:
     """Open dismissed letters again; as `dismissed`."""
-    return _changed(live, nodes, places, reopen, is_open=False)
+    return _changed(live, of, places, reopen, is_open=False)
 
 
 def _changed(
     live: Live,
-    nodes: Sequence[GroupByNode],
+    of: Mapping[str, str],
     places: Sequence[str],
     change: Callable[[Dataset, Callable[[Letter], bool]], list[Letter]],
     *,
     is_open: bool,
 ) -> dict[str, list[Letter]]:
-    letters = [each for node in nodes for each in dead_letters(live, node)]
+    letters = [each for name in of.values() for each in dead_letters(live, name)]
     known = {each.place for each in letters if each.is_open == is_open}
     for place in places:
         if place not in {ALL, *known}:
@@ -79,7 +99,7 @@ def _changed(
     def wanted(each: Letter) -> bool:
         return ALL in places or each.place in places
 
-    datasets = {node.name: live.store.dataset(dataset_name(node)) for node in nodes}
+    datasets = {shown: live.store.dataset(name) for shown, name in of.items()}
     return {
         name: [] if dataset is None else change(dataset, wanted)
         for name, dataset in datasets.items()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from catenary.app.status import runs
 from catenary.errors import BusyError, DataError, nearest
 from catenary.plan import GroupByNode
+from catenary.plan.printing import counted
 from catenary.state.layouts import dataset_name
 from catenary.state.records import (
     FORMAT_KEY,
@@ -25,13 +26,14 @@ from catenary.state.records import (
     readers_of,
     uploads_of,
 )
+from catenary.stream.letters import letters_of
 from catenary.windows import format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from catenary.app.live import Live
-    from catenary.ports import Dataset, Store
+    from catenary.ports import Dataset, Snapshot, Store
 
 _AT_ONCE: Final = 10_000
 
@@ -44,41 +46,81 @@ class OldDataset:
         name: of the dataset, `NAME@FINGERPRINT`.
         positions: its stage's committed ones, by source partition as text.
         cutoff_ms: of its newest upload that is read; None without one.
+        dead_letters: how many are open; nothing replays them any more.
     """
 
     name: str
     positions: dict[str, int]
     cutoff_ms: int | None
+    dead_letters: int
 
     def facts(self) -> dict[str, object]:
         """For programs."""
-        return {"dataset": self.name, "positions": self.positions, "cutoff_ms": self.cutoff_ms}
+        return {
+            "dataset": self.name,
+            "positions": self.positions,
+            "cutoff_ms": self.cutoff_ms,
+            "dead_letters": self.dead_letters,
+        }
 
     def __str__(self) -> str:
         at = ", ".join(f"{place}:{offset}" for place, offset in self.positions.items())
         upto = "" if self.cutoff_ms is None else f", upload up to {format_instant(self.cutoff_ms)}"
-        return f"{self.name}: of a definition as it was, at {at or 'no position'}{upto}"
+        letters = f", {counted(self.dead_letters, 'dead letter')}" if self.dead_letters else ""
+        return f"{self.name}: of a definition as it was, at {at or 'no position'}{upto}{letters}"
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What went with a dataset.
+
+    Attributes:
+        keys: how many it held.
+        dead_letters: how many were open among them.
+    """
+
+    keys: int
+    dead_letters: int
+
+
+def check_held(store: Store, name: str) -> None:
+    """Refuse the name of a dataset that is not there, or that holds nothing any more.
+
+    Raises:
+        DataError: which names the nearest that does.
+    """
+    if not _held(store, [each for each in store.datasets() if each == name]):
+        hint = nearest(name, _held(store, store.datasets()))
+        raise DataError(f"the store has no dataset {name!r}", hint=hint)
+
+
+def _held(store: Store, names: Iterable[str]) -> list[str]:
+    """Those of the datasets that hold something: what was removed is there in name only."""
+    found: list[str] = []
+    for name in names:
+        with _dataset(store, name).snapshot() as snapshot:
+            if snapshot.get(FORMAT_KEY) is not None:
+                found.append(name)
+    return found
 
 
 def old_datasets(live: Live) -> list[OldDataset]:
     """The datasets that hold something and belong to none of the project's definitions."""
     is_current = _current(live)
     found: list[OldDataset] = []
-    for name in live.store.datasets():
-        if is_current(name):
-            continue
+    others = (name for name in live.store.datasets() if not is_current(name))
+    for name in _held(live.store, others):
         with _dataset(live.store, name).snapshot() as snapshot:
-            if snapshot.get(FORMAT_KEY) is None:  # it was removed
-                continue
             lanes = lanes_of(snapshot).values()
             uploads, _ = uploads_of(snapshot)
+            opened = _opened(snapshot)
         positions = {str(lane.place): lane.position for lane in lanes}
         cutoffs = [each.cutoff_ms for each in uploads.active]
-        found.append(OldDataset(name, positions, max(cutoffs, default=None)))
+        found.append(OldDataset(name, positions, max(cutoffs, default=None), opened))
     return found
 
 
-def remove(live: Live, name: str, *, current: bool = False) -> int:
+def remove(live: Live, name: str, *, current: bool = False) -> Removed:
     """Remove what a dataset holds.
 
     Its lanes go first, so that a copy which still runs somewhere stops at its next commit; its format
@@ -90,16 +132,14 @@ def remove(live: Live, name: str, *, current: bool = False) -> int:
         current: allow it for a dataset of a definition as it is, too.
 
     Returns:
-        How many keys it held.
+        How much it held.
 
     Raises:
         DataError: if there is no such dataset, or it is a definition's as it is.
         BusyError: if a stage on this machine still runs it.
     """
     store = live.store
-    known = store.datasets()
-    if name not in known:
-        raise DataError(f"the store has no dataset {name!r}", hint=nearest(name, known))
+    check_held(store, name)
     if _current(live)(name) and not current:
         raise DataError(
             f"{name} is the dataset of {name.rpartition('@')[0]} as it is defined now",
@@ -107,7 +147,7 @@ def remove(live: Live, name: str, *, current: bool = False) -> int:
         )
     dataset = _dataset(store, name)
     with dataset.snapshot() as snapshot:
-        lanes = lanes_of(snapshot)
+        lanes, opened = lanes_of(snapshot), _opened(snapshot)
     for lane in lanes.values():
         if runs(lane.owner):
             raise BusyError(f"{name} is run by {lane.owner}", hint="stop it first")
@@ -119,7 +159,12 @@ def remove(live: Live, name: str, *, current: bool = False) -> int:
     for other in store.datasets():
         _forget(_dataset(store, other), name)
     dataset.commit({}, [], [FORMAT_KEY])
-    return many + 1
+    return Removed(many + 1, opened)
+
+
+def _opened(snapshot: Snapshot) -> int:
+    """How many dead letters are open."""
+    return sum(each.is_open for each in letters_of(snapshot))
 
 
 def _current(live: Live) -> Callable[[str], bool]:

@@ -79,6 +79,7 @@ class Why:
         at_ms: events strictly before it count.
         value: what the store answers.
         statuses: what it says of the answer, the worst first; empty when all is well.
+        reason: why it has no answer, as `fetch` tells it; empty if there is nothing to tell.
         backfill: what the engine computes from the tables.
         backfill_error: why it cannot, if so.
         differs: whether the two do; where the tables end before events that the stream has, whether
@@ -95,6 +96,7 @@ class Why:
         beyond: how many of `records` they are.
         dead_letters: how many records of the GroupBy's topics are set aside.
         log_error: why the log has no records of it, if so.
+        no_key: whether the key is null, so that neither side looks anything up.
         first: the first event that one side has and the other has not; None if there is none.
         first_says: which side has it, or which of the upload's tiles is not what the tables give.
         parents: if the GroupBy is chained: what its rows read, as of `first`, or of the last event.
@@ -109,6 +111,7 @@ class Why:
     backfill: object
     backfill_error: str
     differs: bool
+    reason: str = ""
     made_of: tuple[Why, ...] = ()
     group_by: str = ""
     start_ms: int | None = None
@@ -120,6 +123,7 @@ class Why:
     beyond: int = 0
     dead_letters: int = 0
     log_error: str = ""
+    no_key: bool = False
     first: Event | None = None
     first_says: str = ""
     parents: tuple[Why, ...] = ()
@@ -217,6 +221,7 @@ class Explainer:
             "backfill": backfill,
             "backfill_error": read.error,
             "differs": not read.error and not _same(value, backfill),
+            "reason": read.answer.reasons.get(0, ""),
         }
         if derived is not None:
             parts = tuple(
@@ -244,7 +249,7 @@ class Explainer:
         start_ms = _start(node, column.own, at_ms)
         entity = encode_key([read.request.get(name) for name in column.keys])
         if entity is None:
-            return Why(**seen, statuses=said, group_by=node.name)
+            return Why(**seen, statuses=said, group_by=node.name, no_key=True)
         upload, tiles = self._stored(node, entity, at_ms, start_ms)
         since = min([start_ms, *(each.start_ms for each in tiles)])
         records, letters, lacking = self._records(node, entity, since, at_ms)
@@ -295,7 +300,7 @@ class Explainer:
         """The log's events of the key, how many dead letters there are, and which topic is lacking."""
         if node.name not in {each.name for each in self._live.stages}:
             return [], 0, ""
-        letters = sum(each.is_open for each in dead_letters(self._live, node))
+        letters = sum(each.is_open for each in dead_letters(self._live, dataset_name(node)))
         try:
             stage = self._stage(node)
         except LogError as error:  # a topic that nothing was published to has no records

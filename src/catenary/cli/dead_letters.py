@@ -14,16 +14,18 @@ from catenary.cli.opening import Conf, Definitions, Json, Partitions, Root, Stor
 from catenary.plan.printing import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from catenary.app.live import Live
-    from catenary.plan import GroupByNode
     from catenary.stream.letters import Letter
 
 
 def command(
     names: Annotated[
-        list[str] | None, typer.Argument(help="GroupBys; all of the project without any")
+        list[str] | None,
+        typer.Argument(
+            help="GroupBys, or NAME@FINGERPRINT as status lists old ones; without any, all GroupBys"
+        ),
     ] = None,
     *,
     replay: Annotated[
@@ -48,7 +50,7 @@ def command(
     json: Json = False,
 ) -> None:
     """List dead letters, replay, dismiss or reopen them."""
-    from catenary.app.letters import dead_letters, dismissed, reopened
+    from catenary.app.letters import datasets_of, dead_letters, dismissed, reopened
     from catenary.app.publishing import append_letters
     from catenary.errors import DataError
 
@@ -61,20 +63,21 @@ def command(
     if partitions is not None and to is None:
         raise DataError("--partitions is of the topic that --to names", hint="give --to, too")
 
-    live = lived(root, needed=names or (), definitions=definitions, conf=conf or (), store=store)
+    needed = [name for name in names or () if "@" not in name]
+    live = lived(root, needed=needed, definitions=definitions, conf=conf or (), store=store)
     if not (names or live.stages or json):
         say("nothing here follows a topic, so nothing can be set aside")
-    nodes = [live.group_by(name) for name in names] if names else list(live.stages)
+    of = datasets_of(live, names or ())
     if replay:
-        _replay(live, nodes, json=json)
+        _replay(live, of, json=json)
         return
     if dismiss:
-        _said("dismissed", dismissed(live, nodes, dismiss, note), json=json)
+        _said("dismissed", dismissed(live, of, dismiss, note), json=json)
         return
     if reopen:
-        _said("reopened", reopened(live, nodes, reopen), json=json)
+        _said("reopened", reopened(live, of, reopen), json=json)
         return
-    letters = {node.name: dead_letters(live, node) for node in nodes}
+    letters = {name: dead_letters(live, dataset) for name, dataset in of.items()}
     if to is not None:
         opened = {name: [each for each in found if each.is_open] for name, found in letters.items()}
         append_letters(live, to, opened, partitions=partitions)
@@ -100,9 +103,21 @@ def _line(letter: "Letter") -> str:
     return f"{text} (dismissed {format_instant(letter.dismissed_ms)}{why})"
 
 
-def _replay(live: "Live", nodes: "Sequence[GroupByNode]", *, json: bool) -> None:
-    """Try them again, and say what passed."""
-    counts = {node.name: live.stage(node).replay() for node in nodes}
+def _replay(live: "Live", names: "Iterable[str]", *, json: bool) -> None:
+    """Try them again, and say what passed.
+
+    Raises:
+        DataError: for those of a definition as it was.
+    """
+    from catenary.errors import DataError
+
+    for name in names:
+        if "@" in name:
+            raise DataError(
+                f"{name} may be of a definition as it was, which is run no more",
+                hint="name the GroupBy itself; what it is now has read the records anew",
+            )
+    counts = {name: live.stage(live.group_by(name)).replay() for name in names}
     if json:
         emit({"replayed": {name: passed for name, (passed, _) in counts.items()}})
         return

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catenary.cli.console import emit, say, shown
-from catenary.cli.opening import AT_HELP, KEY_HELP, Definitions, Json, Root, StoreAt, lived
+from catenary.cli.opening import AT_HELP, KEY_HELP, Definitions, Json, Root, StoreAt, lived, opened
 
 if TYPE_CHECKING:
     from catenary.app.live import Live
@@ -113,7 +113,7 @@ def _opened(
     Raises:
         DataError: if nothing is named.
     """
-    from catenary.app.driver import Driven
+    from catenary.app.driver import Driven, written
     from catenary.errors import DataError
 
     if conf_path is not None:
@@ -121,6 +121,8 @@ def _opened(
         return driven.live, driven.named(name)
     if name is None:
         raise DataError("say what is fetched", hint="name a Join or a GroupBy, or give --conf-path")
+    if "/" in name:
+        name = written(opened(root, definitions=definitions).definitions, name)
     return lived(root, definitions=definitions, names=[name], store=store), name
 
 

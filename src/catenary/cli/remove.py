@@ -1,7 +1,8 @@
 """Remove datasets of definitions as they were: what `catenary status` lists as old.
 
 A changed definition builds a dataset of its own beside the old one, which stays for those who still serve
-it. Once nobody does, it can go, and holds the heads of its parents no more.
+it. Once nobody does, it can go, and holds the heads of its parents no more. Its dead letters go with it:
+`catenary dead-letters NAME@FINGERPRINT` lists them before.
 """
 
 from pathlib import Path
@@ -30,7 +31,10 @@ def command(
     live = lived(root, needed=(), definitions=definitions)
     removed = {name: remove(live, name, current=current) for name in datasets}
     if json:
-        emit({"removed": removed})
+        letters = {name: each.dead_letters for name, each in removed.items()}
+        emit({"removed": {k: v.keys for k, v in removed.items()}, "dead_letters": letters})
         return
-    for name, many in removed.items():
-        say(f"{name}: {counted(many, 'key')} removed")
+    for name, each in removed.items():
+        many = each.dead_letters
+        lost = f", {counted(many, 'open dead letter')} among them" if many else ""
+        say(f"{name}: {counted(each.keys, 'key')} removed{lost}")

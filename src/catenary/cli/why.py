@@ -20,7 +20,7 @@ def command(
     feature: Annotated[str, typer.Argument(help="one of its columns")],
     *,
     key: Annotated[list[str], typer.Option("--key", help=KEY_HELP)],
-    at: Annotated[str, typer.Option("--at", help=AT_HELP)],
+    at: Annotated[str | None, typer.Option("--at", help=f"{AT_HELP}; now without it")] = None,
     depth: Annotated[int, typer.Option(help="how many edges of a chain to follow")] = 1,
     events: Annotated[int, typer.Option(help="how many tiles and events to show of each")] = 5,
     definitions: Definitions = None,
@@ -31,19 +31,21 @@ def command(
     """Explain one value of one key as of an instant."""
     from catenary.app.requests import keyed
     from catenary.app.why import Explainer
+    from catenary.stream.lanes import now_ms
     from catenary.windows import parse_instant
 
     live = lived(root, needed=[name], definitions=definitions, store=store)
     request = keyed(live.plan, name, key)
-    found = Explainer(live).explain(name, feature, request, parse_instant(at), depth=depth)
+    at_ms = now_ms() if at is None else parse_instant(at)
+    found = Explainer(live).explain(name, feature, request, at_ms, depth=depth)
     if json:
         emit(found.facts())
         return
-    for line in _lines(found, events):
+    for line in lines_of(found, events):
         say(line)
 
 
-def _lines(why: "Why", most: int) -> list[str]:
+def lines_of(why: "Why", most: int) -> list[str]:
     """The explanation for people; what it is made of is indented below."""
     from catenary.windows import format_instant
 
@@ -53,7 +55,11 @@ def _lines(why: "Why", most: int) -> list[str]:
         f"  store     {why.value!r}  ({', '.join(why.statuses) or 'ok'})",
         f"  backfill  {why.backfill_error or repr(why.backfill)}{'  differs' if why.differs else ''}",
     ]
-    if why.group_by:
+    if why.reason:
+        lines.insert(2, f"    {why.reason}")
+    if why.no_key:
+        lines.append(f"  {why.group_by}: the key is null, so nothing is looked up")
+    elif why.group_by:
         since = "the beginning" if why.start_ms is None else format_instant(why.start_ms)
         upload = "none" if why.upload is None else f"up to {format_instant(why.upload)}"
         lines += [f"  {why.group_by}: events since {since}; upload: {upload}"]
@@ -74,12 +80,12 @@ def _lines(why: "Why", most: int) -> list[str]:
         )
     if why.first is not None:
         lines.append(f"  first difference: {_event(why.first)}: {why.first_says}")
-    elif why.differs and why.group_by:
+    elif why.differs and why.group_by and not (why.reason or why.no_key):
         lines.append("  the events of both sides are the same")
     for head, parts in (("made of", why.made_of), ("its rows read", why.parents)):
         if parts:
             lines.append(f"  {head}:")
-            lines += [f"    {line}" for part in parts for line in _lines(part, most)]
+            lines += [f"    {line}" for part in parts for line in lines_of(part, most)]
     return lines
 
 

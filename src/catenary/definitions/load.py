@@ -30,7 +30,10 @@ def load(path: str | Path) -> dict[str, Definition]:
     # Whole paths throughout: that is how Python names a module's file, whatever the folder it runs in.
     root = Path(path).resolve()
     if not root.exists():
-        raise DefinitionError(f"no file or folder {str(path)!r}", hint="`catenary init` writes one")
+        raise DefinitionError(
+            f"no file or folder {str(path)!r}",
+            hint="`catenary init` writes one; --definitions, or the setting, names another, such as production",
+        )
     files = sorted(root.rglob("*.py")) if root.is_dir() else [root]
     base = root if root.is_dir() else root.parent
     files = [file for file in files if not file.name.startswith(("test_", "conftest"))]

@@ -127,6 +127,25 @@ def test_a_change_that_is_taken_back_has_lost_nothing_unless_it_was_removed(
     assert facts(capsys, project, *ask) == before
 
 
+def test_dead_letters_of_a_definition_as_it_was_are_counted_listed_and_said_when_they_go(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Live.open(project) as live:
+        live.log.append("shop/orders", [b"{", b"]"])
+    facts(capsys, project, *STREAM)
+    change(project, *LONGER)
+    (listed,) = facts(capsys, project, "status")["old"]
+    name = listed["dataset"]
+    assert listed["dead_letters"] == 2
+    words = ("dead-letters", name)
+    assert [each["offset"] for each in facts(capsys, project, *words)[name]] == [1, 2]
+    assert "run no more" in refusal(capsys, project, *words, "--replay")["problem"]
+    facts(capsys, project, *words, "--dismiss", "shop/orders/0:1")
+    assert facts(capsys, project, "remove", name)["dead_letters"] == {name: 1}
+    assert "has no dataset" in refusal(capsys, project, *words)["problem"]
+    assert name not in refusal(capsys, project, "remove", name)["hint"]
+
+
 def test_what_is_not_there_is_named_with_the_nearest(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -506,6 +506,8 @@ def test_fetch_takes_the_drivers_flags(project: Path, capsys: pytest.CaptureFixt
     for name in ((), ("--name", "shop/risk.orders_v1"), ("-n", "shop.risk.orders_v1")):
         asked = ("-k", json.dumps(key), "-t", "join")
         assert facts(capsys, project, "fetch", *words, *asked, *name) == wanted
+    asked = ("--name", "shop/risk.orders_v1", "-k", json.dumps(key), "--at-millis", str(NOON))
+    assert facts(capsys, project, "fetch", *asked, *ours) == wanted
     file = project / "keys"
     file.write_text(f"{json.dumps(key)}\n\n{json.dumps({**key, 'customer': 'nobody'})}\n")
     both = objects(capsys, project, "fetch", *words, "-f", str(file))

@@ -1,6 +1,7 @@
 """One value explained: what made it, and the first event that one side has and the other has not."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from tests.unit.cli.shop import LATER, NOON, ORDER, begun, facts, refusal
 
+from catenary import Live
+from catenary.app.why import Explainer
 from catenary.cli.main import main
+from catenary.cli.why import lines_of
 
 
 @pytest.fixture
@@ -148,6 +152,39 @@ def test_people_read_it_as_lines(project: Path, capsys: pytest.CaptureFixture[st
     said = capsys.readouterr().out
     assert "first difference: 2024-01-22 10:00:00.000  amount=10.5  shop/orders/0:0" in said
     assert "backfill  0.0  differs" in said
+
+
+def test_a_read_that_is_refused_is_told_with_the_reason_that_fetch_gives(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["customer_spend", "--key", "customer=c1", "--at", "2024-01-18T10:00:00Z"]
+    fetched = facts(capsys, project, "fetch", *words)
+    assert fetched["status"] == "before_retention"
+    words.insert(1, "amount_sum_7d")
+    assert facts(capsys, project, "why", *words)["reason"] == fetched["reason"]
+    capsys.readouterr()
+    assert main(["why", *words, "--root", str(project)]) == 0
+    said = capsys.readouterr().out
+    assert f")\n    {fetched['reason']}\n" in said
+    assert "events of both sides are the same" not in said
+
+
+def test_a_null_key_is_said_to_look_nothing_up(project: Path) -> None:
+    with Live.open(project) as live:
+        found = Explainer(live).explain("customer_spend", "amount_sum_1d", {"customer": None}, NOON)
+    assert (found.no_key, found.upload, found.tiles) == (True, None, ())
+    (line,) = [line for line in lines_of(found, 5) if "null" in line]
+    assert line == "  customer_spend: the key is null, so nothing is looked up"
+
+
+def test_the_instant_is_now_unless_one_is_given(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["customer_spend", "amount_sum_1d", "--json", "--root", str(project)]
+    before = time.time_ns() // 1_000_000
+    assert main(["why", *words, "--key", "customer=ann"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert before <= found["at_ms"] <= time.time_ns() // 1_000_000
 
 
 @pytest.mark.parametrize(
