@@ -107,7 +107,10 @@ def test_a_missing_table_is_named_with_the_nearest_published_ones_too(tmp_path: 
     assert numbers(tables.table("spending"), DAY) == [1]
     with pytest.raises(MissingTableError) as error:
         tables.table("spendings")
-    assert error.value.hint == "did you mean 'spending'?"
+    assert error.value.hint == (
+        "did you mean 'spending'?; its rows lie in in/spendings/ds=YYYY-MM-DD/*.parquet, of which one"
+        " file without rows is enough to begin"
+    )
 
 
 def test_readers_find_a_version_once_it_is_published(tmp_path: Path) -> None:

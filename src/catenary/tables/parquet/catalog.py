@@ -40,7 +40,9 @@ class ParquetTables:
         if published is not None:
             return published
         problem = f"no table {name!r}"
-        hint = nearest(name, self._names())
+        form = f"{self.root.name}/{name}/{partition_column}=YYYY-MM-DD/*.parquet"
+        near = nearest(name, self._names())
+        hint = f"{near}; its rows lie in {form}, of which one file without rows is enough to begin"
         raise MissingTableError(problem, where=str(self.root), hint=hint)
 
     def _folder(self, name: str, folder: Path, partition_column: str) -> Table:
