@@ -72,4 +72,6 @@ def _whole(name: str, files: list[Path], partition_column: str) -> Table:
 
     opened = [DataFile(file) for file in files]
     batches = [batch for each in opened for batch in each.batches(each.arrow.names)]
-    return FrameTable(name, pa.Table.from_batches(batches), partition_column=partition_column)
+    columns = batches[0].schema if batches else opened[0].arrow
+    rows = pa.Table.from_batches(batches, columns)
+    return FrameTable(name, rows, partition_column=partition_column)
