@@ -63,6 +63,14 @@ def test_files_without_day_folders_are_read_as_a_whole(path: str, tmp_path: Path
     assert numbers(table, DAY) == [1, 3]
 
 
+def test_a_file_without_rows_has_columns_and_no_days(tmp_path: Path) -> None:
+    empty = pa.schema({"n": pa.int64(), "ds": pa.string()}).empty_table()
+    write_file(tmp_path / "t.parquet", empty, compression="none")
+    table = ParquetTables(tmp_path).table("t")
+    assert dict(table.schema().items()) == {"n": BIGINT, "ds": STRING}
+    assert table.partitions() == ()
+
+
 def test_the_sidecar_tells_the_columns_without_a_file_being_read(tmp_path: Path) -> None:
     (tmp_path / "t" / f"ds={DAY}").mkdir(parents=True)
     (tmp_path / "t" / f"ds={DAY}" / "a.parquet").write_bytes(b"no Parquet")
@@ -107,7 +115,10 @@ def test_a_missing_table_is_named_with_the_nearest_published_ones_too(tmp_path: 
     assert numbers(tables.table("spending"), DAY) == [1]
     with pytest.raises(MissingTableError) as error:
         tables.table("spendings")
-    assert error.value.hint == "did you mean 'spending'?"
+    assert error.value.hint == (
+        "did you mean 'spending'?; its rows lie in in/spendings/ds=YYYY-MM-DD/*.parquet, of which one"
+        " file without rows is enough to begin"
+    )
 
 
 def test_readers_find_a_version_once_it_is_published(tmp_path: Path) -> None:

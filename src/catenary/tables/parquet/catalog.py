@@ -40,7 +40,9 @@ class ParquetTables:
         if published is not None:
             return published
         problem = f"no table {name!r}"
-        hint = nearest(name, self._names())
+        form = f"{self.root.name}/{name}/{partition_column}=YYYY-MM-DD/*.parquet"
+        near = nearest(name, self._names())
+        hint = f"{near}; its rows lie in {form}, of which one file without rows is enough to begin"
         raise MissingTableError(problem, where=str(self.root), hint=hint)
 
     def _folder(self, name: str, folder: Path, partition_column: str) -> Table:
@@ -70,4 +72,6 @@ def _whole(name: str, files: list[Path], partition_column: str) -> Table:
 
     opened = [DataFile(file) for file in files]
     batches = [batch for each in opened for batch in each.batches(each.arrow.names)]
-    return FrameTable(name, pa.Table.from_batches(batches), partition_column=partition_column)
+    columns = batches[0].schema if batches else opened[0].arrow
+    rows = pa.Table.from_batches(batches, columns)
+    return FrameTable(name, rows, partition_column=partition_column)
