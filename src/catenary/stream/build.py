@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from catenary.codecs.topics import NoSchemas, topic_codec
 from catenary.definitions import Accuracy
+from catenary.errors import DefinitionError, UnsupportedError
 from catenary.plan.stage import enriching, parents, streamed_sources
 from catenary.rows.query import columns_read
 from catenary.schema import Schema
@@ -183,7 +184,11 @@ def codec_of(
     topic, options = resolve(scan.topic)
     held = tables[scan.table]
     columns = {name: type_ for name, type_ in held.items() if name != scan.partition_column}
-    return topic_codec(topic, Schema.of(columns), options, schemas, columns_read(scan))
+    try:
+        return topic_codec(topic, Schema.of(columns), options, schemas, columns_read(scan))
+    except (DefinitionError, UnsupportedError) as error:
+        where = error.where or scan.where
+        raise type(error)(error.problem, where=where, hint=error.hint) from error
 
 
 def children_of(node: GroupByNode, all_: Collection[GroupByNode]) -> tuple[str, ...]:

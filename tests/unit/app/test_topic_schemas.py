@@ -84,6 +84,7 @@ def test_options_that_lead_nowhere_are_told_before_anything_runs(
 ) -> None:
     error = refusal(capsys, shop(tmp_path, options), "stream", "--all", "--until-caught-up")
     assert problem in error["problem"]
+    assert "features.py:" in error["where"]
 
 
 @pytest.mark.parametrize("verb", ["plan", "upload", "stream", "backfill"])
