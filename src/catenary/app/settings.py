@@ -281,7 +281,7 @@ def _check(name: str, value: str | float, origin: str) -> None:
     if scheme and re.fullmatch(r"[\w.-]+:\d+", str(value)):
         problem = f"{name}={value!r} is a server's host and port, not a folder"
         raise SettingsError(problem, where=origin, hint=f"write {scheme}://{value}")
-    if scheme and re.match(rf"{scheme}s?:(?!//)", str(value)):
+    if scheme and re.match(rf"{scheme}s?(:(?!//)|//)", str(value)):
         problem = f"{name}={value!r} is neither a folder nor a server's address"
         raise SettingsError(problem, where=origin, hint=f"write {scheme}://host:port")
     if name == "log" and is_address(str(value)):

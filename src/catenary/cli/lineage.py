@@ -28,6 +28,9 @@ def command(
     name: Annotated[
         str | None, typer.Argument(help="a definition, or definition.column; all without")
     ] = None,
+    column: Annotated[
+        str | None, typer.Argument(help="one of its columns, as definition.column says it, too")
+    ] = None,
     *,
     form: Annotated[Format, typer.Option("--format", help="text, json or mermaid")] = Format.TEXT,
     definitions: Definitions = None,
@@ -36,8 +39,9 @@ def command(
 ) -> None:
     """Print the lineage."""
     project = opened(root, definitions=definitions)
-    target, column = _split(name, set(project.definitions))
-    found = lineage(project.plan(None if target is None else [target]), column)
+    asked = name if column is None else f"{name}.{column}"
+    target, wanted = _split(asked, set(project.definitions))
+    found = lineage(project.plan(None if target is None else [target]), wanted)
     if json:
         emit(json_.loads(found.json()))
     elif form is Format.JSON:

@@ -76,6 +76,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_and_where_it_was_written(
         ("store", "redis.local:6379", "is a server's host and port"),
         ("log", "kafka://", "log='kafka://' names no log"),
         ("log", "kafka:/broker:9092", "is neither a folder nor a server's address"),
+        ("store", "rediss//server", "is neither a folder nor a server's address"),
         ("store", "rediss:/server", "is neither a folder nor a server's address"),
         ("query_shift_ms", 1, "query_shift_ms=1 is not between"),
     ],

@@ -101,6 +101,8 @@ def test_lineage_follows_a_column_to_its_sources(
     text = capsys.readouterr().out
     assert "shop.orders" in text
     assert "amount" in text
+    assert main(["lineage", "return_risk", "ratio", "--root", shop]) == 0
+    assert capsys.readouterr().out == text
 
 
 def test_lineage_is_drawn_for_mermaid_and_printed_for_programs(
@@ -146,6 +148,19 @@ def test_settings_are_a_line_each_for_people(shop: str, capsys: pytest.CaptureFi
     assert main(["settings", "--root", shop]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.split() == ["compression", "'zstd'", "default"] for line in lines)
+
+
+def test_settings_name_the_api_keys_and_keep_what_they_are(
+    tmp_path: Path, said: Said, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digest = "ab" * 32
+    (tmp_path / "catenary.toml").write_text(f'[api_keys.scorer]\nsha256 = "{digest}"\n')
+    found = said("settings", "--root", str(tmp_path))
+    assert found["api_keys"] == {"value": ["scorer"], "from": "catenary.toml"}
+    assert main(["settings", "--root", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "[api_keys.scorer]" in out.splitlines()
+    assert digest not in out
 
 
 def test_a_misspelt_setting_is_refused_with_the_nearest_name(
