@@ -5,7 +5,7 @@ one has been dealt with: it is kept, counted no more and not replayed, until --r
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from catenary.app.live import Live
     from catenary.stream.letters import Letter
+
+_SHOWN: Final = 60
+"""Bytes of a record."""
 
 
 def command(
@@ -90,6 +93,8 @@ def command(
         say(f"{name}: {counted(many, 'dead letter')}{closed}")
         for each in found:
             say(f"  {_line(each)}")
+            if each.value is not None:
+                say(f"    {_begun(each.value)}")
 
 
 def _line(letter: "Letter") -> str:
@@ -101,6 +106,12 @@ def _line(letter: "Letter") -> str:
         return text
     why = f": {letter.note}" if letter.note else ""
     return f"{text} (dismissed {format_instant(letter.dismissed_ms)}{why})"
+
+
+def _begun(value: bytes) -> str:
+    """How a record begins; --json has all of it, and its key."""
+    text = repr(value[:_SHOWN].decode(errors="backslashreplace"))
+    return f"{text}…" if len(value) > _SHOWN else text
 
 
 def _replay(live: "Live", names: "Iterable[str]", *, json: bool) -> None:

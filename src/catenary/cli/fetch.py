@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catenary.cli.console import emit, say, shown
-from catenary.cli.opening import AT_HELP, KEY_HELP, Definitions, Json, Root, StoreAt, lived, opened
+from catenary.cli.opening import (
+    AT_HELP,
+    KEY_HELP,
+    Definitions,
+    Json,
+    Root,
+    StoreAt,
+    instant,
+    lived,
+    opened,
+)
 
 if TYPE_CHECKING:
     from catenary.app.live import Live
@@ -55,7 +65,6 @@ def command(
 ) -> None:
     """Fetch and print each request's features and status."""
     from catenary.app.requests import followed, keyed, lines_of, request_types, written_in
-    from catenary.windows import parse_instant
 
     live, name = _opened(root, name or named, conf_path, definitions, store)
     _check_type(live, name, type_)
@@ -71,7 +80,7 @@ def command(
     answer: Any = live.fetcher.fetch(
         name,
         requests,
-        at=None if at is None else parse_instant(at),
+        at=None if at is None else instant(at),
         min_token=None if min_token is None else followed(live, min_token),
         timeout_s=timeout,
     )

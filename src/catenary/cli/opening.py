@@ -63,6 +63,21 @@ def lived(
     return Live.open(root, names or None, needed=needed, conf=pairs(conf), **given)
 
 
+def instant(text: str) -> int:
+    """The instant that `--at` names, in milliseconds.
+
+    Raises:
+        DataError: if it names none.
+    """
+    from catenary.errors import DataError, DefinitionError
+    from catenary.windows import parse_instant
+
+    try:
+        return parse_instant(text)
+    except DefinitionError as error:
+        raise DataError(f"--at: {error.problem}", hint=error.hint) from None
+
+
 def pairs(conf: Sequence[str]) -> dict[str, object]:
     """Settings of a chain, as `--conf name=value` gives them."""
     found: dict[str, object] = {}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catenary.cli.console import emit, say
-from catenary.cli.opening import AT_HELP, KEY_HELP, Definitions, Json, Root, StoreAt, lived
+from catenary.cli.opening import AT_HELP, KEY_HELP, Definitions, Json, Root, StoreAt, instant, lived
 from catenary.plan.printing import counted
 
 if TYPE_CHECKING:
@@ -32,11 +32,10 @@ def command(
     from catenary.app.requests import keyed
     from catenary.app.why import Explainer
     from catenary.stream.lanes import now_ms
-    from catenary.windows import parse_instant
 
     live = lived(root, needed=[name], definitions=definitions, store=store)
     request = keyed(live.plan, name, key)
-    at_ms = now_ms() if at is None else parse_instant(at)
+    at_ms = now_ms() if at is None else instant(at)
     found = Explainer(live).explain(name, feature, request, at_ms, depth=depth)
     if json:
         emit(found.facts())

@@ -350,6 +350,7 @@ def test_a_dead_letter_that_was_dealt_with_is_dismissed_kept_and_left_alone_by_r
     out = capsys.readouterr().out
     assert "customer_spend: 1 dead letter, 1 dismissed" in out
     assert out.splitlines()[1].endswith(": sent anew)")
+    assert out.splitlines()[2].strip() == "'{'"
     facts(capsys, project, *letters, "--dismiss", "all")
     assert counts() == (0, 2)
     taken_back = facts(capsys, project, *letters, "--reopen", "shop/orders/0:2")["reopened"]

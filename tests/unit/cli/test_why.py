@@ -169,6 +169,17 @@ def test_a_read_that_is_refused_is_told_with_the_reason_that_fetch_gives(
     assert "events of both sides are the same" not in said
 
 
+@pytest.mark.parametrize(
+    "verb", [("why", "customer_spend", "amount_sum_1d"), ("fetch", "customer_spend")]
+)
+def test_an_instant_that_is_none_is_a_wrong_argument_and_no_wrong_definition(
+    project: Path, capsys: pytest.CaptureFixture[str], verb: tuple[str, ...]
+) -> None:
+    error = refusal(capsys, project, *verb, "--key", "customer=ann", "--at", "noon")
+    assert error["kind"] == "DataError"
+    assert error["problem"] == "--at: 'noon' is not an instant"
+
+
 def test_a_null_key_is_said_to_look_nothing_up(project: Path) -> None:
     with Live.open(project) as live:
         found = Explainer(live).explain("customer_spend", "amount_sum_1d", {"customer": None}, NOON)
