@@ -362,14 +362,14 @@ def test_a_store_goes_to_whichever_of_the_named_servers_is_a_primary(
     def follow(replica: RedisServer, primary: RedisServer) -> None:
         primary.command("CONFIG", "SET", "repl-diskless-sync-delay", "0")
         replica.command("REPLICAOF", HOST, str(primary.port))
-        until = time.monotonic() + PATIENCE_S
-        while b"master_link_status:up" not in replica.command("INFO", "replication"):
-            assert time.monotonic() < until, "the replica does not follow"
-            time.sleep(0.01)
+        awaited(lambda: b"master_link_status:up" in replica.command("INFO", "replication"))
 
     def caught_up(replica: RedisServer, primary: RedisServer) -> None:
+        awaited(lambda: written(replica) >= written(primary))
+
+    def awaited(true: Callable[[], bool]) -> None:
         until = time.monotonic() + PATIENCE_S
-        while written(replica) < written(primary):
+        while not true():
             assert time.monotonic() < until, "the replica does not come on"
             time.sleep(0.01)
 

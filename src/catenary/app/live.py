@@ -155,9 +155,7 @@ class Live:
         """Where topics end before a token, in words; empty where none does, or the log does not say."""
         try:
             ends = {place: self.end(place) for place in token.positions}
-        except (
-            CatenaryError
-        ):  # it is asked for an error's sake, which is to be told whatever this is
+        except CatenaryError:  # it is asked for another error's sake, which is to be told
             return ""
         return ", ".join(
             f"{place} ends at {ends[place]}, before {wanted}"

@@ -49,16 +49,17 @@ class _Said:
         for name in self._aside:
             _log.info("%s begins", name, extra={"facts": {"stage": name}})
 
-    def lacks(self, child: str, parent: str) -> None:
-        """A stage enriches rows with what has no upload yet."""
-        said = {"stage": child, "parent": parent}
-        _log.warning(
-            "%s is chained on %s, which has no upload: rows that it enriches now say missing_upload for"
-            " good. Stop, `catenary upload` first, then stream",
-            child,
-            parent,
-            extra={"facts": said},
-        )
+    def lacks(self, live: Live, nodes: Sequence[GroupByNode]) -> None:
+        """Which stages enrich rows with what has no upload yet."""
+        for child, parent in without_upload(live, nodes):
+            said = {"stage": child, "parent": parent}
+            _log.warning(
+                "%s is chained on %s, which has no upload: rows that it enriches now say missing_upload"
+                " for good. Stop, `catenary upload` first, then stream",
+                child,
+                parent,
+                extra={"facts": said},
+            )
 
     def look(self, facts: Mapping[str, Any]) -> None:
         """What one stage says of itself now."""
@@ -149,8 +150,7 @@ class Here:
             for node in nodes
         }
         self._said = _Said(self.stages)
-        for child, parent in without_upload(live, nodes):
-            self._said.lacks(child, parent)
+        self._said.lacks(live, nodes)
         self.failed: Exception | None = None
         self.gone: list[str] = []
         self._lent = frozenset(self.stages if lent is None else lent)
@@ -286,8 +286,7 @@ class Apart:
         self._times = Counter[str]()
         self._useless = False
         self._said = _Said(self.workers)
-        for child, parent in without_upload(live, nodes):
-            self._said.lacks(child, parent)
+        self._said.lacks(live, nodes)
         self._said.began()
 
     def finish(self, stopped: Callable[[], bool] = lambda: False) -> None:

@@ -206,15 +206,7 @@ def owners_of(live: Live, node: GroupByNode) -> list[Owner]:
 
 def running_owner(live: Live, node: GroupByNode) -> str | None:
     """Who runs a stage on this machine; None if nobody does, as far as can be seen."""
-    dataset = live.store.dataset(dataset_name(node))
-    if dataset is None:
-        return None
-    with dataset.snapshot() as snapshot:
-        owners = {lane.owner for lane in lanes_of(snapshot).values()}
-    for owner in owners:
-        if runs(owner):
-            return owner
-    return None
+    return next((each.name for each in owners_of(live, node) if runs(each.name)), None)
 
 
 def serving(live: Live, node: GroupByNode) -> str | None:

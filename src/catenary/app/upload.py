@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from catenary.app.live import Live
     from catenary.app.wiring import Project
     from catenary.plan import Plan
-    from catenary.ports import Dataset, Meter, Store, Token, UploadReport
+    from catenary.ports import Dataset, Meter, Snapshot, Store, Token, UploadReport
 
 
 def upload(
@@ -82,22 +82,26 @@ def without_upload(live: Live, nodes: Sequence[GroupByNode]) -> list[tuple[str, 
     for node in nodes:
         for parent in parents(node):
             dataset = live.store.dataset(dataset_name(parent))
-            if not (live.is_tabled(parent) and (dataset is None or not _has_upload(dataset))):
-                continue
-            found.append((node.name, parent.name))
+            if live.is_tabled(parent) and (dataset is None or not _has_upload(dataset)):
+                found.append((node.name, parent.name))
     return found
 
 
 def _has_upload(dataset: Dataset) -> bool:
     with dataset.snapshot() as snapshot:
-        return any(each.state != "loading" for each in uploads_of(snapshot)[0].held)
+        return _landed(snapshot)
+
+
+def _landed(snapshot: Snapshot) -> bool:
+    """Whether an upload is whole, settled or not."""
+    return any(each.state != "loading" for each in uploads_of(snapshot)[0].held)
 
 
 def _enriched_without(store: Store, dataset: Dataset) -> tuple[str, ...]:
     """The datasets of children that have enriched rows with a GroupBy before its first upload."""
-    if _has_upload(dataset):
-        return ()
     with dataset.snapshot() as snapshot:
+        if _landed(snapshot):
+            return ()
         held = readers_of(snapshot)[0].held.values()
     children = sorted(each.name for each in held if each.child)
     return tuple(name for name in children if _has_rows(store.dataset(name)))

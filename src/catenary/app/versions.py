@@ -16,6 +16,7 @@ from catenary.app.status import runs
 from catenary.errors import BusyError, DataError, nearest
 from catenary.plan import GroupByNode
 from catenary.plan.printing import counted
+from catenary.ports import Extent
 from catenary.state.layouts import dataset_name
 from catenary.state.records import (
     FORMAT_KEY,
@@ -96,12 +97,8 @@ def check_held(store: Store, name: str) -> None:
 
 def _held(store: Store, names: Iterable[str]) -> list[str]:
     """Those of the datasets that hold something: what was removed is there in name only."""
-    found: list[str] = []
-    for name in names:
-        with _dataset(store, name).snapshot() as snapshot:
-            if snapshot.get(FORMAT_KEY) is not None:
-                found.append(name)
-    return found
+    views = store.views(dict.fromkeys(names, Extent([FORMAT_KEY])))
+    return [name for name, view in views.items() if view.get(FORMAT_KEY) is not None]
 
 
 def old_datasets(live: Live) -> list[OldDataset]:

@@ -1,7 +1,8 @@
 """Records and rows that were set aside, with the reasons.
 
---replay folds those in that pass now, under the settings that --conf names as `catenary stream` takes them; --to appends them to a topic, a JSON object each; --dismiss says that
-one has been dealt with: it is kept, counted no more and not replayed, until --reopen.
+--replay folds those in that pass now, under the settings that --conf names as `catenary stream` takes
+them; --to appends them to a topic, a JSON object each; --dismiss says that one has been dealt with: it is
+kept, counted no more and not replayed, until --reopen.
 """
 
 from pathlib import Path

@@ -1,9 +1,9 @@
 """Features for keys, now or as of an instant: one row by --key, or many from stdin.
 
 On stdin each line is a request, a JSON object such as {"customer": "c0", "amount": null}. Bytes are
-base64, in requests as in answers. --min-token waits until the answer reflects what was published: the offset that
-it names is that of the last record, plus 1. Chronon's flags are taken, too: --conf-path, --name, --type, --key-json
-or --key-json-file, and --at-millis.
+base64, in requests as in answers. --min-token waits until the answer reflects what was published: the
+offset that it names is that of the last record, plus 1. Chronon's flags are taken, too: --conf-path,
+--name, --type, --key-json or --key-json-file, and --at-millis.
 """
 
 import sys

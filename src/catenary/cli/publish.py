@@ -1,8 +1,9 @@
 """Append rows to a topic: JSON lines or Parquet, from a file or from stdin.
 
-All go to one partition, in their order: spread over several, a file's rows would no longer come in the order of
-their times, which chains rely on. Rows are checked against the topic's columns first; if one does not fit, nothing is appended. The token
-that is printed makes `fetch --min-token` wait until the answer reflects these rows.
+All go to one partition, in their order: spread over several, a file's rows would no longer come in the
+order of their times, which chains rely on. Rows are checked against the topic's columns first; if one does
+not fit, nothing is appended. The token that is printed makes `fetch --min-token` wait until the answer
+reflects these rows.
 """
 
 from pathlib import Path

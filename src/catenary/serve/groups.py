@@ -32,7 +32,7 @@ from catenary.state.records import check_format, uploads_of
 from catenary.windows import DAY_MS, format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from contextlib import AbstractContextManager
 
     from catenary.plan.nodes import Derivations, GroupByNode
@@ -110,6 +110,14 @@ class Budget:
             return min(rows, _FIRST)
         each = max(1, taken // done)
         return min(rows, max(_FIRST, self._limit // (_SHARES * each)))
+
+
+def together(groups: Sequence[Group]) -> list[tuple[Group, list[int]]]:
+    """Each GroupBy once, with its places: all parts of a Join that read it are read from one snapshot."""
+    places: dict[str, list[int]] = {}
+    for place, group in enumerate(groups):
+        places.setdefault(group.dataset, []).append(place)
+    return [(groups[each[0]], each) for each in places.values()]
 
 
 def bring(

@@ -19,7 +19,7 @@ from catenary.ports import Looked, statuses
 from catenary.rows.columns import dates_of
 from catenary.rows.joins import features_of, reads_dates, renamed
 from catenary.schema.arrow import schema_to_arrow
-from catenary.serve.groups import HOLD, NULL, PREVIOUS, Budget, Found, Group, bring
+from catenary.serve.groups import HOLD, NULL, PREVIOUS, Budget, Found, Group, bring, together
 from catenary.serve.guard import guarded, without
 from catenary.state.keys import entities
 from catenary.windows import DAY_MS, format_instant
@@ -214,10 +214,7 @@ class StoreLookup:
         found: dict[int, Found] = {}
         budget = Budget(self._limit_bytes, len(at))
         keys = [left.select(list(part.left_keys)) for part in join.parts]
-        alike: dict[str, list[int]] = {}
-        for place, part in enumerate(join.parts):
-            alike.setdefault(part.group_by.fingerprint, []).append(place)
-        groups = [(self.group(join.parts[own[0]].group_by), own) for own in alike.values()]
+        groups = together([self.group(part.group_by) for part in join.parts])
         brought = self.bring(
             (group, partial(_entities, [keys[each] for each in places])) for group, places in groups
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from catenary.errors import RunError
 from catenary.plan.nodes import GroupByNode
 from catenary.ports import statuses
-from catenary.serve.groups import NULL
+from catenary.serve.groups import NULL, together
 from catenary.state import one
 from catenary.state.keys import encode_key
 from catenary.windows import ds_of
@@ -93,10 +93,7 @@ class SinglePath:
                 for each in node.parts
             ]
             self._derivations = node.derivations
-        alike: dict[str, list[int]] = {}
-        for place, part in enumerate(self._parts):
-            alike.setdefault(part.group.dataset, []).append(place)
-        self._alike = tuple((self._parts[at[0]].group, tuple(at)) for at in alike.values())
+        self._alike = together([part.group for part in self._parts])
 
     def row(self, given: Mapping[str, object], ts: int) -> Single | None:
         """One row; None if the lookup is to answer it.

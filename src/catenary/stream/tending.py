@@ -71,7 +71,7 @@ class Tended(Lanes):
             The status that the batch's rows inherit; None if the stage was stopped meanwhile.
         """
         self._phase("wait")
-        if not self._parents.lacking(cut):
+        if self.ready(cut):
             self.status.waited(dict.fromkeys(self._parents.names, 0.0))
             return statuses.OK
         began = advanced = time.monotonic()

@@ -13,7 +13,7 @@ import msgspec
 
 from catenary.errors import CatenaryError, DataError, NotYetError, RunError, UnreadableError
 
-Headers = tuple[tuple[bytes, bytes], ...]
+Fields = tuple[tuple[bytes, bytes], ...]
 JSON: Final = ((b"content-type", b"application/json"),)
 
 
@@ -21,10 +21,10 @@ class Reply(NamedTuple):
     """An answer as it is sent: status, headers (names in small letters) and body."""
 
     status: int
-    headers: Headers
+    headers: Fields
     body: bytes
 
-    def head(self) -> Headers:
+    def head(self) -> Fields:
         """All headers that say what the body is."""
         return (*self.headers, (b"content-length", b"%d" % len(self.body)))
 
@@ -47,7 +47,7 @@ class RefusedError(Exception):
         where: str | None = None,
         hint: str | None = None,
         kind: str = "RequestError",
-        headers: Headers = (),
+        headers: Fields = (),
     ) -> None:
         super().__init__(problem)
         self.status = status

@@ -50,10 +50,9 @@ def keep(
             for place, each in enumerate(running):
                 if each.is_alive() or stopped.is_set():
                     continue
-                many = ends.too_many()
                 if not answering.is_set():
                     raise _useless(f"a worker ended with code {each.exitcode} as it began")
-                if many:
+                if ends.too_many():
                     raise _useless(f"{ENDS} workers ended within {WITHIN_S:g} s")
                 _log.warning("a worker ended with code %s; another takes its place", each.exitcode)
                 running[place] = _started(make)

@@ -100,7 +100,7 @@ class RedisDataset:
         self._client = client
         self._channel = channel
         self._committed = committed
-        self._gone = gone
+        self.gone = gone
         self._ended: list[bytes] = []
         self._usual: tuple[bytes, ...] = ()
         self._lock = threading.Lock()
@@ -175,10 +175,6 @@ class RedisDataset:
         arguments = (self.incarnation, len(wanted), *wanted, *packing.lists(ranges))
         return Run(_VIEW, self._names[:3], arguments)
 
-    def is_gone(self) -> None:
-        """A script did not find the dataset as it was opened."""
-        self._gone()
-
     def _taken(self) -> bytes:
         """The leases that have ended, for a script that gives them up."""
         with self._lock:
@@ -189,7 +185,7 @@ class RedisDataset:
         try:
             return self._client.call(Run(script, keys, (self.incarnation, *arguments)))
         except GoneError:
-            self.is_gone()
+            self.gone()
             raise
 
 
@@ -221,7 +217,7 @@ def views(client: Client, wanted: Sequence[tuple[RedisDataset, Extent]]) -> list
         ask([(at, wanted[at][1]) for at in mixed])
     except GoneError:
         for dataset, _ in wanted:
-            dataset.is_gone()
+            dataset.gone()
         raise
     return [MemorySnapshot(each) for each in found]
 

@@ -125,17 +125,24 @@ class Cluster:
         shares: dict[Any, list[int]] = {}
         for at, each in enumerate(commands):
             shares.setdefault(self._redis.get_node_from_key(each.key), []).append(at)
-        asked = [
-            self._threads.submit(self._server(node).pipelined, [commands[at] for at in places])
-            for node, places in shares.items()
-        ]
+        listed = list(shares.items())
+        asked = [self._threads.submit(self._share, *each, commands) for each in listed[1:]]
         found: dict[int, Any] = {}
-        for places, answers in zip(shares.values(), asked, strict=True):
-            found.update(zip(places, answers.result(), strict=True))
+        for each in listed[
+            :1
+        ]:  # asked here: as a rule there is no other, and a thread takes its time
+            found |= self._share(*each, commands)
+        for each in asked:
+            found |= each.result()
         for at, answer in found.items():
             if isinstance(answer, self._moving):
                 found[at] = self._redirected(commands[at], answer)
         return [found[at] for at in range(len(commands))]
+
+    def _share(self, node: Any, places: list[int], commands: Sequence[Command]) -> dict[int, Any]:
+        """What one server returns for its commands, by their places."""
+        answers = self._server(node).pipelined([commands[at] for at in places])
+        return dict(zip(places, answers, strict=True))
 
     def told(self) -> list[Mapping[str, object]]:
         """What each primary says of itself."""
