@@ -128,9 +128,8 @@ class Cluster:
         listed = list(shares.items())
         asked = [self._threads.submit(self._share, *each, commands) for each in listed[1:]]
         found: dict[int, Any] = {}
-        for each in listed[
-            :1
-        ]:  # asked here: as a rule there is no other, and a thread takes its time
+        # One is asked here: as a rule there is no other, and a thread takes its time.
+        for each in listed[:1]:
             found |= self._share(*each, commands)
         for each in asked:
             found |= each.result()
